@@ -1,0 +1,228 @@
+"""LLVM IR as text: a small function builder, and the way from text to an object file."""
+
+import functools
+from typing import Callable, Sequence
+
+import llvmlite.binding as llvm
+
+from ..drivers.interface import Target
+from ..tile.dtypes import DType
+
+SCALAR = {"f32": "float", "f64": "double", "i32": "i32", "i64": "i64", "bool": "i1"}
+_SUFFIX = {"f32": "f32", "f64": "f64", "i32": "i32", "i64": "i64", "bool": "i1"}
+
+
+def type_of(dtype: DType, width: int = 1) -> str:
+    return SCALAR[dtype.name] if width == 1 else f"<{width} x {SCALAR[dtype.name]}>"
+
+
+def suffix(dtype: DType, width: int = 1) -> str:
+    """The type's name inside an intrinsic's."""
+    return _SUFFIX[dtype.name] if width == 1 else f"v{width}{_SUFFIX[dtype.name]}"
+
+
+def constant(dtype: DType, value) -> str:
+    if dtype.kind == "f":
+        import struct
+        single = struct.unpack("f", struct.pack("f", value))[0] if dtype.bits == 32 else value
+        return f"0x{struct.unpack('Q', struct.pack('d', single))[0]:016X}"
+    return str(int(value))
+
+
+class Function:
+    """The body of one LLVM function. Operands are their text: '%t3', '42'; blocks end by `goto`."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.declared: set[str] = set()
+        self.count = 0
+        self.current = "entry"
+
+    def name(self, stem: str = "t") -> str:
+        self.count += 1
+        return f"%{stem}{self.count}"
+
+    def do(self, text: str) -> None:
+        self.lines.append(f"  {text}")
+
+    def let(self, text: str) -> str:
+        out = self.name()
+        self.do(f"{out} = {text}")
+        return out
+
+    def call(self, type: str, intrinsic: str, *args: tuple[str, str]) -> str:
+        """Call llvm.<intrinsic> on (type, operand) pairs; '' if it returns nothing."""
+        self.declared.add(f"declare {type} @llvm.{intrinsic}({', '.join(t for t, _ in args)})")
+        text = f"call {type} @llvm.{intrinsic}({', '.join(f'{t} {v}' for t, v in args)})"
+        if type == "void":
+            self.do(text)
+            return ""
+        return self.let(text)
+
+    # ---- 64-bit integers, folded where both are known --------------------------------------------
+
+    def _int(self, op: str, fold: Callable[[int, int], int], a: str, b: str) -> str:
+        if _known(a) and _known(b):
+            return str(fold(int(a), int(b)))
+        return self.let(f"{op} i64 {a}, {b}")
+
+    def add(self, a: str, b: str) -> str:
+        if "0" in (a, b):
+            return a if b == "0" else b
+        return self._int("add nsw", lambda x, y: x + y, a, b)
+
+    def sub(self, a: str, b: str) -> str:
+        return a if b == "0" else self._int("sub nsw", lambda x, y: x - y, a, b)
+
+    def mul(self, a: str, b: str) -> str:
+        if "0" in (a, b):
+            return "0"
+        if "1" in (a, b):
+            return a if b == "1" else b
+        return self._int("mul nsw", lambda x, y: x * y, a, b)
+
+    def min(self, a: str, b: str) -> str:
+        if _known(a) and _known(b):
+            return str(min(int(a), int(b)))
+        return self.call("i64", "smin.i64", ("i64", a), ("i64", b))
+
+    def max(self, a: str, b: str) -> str:
+        if _known(a) and _known(b):
+            return str(max(int(a), int(b)))
+        return self.call("i64", "smax.i64", ("i64", a), ("i64", b))
+
+    def clamp(self, x: str, hi: str) -> str:
+        """x within [0, hi]."""
+        return self.min(self.max(x, "0"), hi)
+
+    def less(self, a: str, b: str) -> str:
+        return self.let(f"icmp slt i64 {a}, {b}")
+
+    def floor_to(self, x: str, step: int) -> str:
+        """x >= 0 rounded down to a multiple of step."""
+        return self.sub(x, self.let(f"urem i64 {x}, {step}")) if step > 1 else x
+
+    def offset(self, pointer: str, count: str, bytes: int) -> str:
+        """pointer + count elements of `bytes` bytes."""
+        step = self.mul(count, str(bytes))
+        return pointer if step == "0" else self.let(f"getelementptr i8, ptr {pointer}, i64 {step}")
+
+    # ---- vectors ---------------------------------------------------------------------------------
+
+    def splat(self, value: str, dtype: DType, width: int) -> str:
+        if width == 1:
+            return value
+        t, one = type_of(dtype, width), type_of(dtype)
+        first = self.let(f"insertelement {t} poison, {one} {value}, i64 0")
+        return self.let(f"shufflevector {t} {first}, {t} poison, <{width} x i32> zeroinitializer")
+
+    def lanes_below(self, start: str, limit: str, width: int) -> str:
+        """The mask of lanes l with start + l < limit."""
+        left = self.sub(limit, start)
+        if width == 1:
+            return self.let(f"icmp sgt i64 {left}, 0")
+        # 32-bit lanes compare faster, and a distance beyond the width says no more than the width.
+        left = self.let(f"trunc i64 {self.clamp(left, str(width))} to i32")
+        steps = ", ".join(f"i32 {i}" for i in range(width))
+        first = self.let(f"insertelement <{width} x i32> poison, i32 {left}, i64 0")
+        wide = self.let(f"shufflevector <{width} x i32> {first}, <{width} x i32> poison, "
+                        f"<{width} x i32> zeroinitializer")
+        return self.let(f"icmp slt <{width} x i32> <{steps}>, {wide}")
+
+    # ---- control flow ----------------------------------------------------------------------------
+
+    def block(self, label: str) -> None:
+        """Start a block (its label without %)."""
+        self.lines.append(f"{label}:")
+        self.current = label
+
+    def goto(self, label: str) -> None:
+        self.do(f"br label %{label}")
+
+    def loop(self, lo: str, hi: str, step: str, start: Sequence[tuple[str, str]],
+             body: Callable[[str, list[str]], Sequence[str]]) -> list[str]:
+        """for i in lo, lo + step, ... below hi, with carried values (type, operand); their last
+        values. body(i, values) gives the next ones."""
+        head, inside, done = (self.name("L")[1:] for _ in range(3))
+        before = self.current
+        self.goto(head)
+        self.block(head)
+        i = self.name("i")
+        names = [self.name("c") for _ in start]
+        at = len(self.lines)
+        more = self.let(f"icmp slt i64 {i}, {hi}")
+        self.do(f"br i1 {more}, label %{inside}, label %{done}")
+        self.block(inside)
+        values = body(i, names)
+        next_i = self.let(f"add nsw i64 {i}, {step}")
+        after = self.current
+        self.goto(head)
+        phis = [f"  {i} = phi i64 [ {lo}, %{before} ], [ {next_i}, %{after} ]"]
+        phis += [f"  {n} = phi {t} [ {v}, %{before} ], [ {x}, %{after} ]"
+                 for n, (t, v), x in zip(names, start, values)]
+        self.lines[at:at] = phis
+        self.block(done)
+        return names
+
+    def branch(self, condition: str, then: Callable[[], Sequence[str]],
+               other: Callable[[], Sequence[str]], types: Sequence[str] = ()) -> list[str]:
+        """if condition; the values of `types` that the two sides give."""
+        yes, no, done = (self.name("L")[1:] for _ in range(3))
+        self.do(f"br i1 {condition}, label %{yes}, label %{no}")
+        ends = []
+        for label, side in ((yes, then), (no, other)):
+            self.block(label)
+            values = side()
+            ends.append((self.current, values))
+            self.goto(done)
+        self.block(done)
+        (l1, v1), (l2, v2) = ends
+        return [self.let(f"phi {t} [ {a}, %{l1} ], [ {b}, %{l2} ]")
+                for t, a, b in zip(types, v1 or (), v2 or ())]
+
+    def when(self, condition: str, then: Callable[[], object]) -> None:
+        self.branch(condition, lambda: (then(), ())[1], lambda: ())
+
+    # ---- the module ------------------------------------------------------------------------------
+
+    def module(self, entry: str, target: Target) -> str:
+        """The module's text: void entry(ptr params, i64 pid, ptr scratch)."""
+        wide = f'"prefer-vector-width"="{target.vector_bytes * 8}"'
+        return "\n".join([
+            f'target triple = "{target.triple}"', *sorted(self.declared),
+            f"define void @{entry}(ptr noalias readonly %params, i64 %pid, "
+            "ptr noalias align 64 %scratch) #0 {", "entry:", *self.lines, "  ret void", "}",
+            f'attributes #0 = {{ nounwind "no-builtins" {wide} '
+            f'"min-legal-vector-width"="{target.vector_bytes * 8}" '
+            f'"target-cpu"="{target.cpu}" "target-features"="{target.features}" }}'])
+
+
+def _known(x: str) -> bool:
+    return x.lstrip("-").isdigit()
+
+
+@functools.cache
+def _machine(target: Target) -> llvm.TargetMachine:
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    return llvm.Target.from_triple(target.triple).create_target_machine(
+        cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="small")
+
+
+def optimise(text: str, target: Target) -> llvm.ModuleRef:
+    """Parse, verify and optimise. The nests are unrolled and vectorised already: LLVM is left to
+    clean up, and must not transform the loops again."""
+    module = llvm.parse_assembly(text)
+    module.verify()
+    tuning = llvm.create_pipeline_tuning_options(speed_level=2)
+    tuning.loop_vectorization = tuning.slp_vectorization = False
+    tuning.loop_unrolling = tuning.loop_interleaving = False
+    builder = llvm.create_pass_builder(_machine(target), tuning)
+    builder.getModulePassManager().run(module, builder)
+    return module
+
+
+def emit(module: llvm.ModuleRef, target: Target, assembly: bool = False):
+    """The module's object file, or its assembly text. Emission consumes a module: emit once."""
+    machine = _machine(target)
+    return machine.emit_assembly(module) if assembly else machine.emit_object(module)

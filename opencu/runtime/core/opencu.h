@@ -1,0 +1,187 @@
+/* opencu.h - the C core of opencu: devices, memory, streams, events, plans.
+ *
+ * Plain C11, no Python. Everything below is exported by libopencu.so and used alike by the
+ * vendor-shaped shims and by Python (opencu._core, cffi). Every function that can fail returns an
+ * ocu_status; ocu_error() then says in one sentence what went wrong in this thread.
+ */
+#ifndef OPENCU_H
+#define OPENCU_H
+#include <stddef.h>
+#include <stdint.h>
+
+#define OCU_API __attribute__((visibility("default")))
+
+typedef enum {
+  OCU_OK = 0,
+  OCU_INVALID_VALUE,    /* an argument is wrong; ocu_error() names it */
+  OCU_OUT_OF_MEMORY,
+  OCU_INVALID_DEVICE,
+  OCU_INVALID_HANDLE,   /* a stream or event that is unknown or was destroyed */
+  OCU_INVALID_POINTER,  /* not the start of a live allocation */
+  OCU_ILLEGAL_ADDRESS,  /* an operand lies in freed or unmapped memory */
+  OCU_NOT_READY,        /* a query: work is still pending */
+  OCU_FORKED,           /* child of fork(): the context belongs to the parent */
+  OCU_NO_PLAN,          /* the class was never planned, and planning was not asked for or failed */
+  OCU_UNSUPPORTED,
+  OCU_SYSTEM            /* an operating-system call failed */
+} ocu_status;
+
+typedef enum { OCU_F32 = 1, OCU_F64 = 2 } ocu_dtype;
+
+typedef struct ocu_stream ocu_stream;  /* NULL: the current device's legacy default stream */
+typedef struct ocu_event ocu_event;
+
+OCU_API const char *ocu_error(void);        /* this thread's last failure; never NULL */
+OCU_API const char *ocu_status_name(ocu_status s);
+
+/* ---- devices ------------------------------------------------------------------------------- */
+
+typedef struct {
+  char name[96];          /* the processor's model name */
+  char target[32];        /* what code objects must be built for: "x86-64-avx2" */
+  int threads;            /* worker threads, the caller included (OPENCU_THREADS) */
+  int cores;              /* cores this process may run on */
+  int64_t memory_total;   /* bytes: the smaller of MemTotal and the cgroup's limit */
+  int64_t memory_free;    /* bytes: the smaller of MemAvailable and what the cgroup has left */
+  int64_t l1, l2, l3;     /* data cache sizes in bytes, as the OS reports them; 0: unknown */
+} ocu_device_info;
+
+OCU_API int ocu_device_count(void);                       /* OPENCU_CPU_DEVICES, 1 by default */
+OCU_API ocu_status ocu_device_query(int device, ocu_device_info *out);
+OCU_API ocu_status ocu_device_set(int device);            /* the calling thread's current device */
+OCU_API int ocu_device_get(void);
+OCU_API ocu_status ocu_device_sync(int device);
+OCU_API ocu_status ocu_alive(void);                       /* OCU_OK, or OCU_FORKED */
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+typedef enum { OCU_MEM_UNKNOWN = 0, OCU_MEM_DEVICE, OCU_MEM_HOST, OCU_MEM_MANAGED } ocu_mem_kind;
+
+typedef struct {
+  void *base;        /* start of the allocation that holds the pointer */
+  size_t bytes;
+  int device;
+  ocu_mem_kind kind; /* OCU_MEM_UNKNOWN: ordinary memory of the process */
+  int freed;         /* 1: inside the pool, but not in a live allocation */
+} ocu_pointer_info;
+
+/* At least 256-byte aligned; bytes == 0 gives *out = NULL and OCU_OK. */
+OCU_API ocu_status ocu_alloc(int device, size_t bytes, ocu_mem_kind kind, void **out);
+OCU_API ocu_status ocu_free(void *p);                       /* waits for the device's work; NULL is OK */
+OCU_API ocu_status ocu_alloc_async(ocu_stream *s, size_t bytes, void **out);
+OCU_API ocu_status ocu_free_async(ocu_stream *s, void *p);  /* freed in stream order */
+OCU_API ocu_status ocu_pointer_query(const void *p, ocu_pointer_info *out);
+/* Are bytes [p, p + bytes) accessible? Inside the pool this is a look-up; other memory is probed. */
+OCU_API ocu_status ocu_check(const void *p, size_t bytes, int write);
+
+/* ---- streams and events --------------------------------------------------------------------- */
+
+enum { OCU_STREAM_NONBLOCKING = 1 };
+enum { OCU_EVENT_NO_TIMING = 1 };
+
+OCU_API ocu_status ocu_stream_create(int device, int flags, ocu_stream **out);
+OCU_API ocu_status ocu_stream_destroy(ocu_stream *s);       /* returns at once; queued work still runs */
+OCU_API ocu_status ocu_stream_sync(ocu_stream *s);
+OCU_API ocu_status ocu_stream_query(ocu_stream *s);         /* OCU_OK or OCU_NOT_READY */
+OCU_API ocu_status ocu_stream_wait(ocu_stream *s, ocu_event *e);
+OCU_API ocu_status ocu_stream_host_call(ocu_stream *s, void (*fn)(void *), void *arg);
+OCU_API int ocu_stream_device(ocu_stream *s);               /* -1: not a live stream */
+OCU_API int ocu_stream_flags(ocu_stream *s);
+
+OCU_API ocu_status ocu_event_create(int device, int flags, ocu_event **out);
+OCU_API ocu_status ocu_event_destroy(ocu_event *e);
+OCU_API ocu_status ocu_event_record(ocu_event *e, ocu_stream *s);
+OCU_API ocu_status ocu_event_sync(ocu_event *e);
+OCU_API ocu_status ocu_event_query(ocu_event *e);
+OCU_API ocu_status ocu_event_elapsed(ocu_event *from, ocu_event *to, float *ms);
+
+/* Stream-ordered. host_sync != 0: return only when done. A pageable source has been read when a
+ * copy returns. The ranges are checked (ocu_check) before anything is queued. */
+OCU_API ocu_status ocu_copy(ocu_stream *s, void *dst, const void *src, size_t bytes, int host_sync);
+OCU_API ocu_status ocu_copy_2d(ocu_stream *s, void *dst, size_t dpitch, const void *src,
+                               size_t spitch, size_t width, size_t height, int host_sync);
+OCU_API ocu_status ocu_fill(ocu_stream *s, void *dst, int byte, size_t bytes, int host_sync);
+OCU_API ocu_status ocu_fill_2d(ocu_stream *s, void *dst, size_t pitch, int byte, size_t width,
+                               size_t height, int host_sync);
+
+/* ---- plans ---------------------------------------------------------------------------------- *
+ *
+ * A spec names a class of calls, a plan says how one target runs that class. A call is a spec and
+ * an array of 64-bit arguments (sizes, strides, pointers, scalars as raw bits); its plan computes
+ * further slots from them and launches code. The format (little endian, offsets from its start):
+ *
+ *   ocu_plan_header
+ *   ocu_expr   exprs[n_exprs]        slot n_args + i = exprs[i]
+ *   launches   n_launches x { ocu_launch, uint16_t params[n_params], padding to 8 bytes }
+ *   code       code_bytes of position-independent machine code, at code_offset (64-byte aligned)
+ */
+
+typedef struct { uint8_t f[16]; } ocu_spec;  /* f[0]: operation; the rest as that operation says */
+enum { OCU_OP_GEMM = 1, OCU_OP_USER = 255 };
+
+typedef struct {
+  char magic[8];          /* "OCUPLAN1" */
+  uint8_t build_id[16];   /* ocu_build_id() of the opencu that made it */
+  uint64_t checksum;      /* ocu_checksum over everything behind this field */
+  uint64_t bytes;         /* the whole plan */
+  char target[32];
+  ocu_spec spec;
+  uint16_t n_args, n_exprs, n_launches, reserved;
+  uint32_t code_offset, code_bytes;
+  uint32_t pad[2];
+} ocu_plan_header;
+
+typedef enum {            /* a and b are slot numbers; division rounds down, operands are >= 0 */
+  OCU_X_CONST = 0,        /* imm */
+  OCU_X_THREADS,          /* the device's worker threads */
+  OCU_X_ADD, OCU_X_SUB, OCU_X_MUL, OCU_X_DIV, OCU_X_CDIV, OCU_X_ALIGN, /* a rounded up to b */
+  OCU_X_MIN, OCU_X_MAX,
+  OCU_X_LT                /* a < b: 1, else 0 */
+} ocu_expr_op;
+
+typedef struct { uint8_t op; uint8_t pad; uint16_t a, b; uint16_t pad2; int64_t imm; } ocu_expr;
+
+typedef struct {
+  uint32_t entry;         /* offset of the entry point in the code */
+  uint16_t grid;          /* slot: number of programs; 0 programs is fine */
+  uint16_t scratch;       /* slot: bytes of scratch a thread needs, 64-byte aligned */
+  uint16_t cost;          /* slot: estimated nanoseconds on one thread, all programs together */
+  uint16_t n_params;
+  uint32_t pad;
+} ocu_launch;
+
+/* A code object's entry point. params are the call's slots in the kernel's own order. Programs
+ * may run in any order, on any thread, at the same time; scratch belongs to the thread. */
+typedef void (*ocu_kernel)(const int64_t *params, int64_t pid, void *scratch);
+
+enum {
+  OCU_CALL_NO_PLANNER = 1, /* a class without a plan returns OCU_NO_PLAN at once (Python plans) */
+  OCU_CALL_SYNC = 2,       /* return when done; the caller's thread works too */
+  OCU_CALL_TRUSTED = 4     /* the caller vouches for the operands' memory */
+};
+
+OCU_API ocu_status ocu_call(ocu_stream *s, const ocu_spec *spec, const int64_t *args, int n_args,
+                            int flags);
+OCU_API ocu_status ocu_plan_add(const void *plan, size_t bytes);    /* validate, map, register */
+OCU_API ocu_status ocu_plan_store(const void *plan, size_t bytes);  /* the same, and keep on disk */
+/* Find the plan in memory, the store or the pack, without a planner: OCU_OK or OCU_NO_PLAN. */
+OCU_API ocu_status ocu_plan_find(const char *target, const ocu_spec *spec);
+OCU_API uint64_t ocu_checksum(const void *data, size_t bytes);
+OCU_API const uint8_t *ocu_build_id(void);   /* 16 bytes: a hash of the kernel and compiler sources */
+OCU_API const char *ocu_store_path(void);    /* "" if no store can be used; ocu_error() says why */
+OCU_API int64_t ocu_counter(const char *name); /* "plans.mapped", "planner.calls", "launches", ... */
+
+/* ---- operations ----------------------------------------------------------------------------- */
+
+/* C[i] = alpha op(A[i]) op(B[i]) + beta C[i] for i in 0..batch-1; A is m x k, B k x n, C m x n.
+ * Strides (rows, columns, batch) are in elements and may be anything; alpha and beta point to
+ * values of the dtype and are read at the call. beta == 0 does not read C; alpha == 0 or k == 0
+ * does not read A and B. */
+OCU_API ocu_status ocu_gemm(ocu_stream *s, ocu_dtype dtype, int64_t batch, int64_t m, int64_t n,
+                            int64_t k, const void *alpha, const void *a, int64_t a_rs, int64_t a_cs,
+                            int64_t a_bs, const void *b, int64_t b_rs, int64_t b_cs, int64_t b_bs,
+                            const void *beta, void *c, int64_t c_rs, int64_t c_cs, int64_t c_bs,
+                            int flags);
+/* The class that ocu_gemm would look up, for planning after OCU_NO_PLAN. */
+OCU_API ocu_spec ocu_last_spec(void);        /* the spec of this thread's last OCU_NO_PLAN */
+#endif

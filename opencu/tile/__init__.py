@@ -1,0 +1,145 @@
+"""The kernel language: what a kernel author imports.
+
+    from opencu import tile
+
+    @tile.kernel
+    def scale(x, y, alpha, N: int):
+        i = tile.pid(0)
+        tile.store(y, i, alpha * tile.load(x, i, N))
+
+A kernel runs once per program, on tiles of static shape. A view is memory with bounds: `load` takes
+the tile at a tile index (element index = tile index * tile shape) and reads zero outside the view,
+`store` writes nothing outside it. Views that share memory must not overlap in part.
+"""
+
+from typing import Any
+
+from .dtypes import DType, bool_, f32, f64, i32, i64
+from .frontend import Builtin, Kernel, Tracer, is_static, kernel
+from .ir import KernelError, Scalar, Tile, Value, View, retype
+
+__all__ = ["DType", "Kernel", "KernelError", "Scalar", "Tile", "View", "abs", "bool_", "cast",
+           "cdiv", "dot", "f32", "f64", "floor", "fma", "full", "i32", "i64", "iota", "kernel",
+           "load", "maximum", "minimum", "npid", "pid", "select", "sqrt", "store"]
+
+
+def _shape(t: Tracer, shape: Any) -> tuple[int, ...]:
+    shape = shape if isinstance(shape, tuple) else (shape,)
+    if not shape or not all(is_static(s) and isinstance(s, int) and s > 0 for s in shape):
+        t.fail(f"a tile's shape is one or more positive constants, got {shape}")
+    return shape
+
+
+def _place(t: Tracer, view: Any, index: Any) -> list[Value]:
+    if not isinstance(view, Value) or not isinstance(view.type, View):
+        t.fail(f"expected a view, got {view.type if isinstance(view, Value) else repr(view)}")
+    return [view, *(t.index(i) for i in (index if isinstance(index, tuple) else (index,)))]
+
+
+@Builtin
+def pid(t: Tracer, axis: int = 0) -> Value:
+    """This program's index along a grid axis (0, 1 or 2)."""
+    return t.b.one("pid", [], Scalar(i64), axis=axis)
+
+
+@Builtin
+def npid(t: Tracer, axis: int = 0) -> Value:
+    """The number of programs along a grid axis."""
+    return t.b.one("npid", [], Scalar(i64), axis=axis)
+
+
+@Builtin
+def load(t: Tracer, view: Value, index: Any, shape: Any) -> Value:
+    """The tile of `shape` at tile index `index` of a view; zero outside the view."""
+    place = _place(t, view, index)
+    return t.b.one("load", place, Tile(_shape(t, shape), view.type.dtype))
+
+
+@Builtin
+def store(t: Tracer, view: Value, index: Any, value: Any) -> None:
+    """Write a tile at a tile index of a view; nothing outside the view."""
+    place = _place(t, view, index)
+    t.b.op("store", [*place, t.value(value, view.type.dtype)], [])
+
+
+@Builtin
+def full(t: Tracer, shape: Any, value: Any, dtype: DType) -> Value:
+    """A tile of one value."""
+    v = t.value(value, dtype)
+    return t.broadcast(v, _shape(t, shape))
+
+
+@Builtin
+def iota(t: Tracer, shape: Any, axis: int = 0, dtype: DType = i64) -> Value:
+    """A tile whose elements count 0, 1, 2, ... along an axis."""
+    shape = _shape(t, shape)
+    if not 0 <= axis < len(shape) or dtype.kind != "i":
+        t.fail(f"iota: axis {axis}, {dtype}: expected an axis of {shape} and an integer dtype")
+    return t.b.one("iota", [], Tile(shape, dtype), axis=axis)
+
+
+@Builtin
+def select(t: Tracer, condition: Any, x: Any, y: Any) -> Any:
+    """x where the condition holds, y elsewhere."""
+    if is_static(condition):
+        return x if condition else y
+    a, b = t.align(x, y)
+    shapes = [v.type.shape for v in (condition, a) if isinstance(v.type, Tile)]
+    shape = max(shapes, key=lambda s: [max(d, 1) for d in s], default=())
+    c, a, b = (t.broadcast(v, shape) for v in (condition, a, b))
+    return t.b.one("select", [c, a, b], a.type)
+
+
+@Builtin
+def cast(t: Tracer, x: Any, dtype: DType) -> Value:
+    """x in another dtype; floating to integer rounds toward zero."""
+    v = t.value(x)
+    return v if v.type.dtype == dtype else t.b.one("cast", [v], retype(v.type, dtype))
+
+
+@Builtin
+def dot(t: Tracer, a: Value, b: Value, acc: Value) -> Value:
+    """acc + a b, for tiles a[m, k], b[k, n], acc[m, n]."""
+    return t.b.one("dot", [a, b, acc], acc.type)
+
+
+@Builtin
+def fma(t: Tracer, a: Any, b: Any, c: Any) -> Value:
+    """a * b + c with one rounding where the target has it."""
+    x, y, z = t.align(a, b, c)
+    return t.b.one("fma", [x, y, z], x.type)
+
+
+@Builtin
+def minimum(t: Tracer, x: Any, y: Any) -> Any:
+    """The smaller of two; NaN if either is."""
+    return t.binary("min", x, y)
+
+
+@Builtin
+def maximum(t: Tracer, x: Any, y: Any) -> Any:
+    """The larger of two; NaN if either is."""
+    return t.binary("max", x, y)
+
+
+@Builtin
+def sqrt(t: Tracer, x: Any) -> Value:
+    """The square root, correctly rounded."""
+    return t.unary("sqrt", x)
+
+
+@Builtin
+def abs(t: Tracer, x: Any) -> Value:  # noqa: A001 - the language's name for it
+    """The absolute value."""
+    return t.unary("abs", x)
+
+
+@Builtin
+def floor(t: Tracer, x: Any) -> Value:
+    """Rounded down to an integer."""
+    return t.unary("floor", x)
+
+
+def cdiv(a, b):
+    """a / b rounded up; a >= 0, b > 0."""
+    return (a + b - 1) // b

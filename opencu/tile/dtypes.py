@@ -1,0 +1,43 @@
+"""Element types of tiles and views."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class DType:
+    """An element type: `kind` is 'f' (floating), 'i' (signed integer) or 'b' (truth value)."""
+
+    name: str
+    kind: str
+    bits: int
+
+    @property
+    def bytes(self) -> int:
+        return max(self.bits // 8, 1)
+
+    @property
+    def numpy(self) -> np.dtype:
+        return np.dtype("bool" if self.kind == "b" else f"{self.kind}{self.bytes}")
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+f32 = DType("f32", "f", 32)
+f64 = DType("f64", "f", 64)
+i32 = DType("i32", "i", 32)
+i64 = DType("i64", "i", 64)
+bool_ = DType("bool", "b", 1)
+
+ALL = (f32, f64, i32, i64, bool_)
+
+
+def of(numpy_dtype) -> DType:
+    """The DType of a numpy dtype; TypeError names what is supported."""
+    wanted = np.dtype(numpy_dtype)
+    for dtype in ALL:
+        if dtype.numpy == wanted:
+            return dtype
+    raise TypeError(f"dtype {wanted} is not supported; expected one of {', '.join(map(str, ALL))}")

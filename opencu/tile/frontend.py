@@ -1,0 +1,397 @@
+"""The front end: a kernel's Python source, read as an AST, becomes tile IR.
+
+Names that hold Python objects (numbers, dtypes, functions, constants of the launch) are worked out
+while reading; names that hold tiles, views or run-time numbers become IR values. A call of another
+Python function is inlined, so helpers and hooks are ordinary functions.
+"""
+
+import ast
+import inspect
+import operator
+import textwrap
+from typing import Any, Callable
+
+from .dtypes import DType, bool_, f32, i64
+from .ir import Block, Builder, Function, KernelError, Scalar, Tile, Type, Value, View, retype, verify
+
+_BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.FloorDiv: "floordiv",
+           ast.Mod: "mod", ast.BitAnd: "and", ast.BitOr: "or", ast.BitXor: "xor"}
+_COMPARE = {ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge"}
+_STATIC = {"add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv,
+           "floordiv": operator.floordiv, "mod": operator.mod, "and": operator.and_,
+           "or": operator.or_, "xor": operator.xor, "eq": operator.eq, "ne": operator.ne,
+           "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge}
+
+
+class Builtin:
+    """A function of the kernel language; `emit(tracer, *args, **kwargs)` gives its meaning."""
+
+    def __init__(self, emit: Callable):
+        self.emit, self.__name__, self.__doc__ = emit, emit.__name__.rstrip("_"), emit.__doc__
+
+    def __call__(self, *args, **kwargs):
+        raise TypeError(f"opencu.tile.{self.__name__} can only be called inside a kernel")
+
+
+class Kernel:
+    """A function marked with @kernel: the source of code for every target."""
+
+    def __init__(self, function: Callable):
+        self.function, self.__name__, self.__doc__ = function, function.__name__, function.__doc__
+
+    def __call__(self, *args, **kwargs):
+        raise TypeError(f"kernel {self.__name__} is launched with opencu.launch, not called")
+
+    def trace(self, types: dict[str, Type], consts: dict[str, Any] = {}) -> Function:
+        """The IR for these argument types; consts are the values of the other parameters."""
+        tracer = Tracer()
+        names = inspect.signature(self.function).parameters
+        tracer.at(_source(self.function).loc)
+        for n, p in names.items():
+            if n not in types and n not in consts and p.default is p.empty:
+                tracer.fail(f"kernel {self.__name__}: no type or value for the parameter {n}")
+        for n in (*types, *consts):
+            if n not in names:
+                tracer.fail(f"kernel {self.__name__} has no parameter {n}")
+        params = {n: Value(t, None, n) for n, t in types.items()}
+        tracer.inline(self.function, [], {**consts, **params})
+        function = Function(self.__name__, list(params.values()), tracer.b.block,
+                            _source(self.function).loc)
+        verify(function)
+        return function
+
+
+kernel = Kernel
+
+
+class _Source:
+    def __init__(self, function: Callable):
+        self.file = inspect.getsourcefile(function) or "?"
+        lines, self.first = inspect.getsourcelines(function)
+        self.tree = ast.parse(textwrap.dedent("".join(lines))).body[0]
+        if not isinstance(self.tree, ast.FunctionDef):
+            raise KernelError((self.file, self.first), "expected a function made with def")
+        cells = inspect.getclosurevars(function)
+        self.names = {**cells.builtins, **cells.globals, **cells.nonlocals}
+        self.names.update({k: v for k, v in function.__globals__.items() if k not in self.names})
+        self.loc = (self.file, self.first)
+
+
+_sources: dict[Any, _Source] = {}
+
+
+def _source(function: Callable) -> _Source:
+    key = function.__code__
+    if key not in _sources or function.__closure__:
+        _sources[key] = _Source(function)
+    return _sources[key]
+
+
+def is_static(x: Any) -> bool:
+    """Is x known while the kernel is read?"""
+    return not (isinstance(x, Value) or isinstance(x, tuple) and not all(map(is_static, x)))
+
+
+class Tracer:
+    """Reads one kernel; the language's functions call its methods to emit ops."""
+
+    def __init__(self) -> None:
+        self.b = Builder()
+        self.source: _Source | None = None
+        self.scope: dict[str, Any] = {}
+
+    # ---- errors and locations --------------------------------------------------------------------
+
+    def at(self, loc: tuple[str, int]) -> None:
+        self.b.loc = loc
+
+    def fail(self, message: str):
+        raise KernelError(self.b.loc, message)
+
+    # ---- values ----------------------------------------------------------------------------------
+
+    def value(self, x: Any, dtype: DType | None = None) -> Value:
+        """x as an IR value; a Python number takes `dtype`, or i64, f32 or bool."""
+        if isinstance(x, Value):
+            return x
+        if not isinstance(x, (bool, int, float)):
+            self.fail(f"expected a number or a tile, got {x!r}")
+        natural = bool_ if isinstance(x, bool) else i64 if isinstance(x, int) else f32
+        dtype = dtype or natural
+        if isinstance(x, float) and dtype.kind != "f":
+            self.fail(f"the constant {x} does not fit {dtype}")
+        return self.b.one("const", [], Scalar(dtype), value=float(x) if dtype.kind == "f" else x)
+
+    def index(self, x: Any) -> Value:
+        v = self.value(x)
+        if v.type != Scalar(i64):
+            self.fail(f"expected an integer, got {v.type}")
+        return v
+
+    def broadcast(self, v: Value, shape: tuple[int, ...]) -> Value:
+        if isinstance(v.type, View):
+            self.fail("a view is not a tile; use load")
+        if not shape or (isinstance(v.type, Tile) and v.type.shape == shape):
+            return v
+        return self.b.one("broadcast", [v], Tile(shape, v.type.dtype))
+
+    def align(self, *xs: Any) -> list[Value]:
+        """Give operands one dtype (Python numbers adopt it) and one shape."""
+        known = next((x.type.dtype for x in xs if isinstance(x, Value)), None)
+        if any(isinstance(x, float) for x in xs) and known is None:
+            known = f32
+        vs = [self.value(x, None if isinstance(x, bool) else known) for x in xs]
+        dtypes = {v.type.dtype for v in vs}
+        if len(dtypes) > 1:
+            self.fail(f"operands of different dtypes ({', '.join(sorted(map(str, dtypes)))}); "
+                      "use cast")
+        shape: tuple[int, ...] = ()
+        for v in vs:
+            s = v.type.shape if isinstance(v.type, Tile) else ()
+            if shape and s and len(s) != len(shape):
+                self.fail(f"tiles of shapes {shape} and {s} do not go together")
+            if s and shape and any(a != b and 1 not in (a, b) for a, b in zip(shape, s)):
+                self.fail(f"tiles of shapes {shape} and {s} do not go together")
+            shape = tuple(max(a, b) for a, b in zip(shape, s)) if shape and s else s or shape
+        return [self.broadcast(v, shape) for v in vs]
+
+    def binary(self, fn: str, x: Any, y: Any) -> Any:
+        if is_static(x) and is_static(y):
+            return _STATIC[fn](x, y)
+        a, b = self.align(x, y)
+        return self.b.one("binary", [a, b], a.type, fn=fn)
+
+    def compare(self, fn: str, x: Any, y: Any) -> Any:
+        if is_static(x) and is_static(y):
+            return _STATIC[fn](x, y)
+        a, b = self.align(x, y)
+        return self.b.one("compare", [a, b], retype(a.type, bool_), fn=fn)
+
+    def unary(self, fn: str, x: Any) -> Value:
+        v = self.value(x)
+        return self.b.one("unary", [v], v.type, fn=fn)
+
+    # ---- statements ------------------------------------------------------------------------------
+
+    def inline(self, function: Callable, args: list, kwargs: dict) -> Any:
+        """Read a function's body with its parameters bound; its return value."""
+        source = _source(function)
+        try:
+            bound = inspect.signature(function).bind(*args, **kwargs)
+        except TypeError as error:
+            self.fail(f"{function.__name__}: {error}")
+        bound.apply_defaults()
+        saved = self.source, self.scope, self.b.loc
+        self.source, self.scope = source, dict(bound.arguments)
+        result = self.body(source.tree.body, top=True)
+        self.source, self.scope, self.b.loc = saved
+        return result
+
+    def body(self, statements: list[ast.stmt], top: bool = False) -> Any:
+        for i, s in enumerate(statements):
+            self.at((self.source.file, self.source.first + s.lineno - 1))
+            if isinstance(s, ast.Return):
+                if not top or i != len(statements) - 1:
+                    self.fail("return is only allowed as the last statement of a function")
+                return self.expr(s.value) if s.value else None
+            method = getattr(self, f"stmt_{type(s).__name__}", None)
+            if method is None:
+                self.fail(f"{type(s).__name__.lower()} statements are not part of the kernel language")
+            method(s)
+        return None
+
+    def stmt_Pass(self, s: ast.Pass) -> None:
+        return None
+
+    def stmt_Expr(self, s: ast.Expr) -> None:
+        self.expr(s.value)
+
+    def stmt_Assign(self, s: ast.Assign) -> None:
+        for target in s.targets:
+            self.assign(target, self.expr(s.value))
+
+    def stmt_AnnAssign(self, s: ast.AnnAssign) -> None:
+        if s.value:
+            self.assign(s.target, self.expr(s.value))
+
+    def stmt_AugAssign(self, s: ast.AugAssign) -> None:
+        fn = _BINARY.get(type(s.op)) or self.fail("this operator is not part of the kernel language")
+        self.assign(s.target, self.binary(fn, self.expr(s.target), self.expr(s.value)))
+
+    def assign(self, target: ast.expr, value: Any) -> None:
+        if isinstance(target, ast.Name):
+            self.scope[target.id] = value
+        elif isinstance(target, ast.Tuple) and isinstance(value, tuple):
+            if len(target.elts) != len(value):
+                self.fail(f"{len(value)} values for {len(target.elts)} names")
+            for t, v in zip(target.elts, value):
+                self.assign(t, v)
+        else:
+            self.fail("expected a name on the left of =; memory is written with store")
+
+    def stmt_If(self, s: ast.If) -> None:
+        condition = self.expr(s.test)
+        if is_static(condition):
+            self.body(s.body if condition else s.orelse)
+            return
+        before, outer = dict(self.scope), self.b.block
+        changed = sorted(_assigned(s.body) | _assigned(s.orelse))
+        ends = []
+        for part in (s.body, s.orelse):
+            self.scope, self.b.block = dict(before), Block()
+            self.body(part)
+            ends.append((self.b.block, self.scope))
+        # A name set in one branch only, and unknown before, has no value afterwards.
+        live = [n for n in changed if all(n in scope for _, scope in ends)]
+        blocks = []
+        for block, scope in ends:
+            self.b.block = block
+            self.b.op("yield", [self.value(scope[n]) for n in live], [])
+            blocks.append(block)
+        self.scope, self.b.block = before, outer
+        types = [v.type for v in blocks[0].ops[-1].operands]
+        results = self.b.op("if", [condition], types, blocks)
+        self.scope.update(zip(live, results))
+        for n in set(changed) - set(live):
+            self.scope.pop(n, None)
+
+    def stmt_For(self, s: ast.For) -> None:
+        call = s.iter
+        if not (isinstance(call, ast.Call) and self.expr(call.func) is range and not call.keywords
+                and isinstance(s.target, ast.Name) and not s.orelse):
+            self.fail("expected: for NAME in range(...)")
+        bounds = [self.index(self.expr(a)) for a in call.args]
+        if len(bounds) == 1:
+            bounds.insert(0, self.index(0))
+        if len(bounds) == 2:
+            bounds.append(self.index(1))
+        names = [n for n in sorted(_assigned(s.body)) if n in self.scope]
+        start = [self.value(self.scope[n]) for n in names]
+        outer, before = self.b.block, dict(self.scope)
+        counter = Value(Scalar(i64), None, s.target.id)
+        args = [Value(v.type, None, n) for n, v in zip(names, start)]
+        self.b.block = body = Block([counter, *args])
+        self.scope.update(zip(names, args))
+        self.scope[s.target.id] = counter
+        self.body(s.body)
+        self.b.op("yield", [self.value(self.scope[n], a.type.dtype) if not isinstance(a.type, View)
+                            else self.scope[n] for n, a in zip(names, args)], [])
+        self.b.block, self.scope = outer, before
+        results = self.b.op("for", [*bounds, *start], [v.type for v in start], [body])
+        self.scope.update(zip(names, results))
+
+    # ---- expressions -----------------------------------------------------------------------------
+
+    def expr(self, node: ast.expr) -> Any:
+        method = getattr(self, f"expr_{type(node).__name__}", None)
+        if method is None:
+            self.fail(f"{ast.unparse(node)}: not part of the kernel language")
+        return method(node)
+
+    def expr_Constant(self, node: ast.Constant) -> Any:
+        return node.value
+
+    def expr_Name(self, node: ast.Name) -> Any:
+        if node.id in self.scope:
+            return self.scope[node.id]
+        if node.id in self.source.names:
+            return self.source.names[node.id]
+        return self.fail(f"the name {node.id} has no value here")
+
+    def expr_Tuple(self, node: ast.Tuple) -> tuple:
+        return tuple(self.expr(e) for e in node.elts)
+
+    def expr_Attribute(self, node: ast.Attribute) -> Any:
+        owner = self.expr(node.value)
+        if isinstance(owner, Value):
+            if node.attr == "dtype":
+                return owner.type.dtype
+            if node.attr == "shape" and isinstance(owner.type, View):
+                return tuple(self.b.one("dim", [owner], Scalar(i64), axis=d)
+                             for d in range(owner.type.ndim))
+            if node.attr == "shape" and isinstance(owner.type, Tile):
+                return owner.type.shape
+            self.fail(f"a {owner.type} has no attribute {node.attr}")
+        if not hasattr(owner, node.attr):
+            self.fail(f"{ast.unparse(node)}: no such attribute")
+        return getattr(owner, node.attr)
+
+    def expr_BinOp(self, node: ast.BinOp) -> Any:
+        fn = _BINARY.get(type(node.op)) or self.fail(f"{ast.unparse(node)}: unknown operator")
+        return self.binary(fn, self.expr(node.left), self.expr(node.right))
+
+    def expr_UnaryOp(self, node: ast.UnaryOp) -> Any:
+        x = self.expr(node.operand)
+        if is_static(x):
+            return {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Not: operator.not_,
+                    ast.Invert: operator.invert}[type(node.op)](x)
+        fn = {ast.USub: "neg", ast.Not: "not", ast.Invert: "not"}.get(type(node.op))
+        return self.unary(fn, x) if fn else x
+
+    def expr_Compare(self, node: ast.Compare) -> Any:
+        if len(node.ops) != 1:
+            self.fail("write a < b and b < c with & and parentheses")
+        if isinstance(node.ops[0], (ast.Is, ast.IsNot)):
+            same = self.expr(node.left) is self.expr(node.comparators[0])
+            return same == isinstance(node.ops[0], ast.Is)
+        fn = _COMPARE.get(type(node.ops[0])) or self.fail(f"{ast.unparse(node)}: unknown comparison")
+        return self.compare(fn, self.expr(node.left), self.expr(node.comparators[0]))
+
+    def expr_IfExp(self, node: ast.IfExp) -> Any:
+        condition = self.expr(node.test)
+        if not is_static(condition):
+            self.fail("a if b else c needs a condition that is known here; use select")
+        return self.expr(node.body if condition else node.orelse)
+
+    def expr_Subscript(self, node: ast.Subscript) -> Any:
+        owner = self.expr(node.value)
+        if not isinstance(owner, Value):
+            return owner[self.expr(node.slice)]
+        if not isinstance(owner.type, View):
+            self.fail("only views take [ ]")
+        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        if len(parts) > owner.type.ndim:
+            self.fail(f"{len(parts)} indices for {owner.type}")
+        axis = 0
+        for p in parts:
+            strides = owner.type.strides
+            if not isinstance(p, ast.Slice):
+                kept = View(owner.type.dtype, strides[:axis] + strides[axis + 1:])
+                owner = self.b.one("pick", [owner, self.index(self.expr(p))], kept, axis=axis)
+                continue
+            if p.step:
+                self.fail("a slice of a view has no step")
+            if p.lower or p.upper:
+                size = self.b.one("dim", [owner], Scalar(i64), axis=axis)
+                lo = self.index(self.expr(p.lower) if p.lower else 0)
+                hi = self.index(self.expr(p.upper)) if p.upper else size
+                owner = self.b.one("slice", [owner, lo, hi], owner.type, axis=axis)
+            axis += 1
+        return owner
+
+    def expr_Call(self, node: ast.Call) -> Any:
+        function = self.expr(node.func)
+        args = [self.expr(a) for a in node.args]
+        kwargs = {k.arg: self.expr(k.value) for k in node.keywords}
+        if isinstance(function, Builtin):
+            try:
+                inspect.signature(function.emit).bind(self, *args, **kwargs)
+            except TypeError as error:
+                self.fail(f"{function.__name__}: {error}")
+            return function.emit(self, *args, **kwargs)
+        if function in (min, max):
+            return self.binary(function.__name__, *args) if not all(map(is_static, args)) \
+                else function(*args)
+        if isinstance(function, Kernel):
+            function = function.function
+        if inspect.isfunction(function):
+            return self.inline(function, args, kwargs)
+        if all(map(is_static, (*args, *kwargs.values()))) and callable(function):
+            return function(*args, **kwargs)
+        return self.fail(f"{ast.unparse(node.func)} cannot be called in a kernel")
+
+
+def _assigned(statements: list[ast.stmt]) -> set[str]:
+    """The names that the statements set, nested ones included."""
+    return {n.id for s in statements for n in ast.walk(s)
+            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}

@@ -1,8 +1,49 @@
 """The compiler: tile IR to code objects.
 
-    simplify.py   constants, common values, dead code
-    vector.py     one program = one sequential function: chunk loops over stores
-    dot.py        the register-blocked nest that a dot becomes
-    llvm.py       LLVM IR as text, optimised and emitted through llvmlite
-    blob.py       an object file laid out as one position-independent blob
+    simplify.py     constants, common values, dead code
+    expressions.py  what a value is computed from
+    vector.py       one program = one sequential function: chunk loops over stores
+    points.py       a tile expression at the points that a loop asks for
+    dot.py          the register-blocked nest that a dot becomes
+    llvm.py         LLVM IR as text, optimised and emitted through llvmlite
+    blob.py         an object file laid out as one position-independent blob
+
+OPENCU_DEBUG=ir,llvm,asm prints the stages on standard error.
 """
+
+import os
+import sys
+from typing import NamedTuple
+
+from opencu.compiler import blob, llvm, vector
+from opencu.compiler.dot import Blocks
+from opencu.drivers.interface import Target
+from opencu.tile.ir import Function
+
+__all__ = ["Blocks", "Code", "compile"]
+
+
+class Code(NamedTuple):
+    """Machine code for one kernel, as a plan carries it."""
+
+    blob: bytes
+    entry: int  # offset of the entry point in the blob
+    scratch: int  # bytes that a thread needs
+    params: int  # 64-bit words of the parameter array
+
+
+def compile(function: Function, target: Target, blocks: Blocks | None = None) -> Code:
+    """Machine code of a kernel for a target; KernelError if the target cannot hold it."""
+    if target.kind != "vector":
+        raise NotImplementedError(f"target {target.name}: there is no {target.kind} lowering yet")
+    show = os.environ.get("OPENCU_DEBUG", "").split(",")
+    lowered = vector.lower(function, target, blocks)
+    for stage, text in (("ir", str(function)), ("llvm", lowered.text)):
+        if stage in show:
+            print(text, file=sys.stderr)
+    if "asm" in show:
+        module = llvm.optimise(lowered.text, target)
+        print(llvm.emit(module, target, assembly=True), file=sys.stderr)
+    elf = llvm.emit(llvm.optimise(lowered.text, target), target)
+    linked = blob.link(elf, lowered.entry)
+    return Code(linked.code, linked.entry, lowered.scratch, lowered.params)

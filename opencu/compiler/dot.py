@@ -17,10 +17,13 @@ there is one chunk. An operand that is not packed is read where it lies: a as sc
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..tile.ir import KernelError, Op, Tile, Value
-from .expressions import is_pure, loads, reached, reads_elsewhere, uses, zero_outside
-from .llvm import suffix, type_of
-from .points import Access, Memo, Point
+from opencu.tile.ir import KernelError, Op, Tile, Value
+from opencu.compiler.expressions import is_pure, loads, reached, reads_elsewhere, uses, is_zero, zero_outside
+from opencu.compiler.llvm import suffix, type_of
+from opencu.compiler.points import Access, Memo, Point
+
+
+GROUP = 4  # panels that packing fills together
 
 
 @dataclass(frozen=True)
@@ -177,52 +180,63 @@ class _Lowering:
         along_k = any(a.unit_axis() == k_axis for a in sources[:1])
         limit, k_limit = self.limit[v][axis], self.limit[v][k_axis]
         whole_k = f.let(f"icmp sle i64 {self.depth}, {k_limit}")
-        copy = self.transposed if along_k else self.straight
 
         def panel(i: str, _) -> tuple:
-            place = f.mul(f.sub(i, lo), str(self.bk))
-            base = f.offset(to, place, self.bytes)
+            base = place(i)
             inside = f.let(f"icmp sle i64 {f.add(i, str(width))}, {limit}")
-            fast = f.let(f"and i1 {inside}, {whole_k}")
-            fast_depth = f.let(f"select i1 {fast}, i64 {self.depth}, i64 0")
-            done = copy(v, axis, i, width, base, fast_depth)
-            self.straight(v, axis, i, width, base, self.depth, done)
+            fast = f.let(f"select i1 {f.let(f'and i1 {inside}, {whole_k}')}, i64 {self.depth}, i64 0")
+            if along_k:
+                done = f.floor_to(fast, self.w)
+                self.transposed(v, axis, i, width, base, done)
+            else:
+                done = f.floor_to(fast, 4)
+                self.straight(v, axis, i, width, base, ("0", done, 4))
+            self.straight(v, axis, i, width, base, (done, self.depth, 1), checked=True)
             return ()
 
-        f.loop(lo, hi, str(width), [], panel)
+        def group(i: str, _) -> tuple:
+            self.straight(v, axis, i, width, place(i), ("0", self.depth, 1), panels=GROUP)
+            return ()
 
-    def straight(self, v: Value, axis: int, i: str, width: int, base: str, depth: str,
-                 start: str | None = None) -> str:
-        """Lanes along the panel. From `start` on the panel may leave the bounds."""
-        f, checked = self.f, start is not None
-        steps = 1 if checked else 4
-        pieces = [(c, min(self.w, width - c)) for c in range(0, width, self.w)]
-        end = depth if checked else f.floor_to(depth, steps)
+        def place(i: str) -> str:
+            return f.offset(to, f.mul(f.sub(i, lo), str(self.bk)), self.bytes)
+
+        start = lo
+        if not along_k:
+            # Panels side by side are filled together: a line of memory, and a page, serves them all.
+            whole = f.floor_to(f.sub(f.max(f.min(hi, limit), lo), lo), GROUP * width)
+            start = f.add(lo, f.let(f"select i1 {whole_k}, i64 {whole}, i64 0"))
+            f.loop(lo, start, str(GROUP * width), [], group)
+        f.loop(start, hi, str(width), [], panel)
+
+    def straight(self, v: Value, axis: int, i: str, width: int, base: str,
+                 k_range: tuple[str, str, int], panels: int = 1, checked: bool = False) -> None:
+        """Lanes along the panel, steps of k one after another."""
+        f, (lo, hi, steps) = self.f, k_range
+        pieces = [(p, c, min(self.w, width - c)) for p in range(panels)
+                  for c in range(0, width, self.w)]
 
         def row(k: str, _) -> tuple:
             for u in range(steps):
                 ku = f.add(k, str(u))
                 line = f.offset(base, ku, width * self.bytes)
-                points = []
-                for c, lanes in pieces:
-                    at = (f.add(i, str(c)), ku) if axis == 0 else (ku, f.add(i, str(c)))
-                    points.append(Point(at, axis, lanes, checked))
-                for (c, lanes), x in zip(pieces, self.points.at(v, points, {})):
-                    self.write(line, c, x, lanes)
+                across = [f.add(i, str(p * width + c)) for p, c, _ in pieces]
+                points = [Point((x, ku) if axis == 0 else (ku, x), axis, lanes, checked)
+                          for x, (_, _, lanes) in zip(across, pieces)]
+                for (p, c, lanes), x in zip(pieces, self.points.at(v, points, {})):
+                    self.write(line, p * width * self.bk + c, x, lanes)
             return ()
 
-        f.loop(start or "0", end, str(steps), [], row)
-        return end
+        f.loop(lo, hi, str(steps), [], row)
 
     def write(self, line: str, column: int, x: str, lanes: int) -> None:
         to = self.f.offset(line, str(column), self.bytes)
         self.f.do(f"store {type_of(self.dtype, lanes)} {x}, ptr {to}, align {self.bytes}")
 
-    def transposed(self, v: Value, axis: int, i: str, width: int, base: str, depth: str) -> str:
+    def transposed(self, v: Value, axis: int, i: str, width: int, base: str, end: str) -> None:
         """Lanes along k, for operands that are contiguous there: squares of w x w, transposed in
         registers. A store may run into the next line, which is written after it."""
         f, w = self.f, self.w
-        end = f.floor_to(depth, w)
         zero = "zeroinitializer"
 
         def square(k: str, _) -> tuple:
@@ -239,7 +253,6 @@ class _Lowering:
             return ()
 
         f.loop("0", end, str(w), [], square)
-        return end
 
     def transpose(self, rows: list[str]) -> list[str]:
         """w rows of w lanes: squares inside each 128-bit lane first, then whole 128-bit lanes."""
@@ -331,14 +344,12 @@ class _Lowering:
             rest = [f.offset(self.acc, f.add(f.mul(f.add(panel, r), str(self.blocks.nr)), inside),
                              self.bytes) for r in row_at]
             rest = [f.offset(p, str(c * w), self.bytes) for p in rest for c in range(vectors)]
-        careful = any(x in self.points.access for x in loads(self.init))
-        begin = lambda: self.points.at(self.init, [Point(p.at, 1, w, careful) for p in block], {})
-        if self.first is None:
-            acc = begin()
-        else:
-            acc = f.branch(self.first, begin, lambda: [
-                f.let(f"load {t}, ptr {p}, align {self.bytes}") for p in rest], [t] * len(block))
-
+            # What the sums will meet is fetched while they are made: it is far away, in scratch
+            # or in c.
+            c_at = [self.points.address(self.access, self.out_dtype.bytes, Point((r, j), 1, w, False))
+                    for r in row_at]
+            for to, p in zip(c_at, rest[::vectors]):
+                self.prefetch(f.let(f"select i1 {self.last}, ptr {to}, ptr {p}"))
         a_panel = f.offset(self.pa, f.mul(f.sub(i, band), str(self.bk)), self.bytes) \
             if self.blocks.pack_a else ""
         b_panel = f.offset(self.pb, f.mul(j, str(self.bk)), self.bytes) if self.blocks.pack_b else ""
@@ -369,20 +380,36 @@ class _Lowering:
         unroll = self.blocks.unroll
         main = f.floor_to(self.depth, unroll)
         carry = lambda acc: [(t, c) for c in acc]
+        acc = ["zeroinitializer"] * len(block)
         acc = f.loop("0", main, str(unroll), carry(acc), lambda k, c: steps(k, c, unroll))
         if unroll > 1:
             acc = f.loop(main, self.depth, "1", carry(acc), lambda k, c: steps(k, c, 1))
+
+        def begun() -> list[str]:
+            """The accumulator that the dot was given, added last."""
+            if is_zero(self.init):
+                return acc
+            careful = bool(loads(self.init))
+            start = self.points.at(self.init, [Point(p.at, 1, w, careful) for p in block], {})
+            return [f.let(f"fadd {t} {x}, {y}") for x, y in zip(start, acc)]
+
+        def resumed() -> list[str]:
+            before = [f.let(f"load {t}, ptr {p}, align {self.bytes}") for p in rest]
+            return [f.let(f"fadd {t} {x}, {y}") for x, y in zip(before, acc)]
+
+        sums = begun() if self.first is None else \
+            f.branch(self.first, begun, resumed, [t] * len(block))
 
         def finish() -> tuple:
             inside = [f.let(f"icmp sle i64 {f.add(at, str(n))}, {s}") for at, n, s in
                       zip((i, j), (rows, vectors * w), self.safe_out)]
             self.f.branch(f.let(f"and i1 {inside[0]}, {inside[1]}"),
-                          lambda: self.epilogue(block, acc, False),
-                          lambda: self.epilogue(block, acc, True))
+                          lambda: self.epilogue(block, sums, False),
+                          lambda: self.epilogue(block, sums, True))
             return ()
 
         def put_by() -> tuple:
-            for p, x in zip(rest, acc):
+            for p, x in zip(rest, sums):
                 f.do(f"store {t} {x}, ptr {p}, align {self.bytes}")
             return ()
 
@@ -390,6 +417,10 @@ class _Lowering:
             finish()
         else:
             f.branch(self.last, finish, put_by)
+
+    def prefetch(self, pointer: str) -> None:
+        """Fetch a line that will be written into the nearest cache."""
+        self.f.call("void", "prefetch.p0", ("ptr", pointer), ("i32", "1"), ("i32", "3"), ("i32", "1"))
 
     def epilogue(self, block: list[Point], acc: list[str], checked: bool) -> tuple:
         points = [Point(p.at, p.lane, p.width, checked) for p in block]

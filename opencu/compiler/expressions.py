@@ -1,6 +1,6 @@
 """Questions about tile expressions: what a value is computed from, and what it touches."""
 
-from ..tile.ir import Op, Tile, Value
+from opencu.tile.ir import Op, Tile, Value
 
 PURE = {"const", "pid", "npid", "dim", "slice", "pick", "load", "iota", "broadcast", "unary",
         "binary", "compare", "select", "cast", "fma", "yield"}
@@ -55,6 +55,13 @@ def uses(op: Op) -> set[Value]:
     """The values that an op uses, those of its blocks included."""
     inner = (v for b in op.blocks for o in b.ops for v in uses(o))
     return {*op.operands, *inner}
+
+
+def is_zero(v: Value) -> bool:
+    """Is the tile the constant zero?"""
+    while v.op is not None and v.op.name == "broadcast":
+        v = v.op.operands[0]
+    return v.op is not None and v.op.name == "const" and v.op.attrs["value"] == 0
 
 
 def zero_outside(v: Value) -> bool:

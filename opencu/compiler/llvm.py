@@ -5,8 +5,8 @@ from typing import Callable, Sequence
 
 import llvmlite.binding as llvm
 
-from ..drivers.interface import Target
-from ..tile.dtypes import DType
+from opencu.drivers.interface import Target
+from opencu.tile.dtypes import DType
 
 SCALAR = {"f32": "float", "f64": "double", "i32": "i32", "i64": "i64", "bool": "i1"}
 _SUFFIX = {"f32": "f32", "f64": "f64", "i32": "i32", "i64": "i64", "bool": "i1"}

@@ -7,9 +7,8 @@ the fusion of elementwise chains, of load hooks into packing, and of epilogues i
 
 from dataclasses import dataclass, replace
 
-from ..tile.ir import Function as TileFunction  # noqa: F401 - for readers: what is lowered
-from ..tile.ir import KernelError, Op, Tile, Value
-from .llvm import Function, constant, suffix, type_of
+from opencu.tile.ir import KernelError, Op, Tile, Value
+from opencu.compiler.llvm import Function, constant, suffix, type_of
 
 
 @dataclass(frozen=True)
@@ -181,7 +180,7 @@ class Points:
 
     # ---- memory ----------------------------------------------------------------------------------
 
-    def _address(self, a: Access, bytes: int, p: Point) -> str:
+    def address(self, a: Access, bytes: int, p: Point) -> str:
         place = "0"
         for at, stride in zip(p.at, a.strides):
             place = self.f.add(place, self.f.mul(at, stride))
@@ -205,7 +204,7 @@ class Points:
         return f.let(f"and {t} {lanes}, {inside}")
 
     def _lane_pointers(self, a: Access, bytes: int, p: Point) -> list[str]:
-        first, step = self._address(a, bytes, p), a.strides[p.lane]
+        first, step = self.address(a, bytes, p), a.strides[p.lane]
         return [self.f.offset(first, self.f.mul(str(i), step), bytes) for i in range(p.width)]
 
     def _pointer_vector(self, a: Access, bytes: int, p: Point) -> str:
@@ -221,13 +220,13 @@ class Points:
         if p.checked and w == 1:
             inside = self.mask(a, p)
             zero = constant(dtype, 0) if dtype.kind != "b" else "false"
-            read = lambda: [f.let(f"load {one}, ptr {self._address(a, dtype.bytes, p)}, align {align}")]
+            read = lambda: [f.let(f"load {one}, ptr {self.address(a, dtype.bytes, p)}, align {align}")]
             return f.branch(inside, read, lambda: [zero], [one])[0]
         if w == 1 or (a.strides[p.lane] == "1" and not p.checked):
-            return f.let(f"load {t}, ptr {self._address(a, dtype.bytes, p)}, align {align}")
+            return f.let(f"load {t}, ptr {self.address(a, dtype.bytes, p)}, align {align}")
         if a.strides[p.lane] == "1":
             return f.call(t, f"masked.load.{suffix(dtype, w)}.p0",
-                          (f"ptr align {align}", self._address(a, dtype.bytes, p)),
+                          (f"ptr align {align}", self.address(a, dtype.bytes, p)),
                           (f"<{w} x i1>", self.mask(a, p)), (t, "zeroinitializer"))
         if p.checked:
             return f.call(t, f"masked.gather.{suffix(dtype, w)}.v{w}p0",
@@ -244,14 +243,14 @@ class Points:
         f, w, align = self.f, p.width, dtype.bytes
         one, t = type_of(dtype), type_of(dtype, w)
         if w == 1:
-            write = lambda: f.do(f"store {one} {value}, ptr {self._address(a, dtype.bytes, p)}, "
+            write = lambda: f.do(f"store {one} {value}, ptr {self.address(a, dtype.bytes, p)}, "
                                  f"align {align}")
             f.when(self.mask(a, p), write) if p.checked else write()
         elif a.strides[p.lane] == "1" and not p.checked:
-            f.do(f"store {t} {value}, ptr {self._address(a, dtype.bytes, p)}, align {align}")
+            f.do(f"store {t} {value}, ptr {self.address(a, dtype.bytes, p)}, align {align}")
         elif a.strides[p.lane] == "1":
             f.call("void", f"masked.store.{suffix(dtype, w)}.p0", (t, value),
-                   (f"ptr align {align}", self._address(a, dtype.bytes, p)),
+                   (f"ptr align {align}", self.address(a, dtype.bytes, p)),
                    (f"<{w} x i1>", self.mask(a, p)))
         elif p.checked:
             f.call("void", f"masked.scatter.{suffix(dtype, w)}.v{w}p0", (t, value),

@@ -6,9 +6,9 @@ constants that the front end wrote twice. Loads are not shared: a store may lie 
 
 from typing import Any
 
-from ..tile.interp import BINARY, COMPARE
-from ..tile.ir import Block, Function, Op, Scalar, Value, verify
-from .expressions import is_pure, uses
+from opencu.tile.interp import BINARY, COMPARE
+from opencu.tile.ir import Block, Function, Op, Scalar, Value, verify
+from opencu.compiler.expressions import is_pure, uses
 
 _FOLD = {"binary": BINARY, "compare": COMPARE}
 

@@ -11,13 +11,13 @@ values that must be put into memory.
 from dataclasses import dataclass, field, replace
 from typing import Callable, NamedTuple
 
-from ..drivers.interface import Target
-from ..tile.ir import Block, Function, KernelError, Op, Scalar, Tile, Value, View
-from . import dot, llvm
-from .expressions import is_pure, reached, reads_elsewhere
-from .llvm import constant, type_of
-from .points import Access, Point, Points
-from .simplify import simplify
+from opencu.drivers.interface import Target
+from opencu.tile.ir import Block, Function, KernelError, Op, Scalar, Tile, Value, View
+from opencu.compiler import dot, llvm
+from opencu.compiler.expressions import is_pure, reached, reads_elsewhere
+from opencu.compiler.llvm import constant, type_of
+from opencu.compiler.points import Access, Point, Points
+from opencu.compiler.simplify import simplify
 
 UNROLL = 4  # vectors of one chunk: enough loads in flight, few enough registers
 

@@ -14,9 +14,9 @@ the tile at a tile index (element index = tile index * tile shape) and reads zer
 
 from typing import Any
 
-from .dtypes import DType, bool_, f32, f64, i32, i64
-from .frontend import Builtin, Kernel, Tracer, is_static, kernel
-from .ir import KernelError, Scalar, Tile, Value, View, retype
+from opencu.tile.dtypes import DType, bool_, f32, f64, i32, i64
+from opencu.tile.frontend import Builtin, Kernel, Tracer, is_static, kernel
+from opencu.tile.ir import KernelError, Scalar, Tile, Value, View, retype
 
 __all__ = ["DType", "Kernel", "KernelError", "Scalar", "Tile", "View", "abs", "bool_", "cast",
            "cdiv", "dot", "f32", "f64", "floor", "fma", "full", "i32", "i64", "iota", "kernel",

@@ -11,8 +11,8 @@ import operator
 import textwrap
 from typing import Any, Callable
 
-from .dtypes import DType, bool_, f32, i64
-from .ir import Block, Builder, Function, KernelError, Scalar, Tile, Type, Value, View, retype, verify
+from opencu.tile.dtypes import DType, bool_, f32, i64
+from opencu.tile.ir import Block, Builder, Function, KernelError, Scalar, Tile, Type, Value, View, retype, verify
 
 _BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.FloorDiv: "floordiv",
            ast.Mod: "mod", ast.BitAnd: "and", ast.BitOr: "or", ast.BitXor: "xor"}
@@ -38,6 +38,7 @@ class Kernel:
 
     def __init__(self, function: Callable):
         self.function, self.__name__, self.__doc__ = function, function.__name__, function.__doc__
+        self.parameters = list(inspect.signature(function).parameters)
 
     def __call__(self, *args, **kwargs):
         raise TypeError(f"kernel {self.__name__} is launched with opencu.launch, not called")

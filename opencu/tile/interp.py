@@ -9,7 +9,7 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from .ir import Block, Function, Op, Scalar, Tile, Value
+from opencu.tile.ir import Block, Function, Op, Scalar, Tile, Value
 
 UNARY = {"neg": np.negative, "abs": np.abs, "sqrt": np.sqrt, "floor": np.floor,
           "not": np.logical_not}

@@ -10,7 +10,7 @@ and strides that are known at run time, save for the strides listed in its type.
 from dataclasses import dataclass, field
 from typing import Any, Iterator
 
-from .dtypes import DType, bool_, i64
+from opencu.tile.dtypes import DType, bool_, i64
 
 
 class KernelError(Exception):

@@ -11,10 +11,12 @@ m | a | | c |   |
   +---+ +---+---+
 """
 
-import numpy as np
-
-from ... import tile
-from ...tile import cdiv
+from opencu import tile
+from opencu.blas.kernels.tiles import GEMM
+from opencu.compiler import compile
+from opencu.drivers.interface import Target
+from opencu.runtime.plan import Launch, Plan, Slots
+from opencu.tile import cdiv
 
 
 def band(size, count, i, step):
@@ -60,4 +62,48 @@ def reference(a, b, c, alpha, beta):
     return product if beta == 0 else product + beta * c.astype("f8")
 
 
-__all__ = ["gemm", "reference", "np"]
+# ---- planner -------------------------------------------------------------------------------------
+#
+# spec: operation, dtype, layouts of a, b, c (1: rows, 2: columns side by side, 0: neither), bucket.
+# args: batch m n k | a: pointer, strides of batch, rows, columns | b | c | alpha beta
+
+DTYPES = {1: tile.f32, 2: tile.f64}
+BUCKETS = {0: "packed", 1: "small", 2: "rows"}
+
+
+def view_type(dtype: tile.DType, layout: int) -> tile.View:
+    return tile.View(dtype, (None, 1 if layout == 1 else None, 1 if layout == 2 else None))
+
+
+def plan(spec: bytes, target: Target) -> Plan:
+    """The plan of a gemm class."""
+    dtype, bucket = DTYPES[spec[1]], BUCKETS[spec[5]]
+    tiles = GEMM[target.name][dtype.name, bucket]
+    blocks = tiles.blocks_for(b_layout=spec[3])
+    scalar = tile.Scalar(dtype)
+    types = {**{x: view_type(dtype, spec[2 + i]) for i, x in enumerate("abc")},
+             "alpha": scalar, "beta": scalar}
+    consts = dict(BM=tiles.bm, BN=tiles.bn, BK=tiles.bk, MR=blocks.mr, NR=blocks.nr)
+    code = compile(gemm.trace(types, consts), target, blocks)
+
+    slots = Slots(18)
+    arg = slots.arg
+    batch, m, n, k = (arg(i) for i in range(4))
+    # One thread takes the largest bands; several take smaller ones, a multiple of their number.
+    threads = slots.threads()
+    alone = threads < 2
+    shrink = (alone + 1).min(2)  # 2 for one thread, else 1
+    rows = m.cdiv(shrink * (tiles.bm // 2)).align(threads.min(m.cdiv(blocks.mr)))
+    columns = n.cdiv(shrink * (tiles.bn // 2))
+    cost = batch * m * n * k // tiles.speed
+    params = [rows, columns, batch]
+    for at, shape in ((4, (m, k)), (8, (k, n)), (12, (m, n))):
+        params += [arg(at), batch, *shape, arg(at + 1), arg(at + 2), arg(at + 3)]
+    params += [arg(16), arg(17)]
+    return Plan(slots, [Launch(code, rows * columns * batch, cost, params)])
+
+
+def packed_specs() -> list[bytes]:
+    """The classes that a vendor's gemm calls use: every transpose, c contiguous along an axis."""
+    return [bytes([1, d, a, b, 2, bucket]).ljust(16, b"\0")
+            for d in DTYPES for a in (1, 2) for b in (1, 2) for bucket in BUCKETS]

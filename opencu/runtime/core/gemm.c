@@ -1,0 +1,87 @@
+/* gemm.c - C = alpha op(A) op(B) + beta C: from a call to its class, and to the plan's arguments. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core.h"
+
+typedef struct {
+  const void *p;
+  int64_t bs, rs, cs;   /* strides of batch, rows, columns, in elements */
+} operand;
+
+/* What a kernel may know of an operand: 1 rows, 2 columns lie side by side, 0 neither. */
+static uint8_t layout(const operand *x) { return x->cs == 1 ? 2 : x->rs == 1 ? 1 : 0; }
+
+static operand transpose(operand x) {
+  return (operand){x.p, x.bs, x.cs, x.rs};
+}
+
+/* How the class multiplies: unpacked for products that stay in the caches, and for few rows. */
+enum { BUCKET_PACKED = 0, BUCKET_SMALL = 1, BUCKET_ROWS = 2 };
+
+static uint8_t bucket(int64_t m, int64_t n, int64_t k) {
+  if (m <= 8 && n >= 64) return BUCKET_ROWS;
+  if (m <= 128 && n <= 128 && k <= 128 && m * n * k <= 64 * 64 * 64) return BUCKET_SMALL;
+  return BUCKET_PACKED;
+}
+
+/* Are all elements of a batch of rows x columns in accessible memory? */
+static ocu_status check(const char *name, const operand *x, int64_t batch, int64_t rows,
+                        int64_t columns, int64_t size, int write) {
+  if (!batch || !rows || !columns) return OCU_OK;
+  int64_t lo = 0, hi = 0, far;
+  const int64_t last[3] = {batch - 1, rows - 1, columns - 1}, step[3] = {x->bs, x->rs, x->cs};
+  for (int i = 0; i < 3; i++) {
+    if (__builtin_mul_overflow(last[i], step[i], &far) ||
+        __builtin_add_overflow(far < 0 ? lo : hi, far, far < 0 ? &lo : &hi))
+      return ocu_fail(OCU_INVALID_VALUE, "gemm: %s is larger than memory can be", name);
+  }
+  if (hi > INT64_MAX / size - 1 || lo < -(INT64_MAX / size))
+    return ocu_fail(OCU_INVALID_VALUE, "gemm: %s is larger than memory can be", name);
+  return ocu_check((const char *)x->p + lo * size, (size_t)(hi - lo + 1) * size, write);
+}
+
+ocu_status ocu_gemm(ocu_stream *s, ocu_dtype dtype, int64_t batch, int64_t m, int64_t n, int64_t k,
+                    const void *alpha, const void *a, int64_t a_rs, int64_t a_cs, int64_t a_bs,
+                    const void *b, int64_t b_rs, int64_t b_cs, int64_t b_bs, const void *beta,
+                    void *c, int64_t c_rs, int64_t c_cs, int64_t c_bs, int flags) {
+  OCU_ENTER();
+  if (dtype != OCU_F32 && dtype != OCU_F64)
+    return ocu_fail(OCU_INVALID_VALUE, "gemm: dtype %d; expected OCU_F32 or OCU_F64", dtype);
+  if (batch < 0 || m < 0 || n < 0 || k < 0)
+    return ocu_fail(OCU_INVALID_VALUE, "gemm: negative size in batch %lld, m %lld, n %lld, k %lld",
+                    (long long)batch, (long long)m, (long long)n, (long long)k);
+  if (!alpha || !beta) return ocu_fail(OCU_INVALID_VALUE, "gemm: alpha or beta is NULL");
+  if (!batch || !m || !n) return OCU_OK;
+
+  /* Scalars travel as bits; a product that BLAS defines as zero reads neither A nor B. */
+  int64_t alpha_bits = 0, beta_bits = 0, size = dtype == OCU_F32 ? 4 : 8;
+  memcpy(&alpha_bits, alpha, size);
+  memcpy(&beta_bits, beta, size);
+  const int64_t magnitude = dtype == OCU_F32 ? 0x7fffffff : INT64_MAX;
+  if (!(alpha_bits & magnitude) || !k) k = 0, alpha_bits = 0;
+
+  operand x = {a, a_bs, a_rs, a_cs}, y = {b, b_bs, b_rs, b_cs}, z = {c, c_bs, c_rs, c_cs};
+  if (!c || (k && (!a || !b)))
+    return ocu_fail(OCU_INVALID_VALUE, "gemm: %s is NULL", !c ? "C" : !a ? "A" : "B");
+  if (!(flags & OCU_CALL_TRUSTED)) {
+    ocu_status status = OCU_OK;
+    if (k) status = check("A", &x, batch, m, k, size, 0);
+    if (k && !status) status = check("B", &y, batch, k, n, size, 0);
+    if (!status) status = check("C", &z, batch, m, n, size, 1);
+    if (status) return status;
+  }
+
+  /* Kernels write rows: where C's rows are not contiguous but its columns are, compute C^T. */
+  if (z.cs != 1 && z.rs == 1) {
+    operand t = transpose(x);
+    x = transpose(y), y = t, z = transpose(z);
+    int64_t swap = m;
+    m = n, n = swap;
+  }
+  const ocu_spec spec = {{OCU_OP_GEMM, dtype, layout(&x), layout(&y), layout(&z), bucket(m, n, k)}};
+  const int64_t args[] = {
+      batch, m, n, k, (int64_t)x.p, x.bs, x.rs, x.cs, (int64_t)y.p, y.bs, y.rs, y.cs,
+      (int64_t)z.p, z.bs, z.rs, z.cs, alpha_bits, beta_bits};
+  return ocu_call(s, &spec, args, sizeof args / sizeof *args, flags);
+}

@@ -7,6 +7,8 @@ the fusion of elementwise chains, of load hooks into packing, and of epilogues i
 
 from dataclasses import dataclass, replace
 
+from opencu.drivers.interface import Target
+from opencu.tile.dtypes import i32, i64
 from opencu.tile.ir import KernelError, Op, Tile, Value
 from opencu.compiler.llvm import Function, constant, suffix, type_of
 
@@ -45,8 +47,8 @@ Memo = dict[tuple[Value, Point], str]
 class Points:
     """Evaluates tile values of one function being lowered."""
 
-    def __init__(self, f: Function):
-        self.f = f
+    def __init__(self, f: Function, target: Target):
+        self.f, self.target = f, target
         self.scalars: dict[Value, str] = {}
         self.access: dict[Value, Access] = {}  # loads, and tiles that were put into memory
 
@@ -134,9 +136,26 @@ class Points:
                               f"sub {t} {self.f.splat('0', dtype, width)}, {x}")
         if fn == "not":
             return self.f.let(f"xor {t} {x}, {self.f.splat('true', dtype, width)}")
+        if fn == "floor" and self.target.vector_bytes < 32:
+            return self._floor(dtype, t, x, width)
         if fn == "abs" and dtype.kind == "i":
             return self.f.call(t, f"abs.{name}", (t, x), ("i1", "false"))
         return self.f.call(t, f"{ {'abs': 'fabs'}.get(fn, fn) }.{name}", (t, x))
+
+    def _floor(self, dtype, t: str, x: str, width: int) -> str:
+        """SSE2 has no rounding instruction, and LLVM would call the C library: go through integers
+        where there can be a fraction at all."""
+        f, integer = self.f, i32 if dtype.bits == 32 else i64
+        name, splat = suffix(dtype, width), lambda v: f.splat(constant(dtype, v), dtype, width)
+        i1 = "i1" if width == 1 else f"<{width} x i1>"
+        size = f.call(t, f"fabs.{name}", (t, x))
+        fraction = f.let(f"fcmp olt {t} {size}, {splat(2.0 ** (23 if dtype.bits == 32 else 52))}")
+        near = self._cast(integer, dtype, self._cast(dtype, integer, x, width), width)
+        above = f.let(f"fcmp ogt {t} {near}, {x}")
+        step = f.let(f"select {i1} {above}, {t} {splat(1.0)}, {t} {splat(0.0)}")
+        down = f.let(f"fsub {t} {near}, {step}")
+        signed = f.call(t, f"copysign.{name}", (t, down), (t, x))
+        return f.let(f"select {i1} {fraction}, {t} {signed}, {t} {x}")
 
     def _binary(self, fn: str, dtype, t: str, x: list[str], width: int) -> str:
         name = suffix(dtype, width)

@@ -47,7 +47,7 @@ class Vector:
     scratch: int = 0
 
     def __post_init__(self) -> None:
-        self.points = Points(self.f)
+        self.points = Points(self.f, self.target)
         self.scalars = self.points.scalars
 
     # ---- scratch and tiles in memory -------------------------------------------------------------

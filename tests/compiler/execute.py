@@ -1,0 +1,103 @@
+"""Run compiled kernels in this process, on arrays that end where memory does."""
+
+import ctypes
+import functools
+import mmap
+
+import numpy as np
+
+from opencu.compiler import Blocks, compile
+from opencu.drivers.cpu import TARGETS
+from opencu.drivers.interface import Target
+from opencu.tile import Kernel, Scalar, View, dtypes, interp
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+PAGE = mmap.PAGESIZE
+
+SSE2, AVX2, AVX512 = (TARGETS[f"x86-64-{isa}"] for isa in ("sse2", "avx2", "avx512"))
+# The widest code's IR with the features of a smaller processor: LLVM splits the vectors, so that
+# the AVX-512 configuration is run wherever the tests are.
+WIDE = Target("wide", "vector", AVX2.triple, AVX2.cpu, AVX2.features, 64, 32)
+
+
+def runnable() -> list[Target]:
+    """The targets that this processor can run."""
+    with open("/proc/cpuinfo") as file:
+        flags = next((line for line in file if line.startswith("flags")), "").split()
+    found = [SSE2]
+    if {"avx2", "fma"} <= set(flags):
+        found += [AVX2, WIDE]
+    if {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= set(flags):
+        found.append(AVX512)
+    return found
+
+
+class Fenced:
+    """Memory of which the last byte is the last of a page; the next page cannot be touched."""
+
+    def __init__(self, nbytes: int):
+        size = (nbytes + PAGE - 1) // PAGE * PAGE
+        self.map = mmap.mmap(-1, size + PAGE)
+        self.base = ctypes.addressof(ctypes.c_char.from_buffer(self.map))
+        if _libc.mprotect(self.base + size, PAGE, 0):
+            raise OSError(ctypes.get_errno(), "mprotect")
+        self.start = size - nbytes
+
+    def array(self, x: np.ndarray) -> np.ndarray:
+        """A copy of x with its strides' signs and order, at the end of the memory."""
+        order = np.argsort([-abs(s) for s in x.strides], kind="stable")
+        flat = np.frombuffer(self.map, x.dtype, x.size, self.start)
+        out = flat.reshape([x.shape[d] for d in order]).transpose(np.argsort(order))
+        flips = tuple(slice(None, None, -1 if s < 0 else 1) for s in x.strides)
+        out = out[flips]
+        out[...] = x
+        return out
+
+
+def fenced(x: np.ndarray) -> np.ndarray:
+    return Fenced(x.nbytes).array(x) if x.size else x
+
+
+@functools.lru_cache(maxsize=256)
+def _code(kernel: Kernel, types: tuple, consts: tuple, target: Target, blocks: Blocks | None):
+    code = compile(kernel.trace(dict(types), dict(consts)), target, blocks)
+    memory = mmap.mmap(-1, len(code.blob), prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    memory.write(code.blob)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory)) + code.entry
+    return code, memory, ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64,
+                                          ctypes.c_void_p)(address)
+
+
+def arguments(kernel: Kernel, args: list, consts: dict) -> tuple[tuple, list[int]]:
+    """The types of a launch's arguments, and their words in the parameter array."""
+    types, words = [], []
+    for name, x in zip([n for n in kernel.parameters if n not in consts], args):
+        if isinstance(x, np.ndarray):
+            strides = [s // x.itemsize for s in x.strides]
+            kind = View(dtypes.of(x.dtype), tuple(1 if s == 1 else None for s in strides))
+            words += [x.ctypes.data, *x.shape, *strides]
+        else:
+            kind = Scalar(dtypes.of(np.asarray(x).dtype))
+            words.append(int.from_bytes(np.asarray(x).tobytes(), "little"))
+        types.append((name, kind))
+    return tuple(types), words
+
+
+def run(kernel: Kernel, target: Target, grid: tuple, args: list, blocks: Blocks | None = None,
+        **consts) -> None:
+    """Compile for a target and run every program, last ones first."""
+    grid = (*grid, *(1,) * (3 - len(grid)))
+    types, words = arguments(kernel, args, consts)
+    code, _, entry = _code(kernel, types, tuple(consts.items()), target, blocks)
+    words = [*grid, *words]
+    params = (ctypes.c_int64 * len(words))(*(w - (1 << 64) if w >= 1 << 63 else w for w in words))
+    scratch = Fenced((code.scratch + 63) // 64 * 64 or 64)
+    at = scratch.base + scratch.start
+    for pid in reversed(range(grid[0] * grid[1] * grid[2])):
+        entry(ctypes.addressof(params), pid, at)
+
+
+def interpret(kernel: Kernel, grid: tuple, args: list, **consts) -> None:
+    types, _ = arguments(kernel, args, consts)
+    interp.run(kernel.trace(dict(types), consts), args, grid)

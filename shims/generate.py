@@ -1,0 +1,255 @@
+"""Make the shims' headers, C fragments, version scripts and coverage data from shims/tables.
+
+A table NAME.h declares what is implemented, in C that pycparser reads once this file has expanded
+    line //12, line //13     the line holds for that CUDA major version only
+    /*=value*/               the parameter's default in C++
+    @errors, @attributes     the rows of errors.csv and attributes.csv as enumerators
+    {T} {t} {int} {_64}      a family, written once: type letters and 64-bit twins
+    => call;                 the C call that serves each member of a family
+exports/LIBRARY.csv lists every name that the vendor's library exports, in how many of the surveyed
+programs it is imported, and what a refusal returns where that is not a status ("hand": the
+refusal is written in C).
+"""
+
+import argparse
+import csv
+import itertools
+import json
+import re
+from pathlib import Path
+
+from pycparser import c_ast, c_generator, c_parser
+
+TABLES = Path(__file__).parent / "tables"
+MAJORS = (12, 13)
+LETTERS = {"S": ("float", "OCU_F32"), "D": ("double", "OCU_F64")}
+TWINS = {"": "int", "_64": "int64_t"}
+
+# header: what it includes
+HEADERS = {
+    "library_types.h": (),
+    "driver_types.h": ("stddef.h",),
+    "cuda_runtime_api.h": ("driver_types.h", "library_types.h"),
+    "cuda_registration.h": ("driver_types.h",),
+    "cublas_api.h": ("stddef.h", "stdint.h", "driver_types.h", "library_types.h"),
+    "cuda.h": ("stddef.h", "stdint.h"),
+}
+# library: the tables that declare its functions, in the order that they need one another
+LIBRARIES = {
+    "cudart": ("driver_types.h", "cuda_runtime_api.h", "cuda_registration.h"),
+    "cublas": ("driver_types.h", "library_types.h", "cublas_api.h"),
+    "cublasLt": (),
+    "cuda_driver": ("cuda.h",),
+}
+PREAMBLE = "typedef unsigned long size_t; typedef long int64_t; typedef unsigned long uint64_t;\n"
+FAMILY = re.compile(r"^\w[^;]*?\{(?:T|_64)\}[^;]*;", re.MULTILINE)
+TAG = re.compile(r" //(12|13)$")
+
+
+def rows(name):
+    with open(TABLES / name, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def enumerators(match):
+    what, side = match.group(1), match.group(2)
+    if what == "errors":
+        pairs = [(row[side], row["code"]) for row in rows("errors.csv")]
+    else:
+        prefix = {"runtime": "cudaDevAttr", "driver": "CU_DEVICE_ATTRIBUTE_"}[side]
+        pairs = [(row[side] and prefix + row[side], row["value"]) for row in rows("attributes.csv")]
+    return ",\n".join(f"  {name} = {value}" for name, value in pairs if name)
+
+
+def family(match):
+    """Every member of a family, one statement each."""
+    row, members = match.group(), []
+    letters = LETTERS if "{T}" in row else {"": ("", "")}
+    for (letter, (ctype, dtype)), (twin, integer) in itertools.product(
+        letters.items(), TWINS.items() if "{_64}" in row else [("", "int")]
+    ):
+        text = row
+        for key, value in (("T", letter), ("t", ctype), ("dtype", dtype), ("_64", twin)):
+            text = text.replace(f"{{{key}}}", value)
+        text = text.replace("{int}", integer)
+        name = re.search(r"(\w+)\(", text).group(1)
+        members.append(text.replace("{name}", name))
+    return "\n".join(members)
+
+
+def table(name):
+    text = (TABLES / name).read_text()
+    text = re.sub(r"^@(errors|attributes) (\w+)$", enumerators, text, flags=re.MULTILINE)
+    return FAMILY.sub(family, text)
+
+
+def without_calls(text):
+    return re.sub(r"\s*=> [^;]*;", ";", text)
+
+
+def for_major(text, major):
+    lines = []
+    for line in text.splitlines():
+        tag = TAG.search(line)
+        if not tag or int(tag.group(1)) == major:
+            lines.append(TAG.sub("", line))
+    return "\n".join(lines) + "\n"
+
+
+def header(name):
+    """A public header that serves both major versions."""
+    guard = "OPENCU_" + name.replace(".", "_").upper()
+    body = []
+    lines = without_calls(table(name)).splitlines()
+    for tag, group in itertools.groupby(lines, lambda s: (TAG.search(s) or [None, None])[1]):
+        group = [TAG.sub("", line) for line in group]
+        body += [f"#if OPENCU_CUDA_MAJOR == {tag}", *group, "#endif"] if tag else group
+    body = re.sub(r"/\*=(\w+)\*/", r"OPENCU_DEFAULT(\1)", "\n".join(body))
+    includes = "".join(
+        f'#include "{h}"\n' if h in HEADERS else f"#include <{h}>\n" for h in HEADERS[name]
+    )
+    return f"""/* {name}: made by shims/generate.py from shims/tables/{name} */
+#ifndef {guard}
+#define {guard}
+#include "opencu_config.h"
+{includes}#ifdef __cplusplus
+extern "C" {{
+#endif
+{body}
+#ifdef __cplusplus
+}}
+#endif
+#endif
+"""
+
+
+def prototypes(library, major):
+    """{name: pycparser declaration} of the functions that a library implements."""
+    source = "".join(for_major(without_calls(table(name)), major) for name in LIBRARIES[library])
+    source = re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL)
+    source = re.sub(r"^#.*$", "", source, flags=re.MULTILINE)
+    tree = c_parser.CParser().parse(PREAMBLE + source, library)
+    return {
+        node.name: node
+        for node in tree.ext
+        if isinstance(node, c_ast.Decl) and isinstance(node.type, c_ast.FuncDecl)
+    }
+
+
+def exports(library, major):
+    return [
+        row
+        for row in rows(f"exports/{library}.csv")
+        if not row["majors"] or str(major) in row["majors"].split()
+    ]
+
+
+def calls(name):
+    """The C functions of a table's families."""
+    functions = re.findall(r"^(\w[^;]*?)\s*=> ([^;]*;)", table(name), re.MULTILINE)
+    return "".join(f"{head} {{\n  return {call}\n}}\n" for head, call in functions)
+
+
+def per_thread(declared, exported):
+    """NAME_ptsz: NAME with stream 0 meaning the calling thread's own default stream."""
+    text, names = "", []
+    for name, declaration in declared.items():
+        parameters = declaration.type.args.params
+        generator = c_generator.CGenerator()
+        types = {p.name: generator.visit(p.type).split() for p in parameters}
+        streams = [
+            p for p, words in types.items() if words[0] == "cudaStream_t" and words[-1] != "*"
+        ]
+        if f"{name}_ptsz" not in exported or not streams:
+            continue
+        arguments = ", ".join(f"own_stream({p})" if p in streams else p for p in types)
+        head = re.sub(rf"\b{name}\(", f"{name}_ptsz(", generator.visit(declaration))
+        text += f"{head} {{ return {name}({arguments}); }}\n"
+        names.append(f"{name}_ptsz")
+    return text, names
+
+
+def refusal(row):
+    name, kind = row["symbol"], row["returns"]
+    macros = {"": "REFUSE({1})", "void": "REFUSE_VOID({1})", "string": "REFUSE_STRING({1})"}
+    return macros.get(kind, "REFUSE_VALUE({0}, {1})").format(kind, name) + "\n"
+
+
+def version_script(node, names):
+    listed = "".join(f"  {name};\n" for name in names)
+    return f"{node}{{\nglobal:\n{listed}local:\n  *;\n}};\n"
+
+
+def properties(major):
+    """Assignments to the fields of this major version's cudaDeviceProp."""
+    text = ""
+    fields = for_major(table("driver_types.h"), major)
+    for row in rows("attributes.csv"):
+        name = row["property"]
+        if name and re.search(rf"\b{name.split('[')[0]}\b", fields):
+            text += f"prop->{name} = attribute({row['value']}, device, &info);\n"
+    return text
+
+
+def error_entry(row):
+    runtime, driver = (f'"{row[side]}"' if row[side] else "0" for side in ("runtime", "driver"))
+    return f'{{{row["code"]}, {runtime}, {driver}, "{row["text"]}"}},\n'
+
+
+def library(out, name, major):
+    """Refusals, thread-default forwards and version script of one library; its coverage."""
+    exported = exports(name, major)
+    symbols = [row["symbol"] for row in exported]
+    declared = prototypes(name, major)
+    unknown = [n for n in declared if n not in symbols]
+    if unknown:
+        raise SystemExit(f"shims/tables: {name} {major} declares {unknown}, not in its exports")
+    forwards, forwarded = per_thread(declared, symbols) if name == "cudart" else ("", [])
+    implemented = set(declared) | set(forwarded)
+    refused = [r for r in exported if r["symbol"] not in implemented and r["returns"] != "hand"]
+    write(out / f"{major}" / f"{name}_refused.inc", map(refusal, refused))
+    write(out / f"{major}" / f"{name}_per_thread.inc", forwards)
+    node = "" if name == "cuda_driver" else f"lib{name}.so.{major} "
+    write(out / f"{major}" / f"{name}.map", version_script(node, symbols))
+    return {
+        r["symbol"]: {"programs": int(r["programs"]), "implemented": r["symbol"] in implemented}
+        for r in exported
+    }
+
+
+def write(path, parts):
+    path.write_text("".join(parts))
+
+
+def generate(out):
+    include = out / "include"
+    for folder in (include, *(out / f"{major}" for major in MAJORS)):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name in HEADERS:
+        write(include / name, header(name))
+    renamed = [n for n in prototypes("cublas", 13) if "_v2" in n]
+    write(include / "cublas_renames.h", (f"#define {n.replace('_v2', '')} {n}\n" for n in renamed))
+    write(out / "cublas_calls.inc", calls("cublas_api.h"))
+    write(out / "errors.inc", map(error_entry, rows("errors.csv")))
+    answers = (f"case {r['value']}: return {r['answer']};\n" for r in rows("attributes.csv"))
+    write(out / "attributes.inc", answers)
+    for major in MAJORS:
+        write(out / f"{major}" / "properties.inc", properties(major))
+    for name in ("cudart", "cublas", "cuda_driver"):
+        mapping = (f"[{r['core']}] = {r[name]},\n" for r in rows("status.csv"))
+        write(out / f"{name}_status.inc", mapping)
+    aliases = re.findall(r"^#define (cu\w+) (cu\w+)$", table("cuda.h"), re.MULTILINE)
+    write(out / "cuda_aliases.inc", (f'{{"{a}", "{b}"}},\n' for a, b in aliases))
+    coverage = {}
+    for name in LIBRARIES:
+        for major in MAJORS if name != "cuda_driver" else MAJORS[-1:]:
+            for symbol, entry in library(out, name, major).items():
+                known = coverage.setdefault(name, {}).setdefault(symbol, entry)
+                known["implemented"] |= entry["implemented"]
+    (out / "shims.json").write_text(json.dumps(coverage))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    generate(parser.parse_args().out)

@@ -1,0 +1,25 @@
+/* cudart.h - inside libcudart: how a call ends. */
+#ifndef CUDART_H
+#define CUDART_H
+#include "cuda_runtime_api.h"
+#include "shim.h"
+
+/* Both record a failure for cudaGetLastError. In a forked child every failure, and a success that
+ * was not the core's, becomes cudaErrorInitializationError. */
+cudaError_t done(ocu_status status);
+cudaError_t fail(cudaError_t error);
+
+#define REQUIRE(condition, error) \
+  do { \
+    if (!(condition)) return fail(error); \
+  } while (0)
+
+/* This argument is legal but not served. */
+#define REFUSE_ARGUMENT(name, reason) \
+  do { \
+    static atomic_bool said; \
+    return (cudaError_t)refused(&said, name, reason); \
+  } while (0)
+
+static inline int device_exists(int device) { return device >= 0 && device < ocu_device_count(); }
+#endif

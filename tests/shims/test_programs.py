@@ -1,0 +1,133 @@
+"""C programs over the shims: each exits 0 and prints "ok", or names the line that is wrong."""
+
+import runpy
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from opencu import shims
+
+ROOT = Path(__file__).parents[2]
+LINKED = "gemm.c runtime.c bad_input.c fork.c device_code.c driver.c utilities.c".split()
+
+
+@pytest.mark.parametrize("major", [12, 13])
+@pytest.mark.parametrize("source", LINKED)
+def test_a_linked_program_runs(build, source, major, run):
+    assert run(build(source, major=major)).stdout == "ok\n"
+
+
+def test_the_plain_names_link_and_mean_cuda_13(tmp_path, lib, run):
+    program = tmp_path / "gemm"
+    source = ROOT / "tests/shims/programs/gemm.c"
+    run(f"cc -I{shims.include_dir()} {source} -o {program} -L{lib} -lcublas -lcudart -lm")
+    needed = run(f"readelf -d {program}").stdout
+    assert "[libcublas.so.13]" in needed and "[libcudart.so.13]" in needed
+    assert run(program, LD_LIBRARY_PATH=lib).stdout == "ok\n"
+
+
+@pytest.mark.parametrize("suffix", [".12", ".13", ""])
+def test_a_program_that_opens_the_libraries_by_name_runs(build, lib, suffix, run):
+    command = f"{build('by_dlopen.c')} libcublas.so{suffix} libcudart.so{suffix}"
+    assert run(command, LD_LIBRARY_PATH=lib).stdout == "ok\n"
+    assert run(command, LD_AUDIT=shims.audit_path()).stdout == "ok\n"
+
+
+def test_a_linked_program_runs_by_preload(build, lib, run):
+    preload = f"{lib}/libcublas.so.13:{lib}/libcudart.so.13"
+    assert run(build("gemm.c", rpath=False), LD_PRELOAD=preload).stdout == "ok\n"
+
+
+def test_a_linked_program_runs_through_the_audit_library(build, run):
+    program = build("gemm.c", rpath=False)
+    assert run(program, LD_AUDIT=shims.audit_path()).stdout == "ok\n"
+    assert shims.run_environment("cpu")["LD_AUDIT"].split(":")[0] == str(shims.audit_path())
+
+
+def test_a_linked_program_runs_through_the_command_line(build, run):
+    program = build("gemm.c", rpath=False)
+    assert run(f"{sys.executable} -m opencu run -- {program}").stdout == "ok\n"
+
+
+@pytest.mark.parametrize("major", [12, 13])
+def test_two_devices_own_their_memory_and_streams(build, major, run):
+    assert run(build("devices.c", major=major), OPENCU_CPU_DEVICES=2).stdout == "ok\n"
+
+
+# ---- a program that carries the vendor's libraries with it ---------------------------------------
+
+VENDOR = "int cublasGetVersion_v2(void *h, int *v) { (void)h; *v = 1; return 0; }\n"
+CALLER = """#include <dlfcn.h>
+#include <stdio.h>
+int cublasGetVersion_v2(void *, int *);
+int main(int argc, char **argv) {
+  int linked = 0, opened = 0;
+  cublasGetVersion_v2(0, &linked);
+  void *file = argc > 1 ? dlopen(argv[1], RTLD_NOW | RTLD_LOCAL) : 0;
+  int (*version)(void *, int *) =
+      file ? (int (*)(void *, int *))dlsym(file, "cublasGetVersion_v2") : 0;
+  if (version) version(0, &opened);
+  printf("%d %d\\n", linked, opened);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def vendor(tmp_path_factory, run):
+    """A program with a DT_RPATH to a stand-in for the vendor's library, and that library."""
+    folder = tmp_path_factory.mktemp("vendor")
+    library = folder / "libcublas.so.13"
+    (folder / "vendor.c").write_text(VENDOR)
+    (folder / "caller.c").write_text(CALLER)
+    (folder / "map").write_text("libcublas.so.13 { global: cublas*; local: *; };")
+    version = f"-Wl,-soname,libcublas.so.13 -Wl,--version-script={folder / 'map'}"
+    rpath = f"-Wl,--disable-new-dtags,-rpath,{folder}"
+    run(f"cc -shared -fPIC {folder / 'vendor.c'} -o {library} {version}")
+    run(f"cc {folder / 'caller.c'} -o {folder / 'caller'} {library} -ldl {rpath}")
+    return folder / "caller", library
+
+
+def test_the_audit_library_beats_an_rpath_and_an_absolute_path(vendor, run):
+    program, library = vendor
+    assert run(f"{program} {library}").stdout == "1 1\n"
+    assert run(f"{program} {library}", LD_AUDIT=shims.audit_path()).stdout == "131000 131000\n"
+
+
+def test_preloading_beats_an_rpath(vendor, lib, run):
+    program, _ = vendor
+    assert run(program, LD_PRELOAD=lib / "libcublas.so.13").stdout == "131000 0\n"
+
+
+@pytest.mark.parametrize("names", ["libcublas.so.13", "libcuda.so.1:{library}"])
+def test_libraries_named_as_real_are_let_through(vendor, names, run):
+    program, library = vendor
+    names = names.format(library=library)
+    result = run(f"{program} {library}", LD_AUDIT=shims.audit_path(), OPENCU_REAL_LIBS=names)
+    assert result.stdout.split()[1] == "1"
+
+
+def test_the_audit_library_leaves_other_versions_and_libraries_alone(vendor, tmp_path, run):
+    program, library = vendor
+    for name in ("libcublas.so.11", "libcublas.so.130", "libcublasXt.so.13", "libblas.so"):
+        shutil.copy(library, tmp_path / name)
+        result = run(f"{program} {tmp_path / name}", LD_AUDIT=shims.audit_path())
+        assert result.stdout == "131000 1\n", name
+
+
+# ---- sanitizers ----------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_programs_run_clean_under_the_sanitizers(build, lib, tmp_path, run):
+    shutil.copytree(lib, tmp_path / "lib")
+    sanitize = "-fsanitize=undefined,address -fno-sanitize-recover=all"
+    build_shims = runpy.run_path(str(ROOT / "shims/build.py"))["build"]
+    build_shims(ROOT, tmp_path / "lib", tmp_path / "include", cc=f"cc {sanitize}")
+    for source in ("gemm.c", "runtime.c", "bad_input.c", "device_code.c", "utilities.c"):
+        program = build(source, sanitize, lib=tmp_path / "lib")
+        # The core itself from its own place: it finds its plans from there.
+        options = "detect_leaks=0:verify_asan_link_order=0"
+        done = run(program, LD_PRELOAD=lib / "libopencu.so", ASAN_OPTIONS=options)
+        assert done.stdout == "ok\n"

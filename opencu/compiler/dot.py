@@ -245,6 +245,8 @@ class _Lowering:
                 at = [f.add(i, str(r)) for r in range(c, min(c + w, width))]
                 points = [Point((r, k) if axis == 0 else (k, r), 1 - axis, w, False) for r in at]
                 rows = self.points.at(v, points, {})
+                for p in points:
+                    self.prefetch_source(v, axis, width, p)
                 groups.append(self.transpose(rows + [zero] * (w - len(rows))))
             for u in range(w):
                 line = f.offset(base, f.add(k, str(u)), width * self.bytes)
@@ -253,6 +255,15 @@ class _Lowering:
             return ()
 
         f.loop("0", end, str(w), [], square)
+
+    def prefetch_source(self, v: Value, axis: int, width: int, p: Point) -> None:
+        """Fetch what the next panel will read where this one reads p: each row is a stream of its
+        own, too short for the processor to see it coming."""
+        ahead = list(p.at)
+        ahead[axis] = self.f.add(ahead[axis], str(width))
+        for x in loads(v):
+            place = Point(tuple(ahead), p.lane, p.width, False)
+            self.f.prefetch(self.points.address(self.points.access[x], x.type.dtype.bytes, place))
 
     def transpose(self, rows: list[str]) -> list[str]:
         """w rows of w lanes: squares inside each 128-bit lane first, then whole 128-bit lanes."""
@@ -344,12 +355,13 @@ class _Lowering:
             rest = [f.offset(self.acc, f.add(f.mul(f.add(panel, r), str(self.blocks.nr)), inside),
                              self.bytes) for r in row_at]
             rest = [f.offset(p, str(c * w), self.bytes) for p in rest for c in range(vectors)]
+        if self.acc and self.blocks.pack_a:
             # What the sums will meet is fetched while they are made: it is far away, in scratch
-            # or in c.
+            # or in c. (Unpacked blocks are too short for it to pay.)
             c_at = [self.points.address(self.access, self.out_dtype.bytes, Point((r, j), 1, w, False))
                     for r in row_at]
             for to, p in zip(c_at, rest[::vectors]):
-                self.prefetch(f.let(f"select i1 {self.last}, ptr {to}, ptr {p}"))
+                f.prefetch(f.let(f"select i1 {self.last}, ptr {to}, ptr {p}"), write=True)
         a_panel = f.offset(self.pa, f.mul(f.sub(i, band), str(self.bk)), self.bytes) \
             if self.blocks.pack_a else ""
         b_panel = f.offset(self.pb, f.mul(j, str(self.bk)), self.bytes) if self.blocks.pack_b else ""
@@ -417,10 +429,6 @@ class _Lowering:
             finish()
         else:
             f.branch(self.last, finish, put_by)
-
-    def prefetch(self, pointer: str) -> None:
-        """Fetch a line that will be written into the nearest cache."""
-        self.f.call("void", "prefetch.p0", ("ptr", pointer), ("i32", "1"), ("i32", "3"), ("i32", "1"))
 
     def epilogue(self, block: list[Point], acc: list[str], checked: bool) -> tuple:
         points = [Point(p.at, p.lane, p.width, checked) for p in block]

@@ -129,6 +129,11 @@ class Function:
                         f"<{width} x i32> zeroinitializer")
         return self.let(f"icmp slt <{width} x i32> <{steps}>, {wide}")
 
+    def prefetch(self, pointer: str, write: bool = False) -> None:
+        """Fetch a line into the nearest cache."""
+        self.call("void", "prefetch.p0", ("ptr", pointer), ("i32", str(int(write))), ("i32", "3"),
+                  ("i32", "1"))
+
     # ---- control flow ----------------------------------------------------------------------------
 
     def block(self, label: str) -> None:

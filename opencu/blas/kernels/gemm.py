@@ -12,7 +12,7 @@ m | a | | c |   |
 """
 
 from opencu import tile
-from opencu.blas.kernels.tiles import GEMM
+from opencu.blas.kernels.tiles import gemm_tiles
 from opencu.compiler import compile
 from opencu.drivers.interface import Target
 from opencu.runtime.plan import Launch, Plan, Slots
@@ -78,8 +78,8 @@ def view_type(dtype: tile.DType, layout: int) -> tile.View:
 def plan(spec: bytes, target: Target) -> Plan:
     """The plan of a gemm class."""
     dtype, bucket = DTYPES[spec[1]], BUCKETS[spec[5]]
-    tiles = GEMM[target.name][dtype.name, bucket]
-    blocks = tiles.blocks_for(b_layout=spec[3])
+    tiles = gemm_tiles(target.name, dtype.name, bucket, b_layout=spec[3])
+    blocks = tiles.blocks
     scalar = tile.Scalar(dtype)
     types = {**{x: view_type(dtype, spec[2 + i]) for i, x in enumerate("abc")},
              "alpha": scalar, "beta": scalar}

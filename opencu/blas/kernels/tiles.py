@@ -27,9 +27,17 @@ class Tiles:
         if self.bm % self.blocks.mr or self.bn % self.blocks.nr:
             raise ValueError(f"{self}: a tile must be whole register blocks")
 
-    def blocks_for(self, b_layout: int) -> Blocks:
-        """b can be read where it lies only if its columns are side by side."""
-        return self.blocks if b_layout == 2 else replace(self.blocks, pack_b=True)
+
+def gemm_tiles(target: str, dtype: str, bucket: str, b_layout: int) -> Tiles:
+    """The entry for a class; b can be read where it lies only if its columns are side by side."""
+    table = GEMM[target]
+    if b_layout == 2 or bucket == "packed":
+        return table[dtype, bucket]
+    if bucket == "small":
+        small = table[dtype, bucket]
+        return replace(small, blocks=replace(small.blocks, pack_b=True))
+    packed = table[dtype, "packed"]  # few rows: as packed, but for a
+    return replace(packed, bm=8, blocks=replace(packed.blocks, mr=4, mc=0, pack_a=False))
 
 
 def _table(f32: dict, f64: dict) -> dict:
@@ -37,34 +45,40 @@ def _table(f32: dict, f64: dict) -> dict:
             for bucket, t in buckets.items()}
 
 
-def _direct(mr: int, nr: int, bm: int, bn: int, bk: int, speed: int) -> Tiles:
-    """Nothing packed: bk is a bound, not a block."""
-    return Tiles(bm, bn, bk, Blocks(mr, nr, unroll=1, pack_a=False, pack_b=False), speed)
+def _direct(mr: int, nr: int, bm: int, bn: int, speed: int) -> Tiles:
+    """Nothing packed: for products that stay in the caches."""
+    return Tiles(bm, bn, 256, Blocks(mr, nr, unroll=1, pack_a=False, pack_b=False), speed)
+
+
+def _streamed(nr: int, bn: int, speed: int) -> Tiles:
+    """Up to 8 rows: b is read once, in long runs of a few rows each; the sums stay in the second-
+    level cache."""
+    return Tiles(8, bn, 8, Blocks(8, nr, unroll=8, pack_a=False, pack_b=False), speed)
 
 
 GEMM = {
     # Zen 3 (32 KiB, 512 KiB, 32 MiB of cache), 2026-11.
     "x86-64-avx2": _table(
-        f32={"packed": Tiles(768, 1024, 256, Blocks(6, 16, 144), 45),
-             "small": _direct(6, 16, 132, 128, 256, 20),
-             "rows": _direct(4, 16, 8, 512, 1024, 20)},
+        f32={"packed": Tiles(768, 1024, 384, Blocks(6, 16, 144), 45),
+             "small": _direct(6, 16, 132, 128, 20),
+             "rows": _streamed(8, 4096, 20)},
         f64={"packed": Tiles(768, 1024, 256, Blocks(6, 8, 72), 22),
-             "small": _direct(6, 8, 132, 128, 256, 10),
-             "rows": _direct(4, 8, 8, 512, 1024, 10)}),
+             "small": _direct(6, 8, 132, 128, 10),
+             "rows": _streamed(4, 2048, 10)}),
     # Zen 4 (32 KiB, 1 MiB, 32 MiB), from the blocking that its best libraries use; not yet tuned.
     "x86-64-avx512": _table(
         f32={"packed": Tiles(960, 1152, 480, Blocks(12, 32, 240), 45),
-             "small": _direct(12, 32, 132, 128, 256, 20),
-             "rows": _direct(8, 32, 8, 512, 1024, 20)},
+             "small": _direct(12, 32, 132, 128, 20),
+             "rows": _streamed(16, 4096, 20)},
         f64={"packed": Tiles(960, 1152, 480, Blocks(8, 24, 120, unroll=2), 22),
-             "small": _direct(8, 24, 128, 144, 256, 10),
-             "rows": _direct(8, 24, 8, 528, 1024, 10)}),
+             "small": _direct(8, 24, 128, 144, 10),
+             "rows": _streamed(8, 2048, 10)}),
     # Any x86-64: half the width of AVX2, no fused multiply-add.
     "x86-64-sse2": _table(
         f32={"packed": Tiles(768, 512, 256, Blocks(4, 8, 144), 10),
-             "small": _direct(4, 8, 128, 128, 256, 5),
-             "rows": _direct(4, 8, 8, 512, 1024, 5)},
+             "small": _direct(4, 8, 128, 128, 5),
+             "rows": _streamed(4, 4096, 5)},
         f64={"packed": Tiles(768, 512, 256, Blocks(4, 4, 72), 5),
-             "small": _direct(4, 4, 128, 128, 256, 3),
-             "rows": _direct(4, 4, 8, 512, 1024, 3)}),
+             "small": _direct(4, 4, 128, 128, 3),
+             "rows": _streamed(2, 2048, 3)}),
 }

@@ -67,11 +67,11 @@ typedef struct {
 
 /* At least 256-byte aligned; bytes == 0 gives *out = NULL and OCU_OK. */
 OCU_API ocu_status ocu_alloc(int device, size_t bytes, ocu_mem_kind kind, void **out);
-OCU_API ocu_status ocu_free(void *p);                       /* waits for the device's work; NULL is OK */
+OCU_API ocu_status ocu_free(void *p);            /* waits for the device's work; NULL is OK */
 OCU_API ocu_status ocu_alloc_async(ocu_stream *s, size_t bytes, void **out);
 OCU_API ocu_status ocu_free_async(ocu_stream *s, void *p);  /* freed in stream order */
 OCU_API ocu_status ocu_pointer_query(const void *p, ocu_pointer_info *out);
-/* Are bytes [p, p + bytes) accessible? Inside the pool this is a look-up; other memory is probed. */
+/* Are bytes [p, p + bytes) accessible? In the pool this is a look-up; other memory is probed. */
 OCU_API ocu_status ocu_check(const void *p, size_t bytes, int write);
 
 /* ---- streams and events --------------------------------------------------------------------- */
@@ -80,7 +80,7 @@ enum { OCU_STREAM_NONBLOCKING = 1 };
 enum { OCU_EVENT_NO_TIMING = 1 };
 
 OCU_API ocu_status ocu_stream_create(int device, int flags, ocu_stream **out);
-OCU_API ocu_status ocu_stream_destroy(ocu_stream *s);       /* returns at once; queued work still runs */
+OCU_API ocu_status ocu_stream_destroy(ocu_stream *s);  /* returns at once; queued work still runs */
 OCU_API ocu_status ocu_stream_sync(ocu_stream *s);
 OCU_API ocu_status ocu_stream_query(ocu_stream *s);         /* OCU_OK or OCU_NOT_READY */
 OCU_API ocu_status ocu_stream_wait(ocu_stream *s, ocu_event *e);
@@ -167,9 +167,9 @@ OCU_API ocu_status ocu_plan_store(const void *plan, size_t bytes);  /* the same,
 /* Find the plan in memory, the store or the pack, without a planner: OCU_OK or OCU_NO_PLAN. */
 OCU_API ocu_status ocu_plan_find(const char *target, const ocu_spec *spec);
 OCU_API uint64_t ocu_checksum(const void *data, size_t bytes);
-OCU_API const uint8_t *ocu_build_id(void);   /* 16 bytes: a hash of the kernel and compiler sources */
+OCU_API const uint8_t *ocu_build_id(void); /* 16 bytes: a hash of kernel and compiler sources */
 OCU_API const char *ocu_store_path(void);    /* "" if no store can be used; ocu_error() says why */
-OCU_API int64_t ocu_counter(const char *name); /* "plans.mapped", "planner.calls", "launches", ... */
+OCU_API int64_t ocu_counter(const char *name); /* "plans.mapped", "planner.calls", "launches" */
 
 /* ---- operations ----------------------------------------------------------------------------- */
 

@@ -1,0 +1,136 @@
+/* call.c - one call: look its plan up, compute the slots, put its launches on the stream. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include "core.h"
+
+enum { INLINE_MOST_NS = 20000 };  /* shorter work runs on the caller: a hop costs 6 to 14 us */
+static const int64_t scratch_most = (int64_t)256 << 20;
+
+typedef struct {
+  const ocu_plan *plan;
+  int64_t slot[OCU_MAX_SLOTS];
+} call;
+
+/* ---- expressions: total functions; what would overflow stops at the largest number --------- */
+
+static inline int64_t add(int64_t a, int64_t b) {
+  int64_t r;
+  return __builtin_add_overflow(a, b, &r) ? INT64_MAX : r;
+}
+
+static inline int64_t sub(int64_t a, int64_t b) {
+  int64_t r;
+  return __builtin_sub_overflow(a, b, &r) ? INT64_MAX : r;
+}
+
+static inline int64_t mul(int64_t a, int64_t b) {
+  int64_t r;
+  return __builtin_mul_overflow(a, b, &r) ? INT64_MAX : r;
+}
+
+static inline int64_t cdiv(int64_t a, int64_t b) { return b <= 0 ? 0 : a / b + (a % b > 0); }
+
+static inline int64_t evaluate(const ocu_expr *x, const int64_t *slot) {
+  if (x->op == OCU_X_CONST) return x->imm;
+  if (x->op == OCU_X_THREADS) return ocu_cpu.threads;
+  int64_t a = slot[x->a], b = slot[x->b];
+  switch (x->op) {
+    case OCU_X_ADD: return add(a, b);
+    case OCU_X_SUB: return sub(a, b);
+    case OCU_X_MUL: return mul(a, b);
+    case OCU_X_DIV: return b <= 0 ? 0 : a / b;
+    case OCU_X_CDIV: return cdiv(a, b);
+    case OCU_X_ALIGN: return mul(cdiv(a, b), b);
+    case OCU_X_MIN: return a < b ? a : b;
+    case OCU_X_MAX: return a > b ? a : b;
+    default: return a < b;
+  }
+}
+
+/* ---- running ------------------------------------------------------------------------------- */
+
+static void report(const ocu_plan *p, const ocu_work *w, const ocu_turn *turn, int64_t ns) {
+  char spec[33], took[32] = "";
+  ocu_spec_hex(&p->spec, spec);
+  if (ocu_debug_times) snprintf(took, sizeof took, " %.2f us", (double)ns * 1e-3);
+  fprintf(stderr, "opencu: launch %s entry=%u programs=%lld scratch=%lld cost=%lld ns %s%s\n", spec,
+          w->entry, (long long)w->programs, (long long)w->scratch, (long long)w->cost,
+          turn->queued ? "queued" : "inline", took);
+}
+
+static ocu_status run_reported(const ocu_plan *p, const ocu_work *w, const ocu_turn *turn) {
+  struct timespec a, b;
+  clock_gettime(CLOCK_MONOTONIC, &a);
+  ocu_status e = ocu_cpu_driver.launch(w);
+  clock_gettime(CLOCK_MONOTONIC, &b);
+  report(p, w, turn, (b.tv_sec - a.tv_sec) * 1000000000LL + b.tv_nsec - a.tv_nsec);
+  return e;
+}
+
+/* The turn's holder is the only writer. */
+static inline void count(_Atomic int64_t *n, int64_t more) {
+  atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + more,
+                        memory_order_relaxed);
+}
+
+static ocu_status call_op(const ocu_turn *turn, void *data) {
+  const call *c = data;
+  const ocu_plan *p = c->plan;
+  int64_t params[OCU_MAX_SLOTS];
+  for (int i = 0; i < p->n_steps; i++) {
+    const ocu_step *s = &p->steps[i];
+    for (int j = 0; j < s->l.n_params; j++) params[j] = c->slot[s->params[j]];
+    ocu_work w = {.code = p->code, .entry = s->l.entry, .params = params,
+                  .programs = c->slot[s->l.grid], .scratch = c->slot[s->l.scratch],
+                  .cost = c->slot[s->l.cost]};
+    if (w.programs <= 0) continue;
+    ocu_status e = OCU_LIKELY(!ocu_debug_launches) ? ocu_cpu_driver.launch(&w)
+                                                   : run_reported(p, &w, turn);
+    if (e) return e;
+  }
+  count(&turn->stream->launches, p->n_steps);
+  if (!turn->queued) count(&turn->stream->inlined, p->n_steps);
+  return OCU_OK;
+}
+
+/* Refuses sizes that no launch can have; adds up the estimated time. */
+static ocu_status estimate(const call *c, int64_t *cost) {
+  *cost = 0;
+  for (int i = 0; i < c->plan->n_steps; i++) {
+    const ocu_launch *l = &c->plan->steps[i].l;
+    int64_t grid = c->slot[l->grid], scratch = c->slot[l->scratch], ns = c->slot[l->cost];
+    if (grid < 0 || scratch < 0 || grid > INT64_MAX / 2)
+      return ocu_fail(OCU_INVALID_VALUE, "the plan has no launch for these sizes: %lld programs, "
+                      "%lld bytes of scratch", (long long)grid, (long long)scratch);
+    if (scratch > scratch_most)
+      return ocu_fail(OCU_OUT_OF_MEMORY, "%lld bytes of scratch for a thread are too many",
+                      (long long)scratch);
+    *cost = add(*cost, ns < 0 ? 0 : ns);
+  }
+  return OCU_OK;
+}
+
+ocu_status ocu_call(ocu_stream *s, const ocu_spec *spec, const int64_t *args, int n_args,
+                    int flags) {
+  OCU_ENTER();
+  if (!(s = ocu_stream_get(s))) return OCU_INVALID_HANDLE;
+  if (!spec || n_args < 0 || (n_args && !args))
+    return ocu_fail(OCU_INVALID_VALUE, "spec or args is NULL");
+  call c;
+  ocu_status e;
+  if (!OCU_LIKELY(c.plan = ocu_plan_lookup(spec)) && (e = ocu_plan_obtain(spec, flags, &c.plan)))
+    return e;
+  if (n_args != c.plan->n_args)
+    return ocu_fail(OCU_INVALID_VALUE, "this class takes %d arguments, not %d", c.plan->n_args,
+                    n_args);
+  if (n_args) memcpy(c.slot, args, (size_t)n_args * sizeof *args);
+  for (int i = n_args; i < c.plan->n_slots; i++)
+    c.slot[i] = evaluate(&c.plan->exprs[i - n_args], c.slot);
+  int64_t cost;
+  if ((e = estimate(&c, &cost))) return e;
+  int how = flags & OCU_CALL_SYNC ? OCU_INLINE | OCU_WAIT : cost < INLINE_MOST_NS ? OCU_INLINE : 0;
+  return ocu_submit(s, &(ocu_submission){
+      .run = call_op, .data = &c, .how = how,
+      .bytes = offsetof(call, slot) + (size_t)c.plan->n_slots * sizeof c.slot[0]});
+}

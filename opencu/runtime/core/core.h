@@ -1,0 +1,223 @@
+/* core.h - what the core's files share with one another; nothing here is exported.
+ *
+ *   error.c     messages                        queue.c    tickets, queues, runner threads
+ *   sys.c       futexes, threads, slabs, files  stream.c   the public functions of streams
+ *   machine.c   facts about the machine         event.c    events
+ *   device.c    start, devices, fork, counters  copy.c     copies and fills
+ *   pool.c      pool, look-up, charging         plan.c     plan validation, registry
+ *   memory.c    the public functions of memory  call.c     expressions, ocu_call
+ *   check.c     is this memory accessible?      store.c    plans on disk
+ *   cpu.c       the CPU's driver table          pack.c     plans that came with the package
+ *   workers.c   compute threads, scratch        build.c    build id, the package's folder
+ *                                               planner.c  asking the planner process
+ */
+#ifndef OCU_CORE_H
+#define OCU_CORE_H
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include "opencu.h"
+
+#define OCU_LIKELY(x) __builtin_expect(!!(x), 1)
+#define OCU_MAX_DEVICES 64
+
+/* ---- error.c: sets this thread's message, returns the status ---- */
+ocu_status ocu_fail(ocu_status s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- per thread; initial-exec keeps an access at one instruction ---- */
+typedef struct {
+  int device;
+  int in_host_call;      /* inside a host function: waiting on a stream could never end */
+  void *scratch;
+  size_t scratch_bytes;
+  char *message;         /* ocu_error() */
+  ocu_spec missing;      /* ocu_last_spec() */
+} ocu_thread;
+extern _Thread_local ocu_thread ocu_self __attribute__((tls_model("initial-exec")));
+void ocu_self_owns(void);  /* this thread has scratch or a message to give back when it ends */
+
+/* ---- machine.c: root is "" but in tests ---- */
+int ocu_machine_cores(const char *root);
+void ocu_machine_memory(const char *root, int64_t *total, int64_t *available);
+void ocu_machine_caches(int64_t *l1, int64_t *l2, int64_t *l3);
+void ocu_machine_name(char *out, size_t bytes);
+const char *ocu_machine_target(void);
+
+/* ---- device.c ---- */
+enum { OCU_COLD, OCU_READY, OCU_DEAD };
+extern _Atomic int ocu_state;
+extern bool ocu_debug_launches, ocu_debug_times;
+extern ocu_device_info ocu_cpu;          /* the fixed facts; every device is this processor */
+extern int ocu_n_devices;
+ocu_status ocu_check_device(int device);
+ocu_status ocu_start(void);
+
+static inline bool ocu_is_ready(void) {
+  return OCU_LIKELY(atomic_load_explicit(&ocu_state, memory_order_acquire) == OCU_READY);
+}
+
+/* The first line of every entry point: starts the library, and refuses a forked child. */
+#define OCU_ENTER()                                          \
+  do {                                                       \
+    ocu_status enter_ = ocu_is_ready() ? OCU_OK : ocu_start(); \
+    if (enter_) return enter_;                               \
+  } while (0)
+
+extern _Atomic int64_t ocu_plans_mapped, ocu_plans_stored, ocu_planner_calls;
+
+/* ---- the driver table: what the core asks of a device ---- */
+typedef struct {
+  char *dst;
+  size_t dst_pitch;
+  const char *src;       /* a fill has none */
+  size_t src_pitch, width, height;
+  int byte;
+} ocu_rect;
+
+typedef struct {
+  const char *code;      /* as load returned it */
+  uint32_t entry;
+  const int64_t *params;
+  int64_t programs, scratch, cost;  /* count, bytes a thread, nanoseconds */
+} ocu_work;
+
+typedef struct {
+  /* One large address range, of which runs are committed to memory and given back. */
+  void *(*reserve)(size_t *bytes);
+  bool (*commit)(void *p, size_t bytes);
+  void (*release)(void *p, size_t bytes);
+  size_t (*resident)(const void *p, size_t bytes);
+  int64_t (*available)(void);
+  /* Work; done when the function returns. */
+  ocu_status (*copy)(const ocu_rect *r);
+  ocu_status (*fill)(const ocu_rect *r);
+  const char *(*load)(const void *code, size_t bytes);
+  void (*unload)(const char *code, size_t bytes);
+  ocu_status (*launch)(const ocu_work *w);
+} ocu_driver;
+extern const ocu_driver ocu_cpu_driver;
+
+/* ---- workers.c ---- */
+ocu_status ocu_team_run(ocu_kernel fn, const ocu_work *w);
+
+/* ---- pool.c ---- */
+ocu_status ocu_pool_start(void);
+/* *out must be NULL; it stays so for no bytes. */
+ocu_status ocu_pool_alloc(int device, size_t bytes, ocu_mem_kind kind, void **out);
+/* 1: p is in the live allocation *out; 0: p is not the pool's; -1: in the pool, not live. */
+int ocu_pool_find(const void *p, ocu_pointer_info *out);
+ocu_status ocu_pool_retire(void *p, int *device);  /* dead from now on; its memory is still kept */
+void ocu_pool_release(void *p);                    /* a retired allocation's memory is free again */
+bool ocu_pool_overlaps(const void *p, size_t bytes);
+int64_t ocu_pool_free_bytes(void);
+enum { OCU_POOL_IN_USE, OCU_POOL_COMMITTED, OCU_POOL_CACHED };
+int64_t ocu_pool_count(int what);
+
+/* ---- queue.c: streams as ticket queues ---- */
+enum { OCU_ORDER_FREE, OCU_ORDER_BLOCKING, OCU_ORDER_LEGACY };
+
+struct ocu_item;
+struct ocu_stream {
+  void *unused;
+  _Atomic uint64_t head, tail;       /* tickets given, tickets done; equal: the stream is idle */
+  _Atomic uint32_t waiters, notify;  /* sleeping threads; 1: another stream's queue waits on us */
+  _Atomic uint32_t live;
+  _Atomic int order, device, error;
+  _Atomic int64_t launches, inlined; /* written by whoever holds the turn */
+  int flags;
+  struct ocu_item *first, *last;     /* from here on: under the scheduler's lock */
+  bool running, ready, blocked;
+  ocu_stream *next_ready, *next_blocked;
+} __attribute__((aligned(64)));
+
+/* A turn: the right to run one operation of a stream. */
+typedef struct {
+  ocu_stream *stream;
+  uint64_t seq;
+  bool queued;                       /* false: on the caller, at the call */
+} ocu_turn;
+typedef ocu_status (*ocu_op)(const ocu_turn *turn, void *data);
+
+/* A moment of a stream: its slot number and a ticket in one word, so that it is read whole. */
+typedef uint64_t ocu_stamp;
+ocu_stamp ocu_stamp_of(const ocu_stream *s, uint64_t seq);
+bool ocu_stamp_done(ocu_stamp stamp);
+
+enum { OCU_INLINE = 1, OCU_WAIT = 2, OCU_HOST = 4 };
+typedef struct {
+  ocu_op run;                        /* NULL: nothing, the operation is its place in the order */
+  void *data;                        /* copied if the operation is queued */
+  size_t bytes;
+  const void *more;                  /* copied behind data */
+  size_t more_bytes;
+  int how;                           /* may run on the caller; return when done; a host function */
+  ocu_stamp after;                   /* 0, or a moment to wait for */
+  _Atomic ocu_stamp *stamp;          /* gets the operation's own moment before it runs */
+} ocu_submission;
+bool ocu_try_now(ocu_stream *s, const ocu_submission *sub, ocu_status *result);
+ocu_status ocu_enqueue(ocu_stream *s, const ocu_submission *sub);
+ocu_status ocu_submit(ocu_stream *s, const ocu_submission *sub);
+ocu_status ocu_wait(ocu_stream *s, uint64_t seq);
+ocu_status ocu_wait_stamp(ocu_stamp stamp);
+ocu_status ocu_wait_device(int device);
+
+ocu_status ocu_queue_start(void);
+ocu_stream *ocu_stream_new(int device, int flags);
+bool ocu_stream_retire(ocu_stream *s);
+ocu_stream *ocu_stream_get(ocu_stream *s);   /* NULL: not a live stream */
+bool ocu_stream_idle(ocu_stream *s);         /* for the legacy stream: and all that it waits for */
+void ocu_lock(void);
+void ocu_unlock(void);
+void ocu_count_launches(int64_t *all, int64_t *inlined);
+
+ocu_status ocu_event_start(void);
+
+/* ---- sys.c ---- */
+void ocu_futex_wait(_Atomic uint32_t *word, uint32_t seen);
+void ocu_futex_wake(_Atomic uint32_t *word, int n);
+int ocu_thread_spawn(void *(*main)(void *));
+bool ocu_read_all(int fd, void *out, size_t bytes);
+bool ocu_slurp(int fd, size_t limit, void **out, size_t *bytes);
+
+/* Slabs: handles at addresses that only ever hold handles. An object is zero when it is new, and
+ * its first member belongs to the slab. Taking and giving back need a lock of the caller's. */
+typedef struct {
+  char *base;
+  uint32_t size, capacity;           /* bytes of an object, objects */
+  _Atomic uint32_t used;             /* objects ever handed out */
+  void **first, **last;              /* given back, the longest ago first */
+  int unused;
+} ocu_slab;
+ocu_status ocu_slab_start(ocu_slab *slab, uint32_t size, uint32_t capacity);
+void *ocu_slab_take(ocu_slab *slab, bool (*reusable)(const void *object));
+void ocu_slab_give(ocu_slab *slab, void *object);
+void *ocu_slab_at(const ocu_slab *slab, uint32_t index);
+bool ocu_slab_holds(const ocu_slab *slab, const void *p);
+
+/* ---- plan.c, call.c ---- */
+enum { OCU_MAX_SLOTS = 1024 };
+typedef struct { ocu_launch l; const uint16_t *params; } ocu_step;
+typedef struct {
+  ocu_spec spec;
+  uint64_t checksum;
+  int n_args, n_slots, n_steps;
+  const ocu_expr *exprs;
+  const ocu_step *steps;
+  const char *code;
+} ocu_plan;
+const ocu_plan *ocu_plan_lookup(const ocu_spec *spec);
+/* Header of a plan whose every byte was checked, or NULL and ocu_error(). */
+const char *ocu_plan_flaw(const void *plan, size_t bytes, ocu_plan_header *header);
+ocu_status ocu_plan_map(const void *plan, size_t bytes);
+ocu_status ocu_plan_obtain(const ocu_spec *spec, int flags, const ocu_plan **out);
+void ocu_spec_hex(const ocu_spec *spec, char out[33]);
+
+/* ---- store.c, pack.c, build.c, planner.c: file descriptors are -1 with ocu_error() set ---- */
+int ocu_store_open(void);                         /* the folder of this build's plans */
+bool ocu_store_read(const char *target, const ocu_spec *spec, void **plan, size_t *bytes);
+ocu_status ocu_store_write(const ocu_plan_header *header, const void *plan);
+void ocu_store_drop(const char *target, const ocu_spec *spec);
+bool ocu_pack_read(const char *target, const ocu_spec *spec, void **plan, size_t *bytes);
+const char *ocu_package_path(void);               /* the folder of the Python package */
+ocu_status ocu_planner_ask(const ocu_spec *spec, const char *target, void **plan, size_t *bytes);
+#endif

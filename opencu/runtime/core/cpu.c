@@ -1,0 +1,113 @@
+/* cpu.c - the driver table of the CPU: address space by mmap, work on the team of workers. */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "core.h"
+
+static void *reserve(size_t *bytes) {
+  const size_t huge = 2 << 20;
+  /* PROT_NONE costs no memory even where the system refuses to overcommit. */
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  char *p = mmap(NULL, *bytes + huge, PROT_NONE, flags, -1, 0);
+  if (p == MAP_FAILED) return NULL;
+  p += -(uintptr_t)p & (huge - 1);
+  madvise(p, *bytes, MADV_HUGEPAGE);
+  return p;
+}
+
+static bool commit(void *p, size_t bytes) { return !mprotect(p, bytes, PROT_READ | PROT_WRITE); }
+
+static void release(void *p, size_t bytes) {
+  madvise(p, bytes, MADV_DONTNEED);
+  mprotect(p, bytes, PROT_NONE);
+}
+
+/* Bytes of the range that have memory or swap behind them. mincore would not do: it counts pages
+ * that were only read, and these share one page of zeros. */
+static size_t resident(const void *p, size_t bytes) {
+  FILE *f = fopen("/proc/self/smaps", "re");
+  if (!f) return 0;
+  uintptr_t from = (uintptr_t)p, to = from + bytes;
+  size_t kib = 0, n;
+  bool inside = false;
+  char line[512];
+  while (fgets(line, sizeof line, f)) {
+    unsigned long start, end;
+    if (sscanf(line, "%lx-%lx ", &start, &end) == 2) inside = start >= from && end <= to;
+    else if (inside && (sscanf(line, "Rss: %zu", &n) == 1 || sscanf(line, "Swap: %zu", &n) == 1))
+      kib += n;
+  }
+  fclose(f);
+  return kib << 10;
+}
+
+static int64_t available(void) {
+  int64_t total, free_bytes;
+  ocu_machine_memory("", &total, &free_bytes);
+  return free_bytes;
+}
+
+/* ---- copies and fills: long rows are cut so that the workers share them -------------------- */
+
+enum { PIECE = 1 << 18 };  /* bytes of a row for one program: fits a core's L2 */
+
+enum { P_DST, P_DST_PITCH, P_SRC, P_SRC_PITCH, P_WIDTH, P_BYTE, P_PIECES, N_PARAMS };
+
+static void rect_kernel(const int64_t *p, int64_t pid, void *scratch) {
+  (void)scratch;
+  int64_t row = pid / p[P_PIECES], from = pid % p[P_PIECES] * PIECE;
+  size_t n = (size_t)(p[P_WIDTH] - from < PIECE ? p[P_WIDTH] - from : PIECE);
+  char *dst = (char *)p[P_DST] + row * p[P_DST_PITCH] + from;
+  if (p[P_SRC]) memcpy(dst, (const char *)p[P_SRC] + row * p[P_SRC_PITCH] + from, n);
+  else memset(dst, (int)p[P_BYTE], n);
+}
+
+static ocu_status rect_run(const ocu_rect *r) {
+  int64_t pieces = ((int64_t)r->width + PIECE - 1) / PIECE;
+  int64_t params[N_PARAMS] = {
+      [P_DST] = (int64_t)r->dst, [P_DST_PITCH] = (int64_t)r->dst_pitch,
+      [P_SRC] = (int64_t)r->src, [P_SRC_PITCH] = (int64_t)r->src_pitch,
+      [P_WIDTH] = (int64_t)r->width, [P_BYTE] = r->byte, [P_PIECES] = pieces};
+  int64_t cost = (int64_t)(r->width * r->height) / 8;  /* 8 bytes a nanosecond */
+  return ocu_team_run(rect_kernel, &(ocu_work){.params = params, .cost = cost,
+                                               .programs = pieces * (int64_t)r->height});
+}
+
+static ocu_status copy(const ocu_rect *r) {
+  if (r->dst == r->src && r->dst_pitch == r->src_pitch) return OCU_OK;
+  size_t dst_span = r->dst_pitch * (r->height - 1) + r->width;
+  size_t src_span = r->src_pitch * (r->height - 1) + r->width;
+  bool apart = r->dst + dst_span <= r->src || r->src + src_span <= r->dst;
+  if (apart) return rect_run(r);
+  for (size_t i = 0; i < r->height; i++)  /* overlapping: one thread, row by row */
+    memmove(r->dst + i * r->dst_pitch, r->src + i * r->src_pitch, r->width);
+  return OCU_OK;
+}
+
+/* ---- code ---------------------------------------------------------------------------------- */
+
+/* Anonymous memory, since a file in a noexec home cannot be mapped executable; never writable and
+ * executable at once. */
+static const char *load(const void *code, size_t bytes) {
+  void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) return NULL;
+  memcpy(p, code, bytes);
+  if (!mprotect(p, bytes, PROT_READ | PROT_EXEC)) return p;
+  munmap(p, bytes);
+  return NULL;
+}
+
+static void unload(const char *code, size_t bytes) { munmap((void *)code, bytes); }
+
+static ocu_status launch(const ocu_work *w) {
+  ocu_kernel entry = (ocu_kernel)(uintptr_t)(w->code + w->entry);
+  return ocu_team_run(entry, w);
+}
+
+const ocu_driver ocu_cpu_driver = {
+    .reserve = reserve, .commit = commit, .release = release, .resident = resident,
+    .available = available, .copy = copy, .fill = rect_run, .load = load, .unload = unload,
+    .launch = launch,
+};

@@ -1,0 +1,38 @@
+/* error.c - this thread's last message. */
+#include <stdio.h>
+#include <stdlib.h>
+#include "core.h"
+
+enum { MESSAGE_BYTES = 1024 };
+
+/* Not an array in thread-local storage: the loader has little of the static kind left for a library
+ * that is opened late. */
+ocu_status ocu_fail(ocu_status s, const char *format, ...) {
+  if (!ocu_self.message && (ocu_self.message = malloc(MESSAGE_BYTES))) ocu_self_owns();
+  if (!ocu_self.message) return s;
+  va_list args;
+  va_start(args, format);
+  vsnprintf(ocu_self.message, MESSAGE_BYTES, format, args);
+  va_end(args);
+  return s;
+}
+
+const char *ocu_error(void) { return ocu_self.message ? ocu_self.message : "no error"; }
+
+const char *ocu_status_name(ocu_status s) {
+  static const char *const names[] = {
+      [OCU_OK] = "OCU_OK",
+      [OCU_INVALID_VALUE] = "OCU_INVALID_VALUE",
+      [OCU_OUT_OF_MEMORY] = "OCU_OUT_OF_MEMORY",
+      [OCU_INVALID_DEVICE] = "OCU_INVALID_DEVICE",
+      [OCU_INVALID_HANDLE] = "OCU_INVALID_HANDLE",
+      [OCU_INVALID_POINTER] = "OCU_INVALID_POINTER",
+      [OCU_ILLEGAL_ADDRESS] = "OCU_ILLEGAL_ADDRESS",
+      [OCU_NOT_READY] = "OCU_NOT_READY",
+      [OCU_FORKED] = "OCU_FORKED",
+      [OCU_NO_PLAN] = "OCU_NO_PLAN",
+      [OCU_UNSUPPORTED] = "OCU_UNSUPPORTED",
+      [OCU_SYSTEM] = "OCU_SYSTEM",
+  };
+  return (unsigned)s < sizeof names / sizeof *names ? names[s] : "unknown status";
+}

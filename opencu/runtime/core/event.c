@@ -1,0 +1,119 @@
+/* event.c - events: a moment of a stream, and when it was reached. */
+#include <time.h>
+#include "core.h"
+
+enum { MAX_EVENTS = 1 << 20 };
+
+struct ocu_event {
+  void *unused;
+  _Atomic ocu_stamp stamp;  /* the last record; 0: none yet */
+  _Atomic int64_t reached;  /* CLOCK_MONOTONIC, ns */
+  _Atomic uint32_t live;
+  int device, flags;
+} __attribute__((aligned(64)));
+
+static ocu_slab slab;
+
+ocu_status ocu_event_start(void) {
+  return ocu_slab_start(&slab, sizeof(ocu_event), MAX_EVENTS);
+}
+
+static bool alive(ocu_event *e) {
+  if (ocu_slab_holds(&slab, e) && atomic_load_explicit(&e->live, memory_order_acquire)) return true;
+  ocu_fail(OCU_INVALID_HANDLE, "%p is not an event, or was destroyed", (void *)e);
+  return false;
+}
+
+ocu_status ocu_event_create(int device, int flags, ocu_event **out) {
+  OCU_ENTER();
+  if (!out) return ocu_fail(OCU_INVALID_VALUE, "out is NULL");
+  *out = NULL;
+  ocu_status status = ocu_check_device(device);
+  if (status) return status;
+  if (flags & ~OCU_EVENT_NO_TIMING)
+    return ocu_fail(OCU_INVALID_VALUE, "flags %#x: only OCU_EVENT_NO_TIMING is known",
+                    (unsigned)flags);
+  ocu_lock();
+  ocu_event *e = *out = ocu_slab_take(&slab, NULL);
+  if (e) {
+    e->device = device;
+    e->flags = flags;
+    atomic_store(&e->stamp, 0);
+    atomic_store(&e->live, 1);
+  }
+  ocu_unlock();
+  return e ? OCU_OK : ocu_fail(OCU_OUT_OF_MEMORY, "too many events are alive");
+}
+
+ocu_status ocu_event_destroy(ocu_event *e) {
+  OCU_ENTER();
+  uint32_t one = 1;
+  if (!alive(e)) return OCU_INVALID_HANDLE;
+  if (!atomic_compare_exchange_strong(&e->live, &one, 0))
+    return ocu_fail(OCU_INVALID_HANDLE, "the event was destroyed by another thread");
+  ocu_lock();
+  ocu_slab_give(&slab, e);
+  ocu_unlock();
+  return OCU_OK;
+}
+
+/* Under the lock, and only if the event was not recorded anew or destroyed and reused since. */
+static ocu_status record_op(const ocu_turn *turn, void *data) {
+  ocu_event *e = *(ocu_event **)data;
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  ocu_lock();
+  if (atomic_load(&e->stamp) == ocu_stamp_of(turn->stream, turn->seq))
+    atomic_store(&e->reached, t.tv_sec * 1000000000LL + t.tv_nsec);
+  ocu_unlock();
+  return OCU_OK;
+}
+
+ocu_status ocu_event_record(ocu_event *e, ocu_stream *s) {
+  OCU_ENTER();
+  if (!alive(e)) return OCU_INVALID_HANDLE;
+  if (!(s = ocu_stream_get(s))) return OCU_INVALID_HANDLE;
+  if (e->device != atomic_load(&s->device))
+    return ocu_fail(OCU_INVALID_HANDLE, "the event is of device %d, the stream of device %d",
+                    e->device, atomic_load(&s->device));
+  return ocu_submit(s, &(ocu_submission){.run = record_op, .data = &e, .bytes = sizeof e,
+                                         .how = OCU_INLINE, .stamp = &e->stamp});
+}
+
+ocu_status ocu_event_sync(ocu_event *e) {
+  OCU_ENTER();
+  if (!alive(e)) return OCU_INVALID_HANDLE;
+  return ocu_wait_stamp(atomic_load(&e->stamp));
+}
+
+ocu_status ocu_event_query(ocu_event *e) {
+  OCU_ENTER();
+  if (!alive(e)) return OCU_INVALID_HANDLE;
+  if (ocu_stamp_done(atomic_load(&e->stamp))) return OCU_OK;
+  return ocu_fail(OCU_NOT_READY, "the event was not reached yet");
+}
+
+ocu_status ocu_event_elapsed(ocu_event *from, ocu_event *to, float *ms) {
+  OCU_ENTER();
+  if (!ms) return ocu_fail(OCU_INVALID_VALUE, "ms is NULL");
+  if (!alive(from) || !alive(to)) return OCU_INVALID_HANDLE;
+  if ((from->flags | to->flags) & OCU_EVENT_NO_TIMING)
+    return ocu_fail(OCU_INVALID_HANDLE, "an event made without timing has no time");
+  if (from->device != to->device)
+    return ocu_fail(OCU_INVALID_HANDLE, "the events are of different devices");
+  ocu_stamp a = atomic_load(&from->stamp), b = atomic_load(&to->stamp);
+  if (!a || !b) return ocu_fail(OCU_INVALID_HANDLE, "an event was never recorded");
+  if (!ocu_stamp_done(a) || !ocu_stamp_done(b))
+    return ocu_fail(OCU_NOT_READY, "an event was not reached yet");
+  *ms = (float)((double)(atomic_load(&to->reached) - atomic_load(&from->reached)) * 1e-6);
+  return OCU_OK;
+}
+
+ocu_status ocu_stream_wait(ocu_stream *s, ocu_event *e) {
+  OCU_ENTER();
+  if (!(s = ocu_stream_get(s))) return OCU_INVALID_HANDLE;
+  if (!alive(e)) return OCU_INVALID_HANDLE;
+  ocu_stamp stamp = atomic_load(&e->stamp);
+  if (ocu_stamp_done(stamp)) return OCU_OK;
+  return ocu_enqueue(s, &(ocu_submission){.after = stamp});
+}

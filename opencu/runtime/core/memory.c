@@ -1,0 +1,61 @@
+/* memory.c - the public functions of memory. */
+#include "core.h"
+
+ocu_status ocu_alloc(int device, size_t bytes, ocu_mem_kind kind, void **out) {
+  OCU_ENTER();
+  if (!out) return ocu_fail(OCU_INVALID_VALUE, "out is NULL");
+  *out = NULL;
+  ocu_status e = ocu_check_device(device);
+  if (e) return e;
+  if (kind != OCU_MEM_DEVICE && kind != OCU_MEM_HOST && kind != OCU_MEM_MANAGED)
+    return ocu_fail(OCU_INVALID_VALUE, "kind %d is not a kind of memory to allocate", (int)kind);
+  return ocu_pool_alloc(device, bytes, kind, out);
+}
+
+ocu_status ocu_free(void *p) {
+  OCU_ENTER();
+  if (!p) return OCU_OK;
+  if (ocu_self.in_host_call)
+    return ocu_fail(OCU_UNSUPPORTED, "a host function may not free: it would wait for itself");
+  int device;
+  ocu_status e = ocu_pool_retire(p, &device);
+  if (e) return e;
+  e = ocu_wait_device(device);
+  ocu_pool_release(p);
+  return e;
+}
+
+ocu_status ocu_alloc_async(ocu_stream *s, size_t bytes, void **out) {
+  OCU_ENTER();
+  if (!out) return ocu_fail(OCU_INVALID_VALUE, "out is NULL");
+  *out = NULL;
+  if (!(s = ocu_stream_get(s))) return OCU_INVALID_HANDLE;
+  return ocu_pool_alloc(atomic_load(&s->device), bytes, OCU_MEM_DEVICE, out);
+}
+
+static ocu_status release_op(const ocu_turn *turn, void *data) {
+  (void)turn;
+  ocu_pool_release(*(void **)data);
+  return OCU_OK;
+}
+
+ocu_status ocu_free_async(ocu_stream *s, void *p) {
+  OCU_ENTER();
+  if (!(s = ocu_stream_get(s))) return OCU_INVALID_HANDLE;
+  if (!p) return OCU_OK;
+  int device;
+  ocu_status e = ocu_pool_retire(p, &device);
+  if (e) return e;
+  e = ocu_submit(s, &(ocu_submission){.run = release_op, .data = &p, .bytes = sizeof p,
+                                      .how = OCU_INLINE});
+  if (e && !ocu_wait_device(device)) ocu_pool_release(p);  /* it could not be queued */
+  return e;
+}
+
+ocu_status ocu_pointer_query(const void *p, ocu_pointer_info *out) {
+  OCU_ENTER();
+  if (!out) return ocu_fail(OCU_INVALID_VALUE, "out is NULL");
+  *out = (ocu_pointer_info){.device = -1};
+  if (ocu_pool_find(p, out) < 0) out->freed = 1;
+  return OCU_OK;
+}

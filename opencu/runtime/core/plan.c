@@ -1,0 +1,269 @@
+/* plan.c - plans: validation of untrusted bytes, mapping, and the registry that calls read. */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core.h"
+
+_Static_assert(sizeof(ocu_plan_header) == 112 && sizeof(ocu_expr) == 16 && sizeof(ocu_launch) == 16,
+               "the plan format");
+
+/* Every step is one-to-one in the state for a given word, and the other way round: a change within
+ * any one word always changes the result. */
+uint64_t ocu_checksum(const void *data, size_t bytes) {
+  const uint64_t k = 0x9e3779b97f4a7c15u;
+  const char *p = data;
+  uint64_t h = bytes * k, w;
+  for (; bytes >= 8; bytes -= 8, p += 8) {
+    memcpy(&w, p, 8);
+    h = (h ^ w) * k;
+    h ^= h >> 32;
+  }
+  w = 0;
+  memcpy(&w, p, bytes);
+  h = (h ^ w) * k;
+  return h ^ h >> 29;
+}
+
+void ocu_spec_hex(const ocu_spec *spec, char out[33]) {
+  for (int i = 0; i < 16; i++) sprintf(out + 2 * i, "%02x", spec->f[i]);
+}
+
+/* ---- validation ---------------------------------------------------------------------------- */
+
+static const char *expr_flaw(const ocu_expr *x, int slot) {
+  if (x->op > OCU_X_LT) return "an unknown expression";
+  if (x->op >= OCU_X_ADD && (x->a >= slot || x->b >= slot)) return "an expression of later slots";
+  return NULL;
+}
+
+/* Checks the launches in [at, end) and, if there is room for them, lists them. */
+static const char *steps_flaw(const char *at, const char *end, const ocu_plan_header *h,
+                              ocu_step *steps) {
+  int n_slots = h->n_args + h->n_exprs;
+  for (int i = 0; i < h->n_launches; i++) {
+    ocu_launch l;
+    if ((size_t)(end - at) < sizeof l) return "launches beyond its end";
+    memcpy(&l, at, sizeof l);
+    size_t params = (l.n_params * sizeof(uint16_t) + 7) & ~(size_t)7;
+    if ((size_t)(end - at) - sizeof l < params) return "parameters beyond its end";
+    if (l.entry >= h->code_bytes) return "an entry point outside its code";
+    if (l.n_params > OCU_MAX_SLOTS) return "too many parameters";
+    if (l.grid >= n_slots || l.scratch >= n_slots || l.cost >= n_slots) return "unknown slots";
+    for (int j = 0; j < l.n_params; j++) {
+      uint16_t slot;
+      memcpy(&slot, at + sizeof l + 2 * (size_t)j, 2);
+      if (slot >= n_slots) return "unknown slots";
+    }
+    if (steps) steps[i] = (ocu_step){l, (const uint16_t *)(at + sizeof l)};
+    at += sizeof l + params;
+  }
+  return NULL;
+}
+
+const char *ocu_plan_flaw(const void *plan, size_t bytes, ocu_plan_header *h) {
+  const char *p = plan;
+  if (bytes < sizeof *h) return "too few bytes";
+  memcpy(h, p, sizeof *h);
+  if (memcmp(h->magic, "OCUPLAN1", 8)) return "no plan";
+  if (h->bytes != bytes) return "not the length it says";
+  size_t summed = offsetof(ocu_plan_header, checksum) + sizeof h->checksum;
+  if (h->checksum != ocu_checksum(p + summed, bytes - summed)) return "a wrong checksum";
+  if (memcmp(h->build_id, ocu_build_id(), 16)) return "another build of opencu";
+  if (!memchr(h->target, 0, sizeof h->target)) return "no target";
+  if (h->n_args + h->n_exprs > OCU_MAX_SLOTS) return "too many slots";
+  size_t exprs_end = sizeof *h + h->n_exprs * sizeof(ocu_expr);
+  if (h->code_offset % 64 || h->code_offset < exprs_end || h->code_offset > bytes ||
+      h->code_bytes > bytes - h->code_offset)
+    return "code outside its bytes";
+  for (int i = 0; i < h->n_exprs; i++) {
+    ocu_expr x;
+    memcpy(&x, p + sizeof *h + (size_t)i * sizeof x, sizeof x);
+    const char *flaw = expr_flaw(&x, h->n_args + i);
+    if (flaw) return flaw;
+  }
+  return steps_flaw(p + exprs_end, p + h->code_offset, h, NULL);
+}
+
+/* ---- the registry: open addressing, read without a lock; old tables and plans stay, since a
+ *      reader or a queued call may still be looking at them ----------------------------------- */
+
+typedef struct { uint32_t mask, used; _Atomic(const ocu_plan *) slot[]; } table;
+
+static _Atomic(table *) registry;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static inline bool same_spec(const ocu_spec *a, const ocu_spec *b) {
+  uint64_t x[2], y[2];
+  memcpy(x, a, 16);
+  memcpy(y, b, 16);
+  return !((x[0] ^ y[0]) | (x[1] ^ y[1]));
+}
+
+/* The slot that holds the spec, or the empty one where it would go. */
+static inline _Atomic(const ocu_plan *) *find_slot(table *t, const ocu_spec *spec) {
+  uint64_t x[2];
+  memcpy(x, spec, 16);
+  uint64_t h = (x[0] ^ x[1] * 0xff51afd7ed558ccdu) * 0x9e3779b97f4a7c15u;
+  for (uint32_t i = (uint32_t)(h >> 32);; i++) {
+    _Atomic(const ocu_plan *) *slot = &t->slot[i & t->mask];
+    const ocu_plan *p = atomic_load_explicit(slot, memory_order_acquire);
+    if (!p || same_spec(&p->spec, spec)) return slot;
+  }
+}
+
+const ocu_plan *ocu_plan_lookup(const ocu_spec *spec) {
+  table *t = atomic_load_explicit(&registry, memory_order_acquire);
+  return t ? atomic_load_explicit(find_slot(t, spec), memory_order_acquire) : NULL;
+}
+
+static table *grow(table *old) {
+  uint32_t n = old ? 2 * (old->mask + 1) : 256;
+  table *t = calloc(1, sizeof *t + n * sizeof t->slot[0]);
+  if (!t) return NULL;
+  t->mask = n - 1;
+  for (uint32_t i = 0; old && i <= old->mask; i++) {
+    const ocu_plan *p = atomic_load(&old->slot[i]);
+    if (p) atomic_store(find_slot(t, &p->spec), p);
+  }
+  t->used = old ? old->used : 0;
+  atomic_store_explicit(&registry, t, memory_order_release);
+  return t;
+}
+
+/* False: out of memory. The same plan a second time changes nothing; another takes its place. */
+static bool enter(ocu_plan *p, bool *kept) {
+  pthread_mutex_lock(&lock);
+  table *t = atomic_load(&registry);
+  if (!t || 2 * t->used > t->mask) t = grow(t);
+  if (t) {
+    _Atomic(const ocu_plan *) *slot = find_slot(t, &p->spec);
+    const ocu_plan *there = atomic_load(slot);
+    *kept = !there || there->checksum != p->checksum;
+    if (*kept) atomic_store_explicit(slot, p, memory_order_release);
+    t->used += !there;
+  }
+  pthread_mutex_unlock(&lock);
+  return t;
+}
+
+static ocu_plan *build(const char *bytes, const ocu_plan_header *h) {
+  size_t lists = h->code_offset - sizeof *h;
+  ocu_plan *p = malloc(sizeof *p + h->n_launches * sizeof(ocu_step) + lists);
+  if (!p) return NULL;
+  ocu_step *steps = (ocu_step *)(p + 1);
+  char *exprs = memcpy(steps + h->n_launches, bytes + sizeof *h, lists);
+  *p = (ocu_plan){.spec = h->spec, .checksum = h->checksum, .n_args = h->n_args,
+                  .n_slots = h->n_args + h->n_exprs, .n_steps = h->n_launches,
+                  .exprs = (const ocu_expr *)exprs, .steps = steps};
+  steps_flaw(exprs + h->n_exprs * sizeof(ocu_expr), exprs + lists, h, steps);
+  return p;
+}
+
+ocu_status ocu_plan_map(const void *bytes, size_t n) {
+  ocu_plan_header h;
+  const char *flaw = ocu_plan_flaw(bytes, n, &h);
+  if (flaw) return ocu_fail(OCU_INVALID_VALUE, "this plan cannot be used: it has %s", flaw);
+  if (strcmp(h.target, ocu_cpu.target))
+    return ocu_fail(OCU_UNSUPPORTED, "the plan is for %s, this device is %s", h.target,
+                    ocu_cpu.target);
+  ocu_plan *p = build(bytes, &h);
+  if (!p) return ocu_fail(OCU_OUT_OF_MEMORY, "no memory for a plan");
+  if (h.code_bytes && !(p->code = ocu_cpu_driver.load((const char *)bytes + h.code_offset,
+                                                      h.code_bytes))) {
+    free(p);
+    return ocu_fail(OCU_SYSTEM, "the system gives no executable memory to this process");
+  }
+  bool kept = false;
+  bool entered = enter(p, &kept);
+  if (kept) {
+    atomic_fetch_add(&ocu_plans_mapped, 1);
+    return OCU_OK;
+  }
+  if (h.code_bytes) ocu_cpu_driver.unload(p->code, h.code_bytes);
+  free(p);
+  return entered ? OCU_OK : ocu_fail(OCU_OUT_OF_MEMORY, "no memory for a plan");
+}
+
+/* ---- finding a plan that is not in memory -------------------------------------------------- */
+
+/* Map bytes that someone found for the spec; false if they are not its plan. Frees them. */
+static bool adopt(const ocu_spec *spec, void *bytes, size_t n) {
+  ocu_plan_header h;
+  bool ok = !ocu_plan_flaw(bytes, n, &h) && same_spec(&h.spec, spec) && !ocu_plan_map(bytes, n);
+  free(bytes);
+  return ok;
+}
+
+static bool fetch(const ocu_spec *spec) {
+  void *bytes;
+  size_t n;
+  if (ocu_pack_read(ocu_cpu.target, spec, &bytes, &n) && adopt(spec, bytes, n)) return true;
+  if (!ocu_store_read(ocu_cpu.target, spec, &bytes, &n)) return false;
+  if (adopt(spec, bytes, n)) return true;
+  ocu_store_drop(ocu_cpu.target, spec);
+  return false;
+}
+
+static ocu_status ask_planner(const ocu_spec *spec) {
+  void *bytes;
+  size_t n;
+  ocu_status e = ocu_planner_ask(spec, ocu_cpu.target, &bytes, &n);
+  if (e) return e;
+  e = ocu_plan_store(bytes, n);
+  free(bytes);
+  if (e) return e == OCU_INVALID_VALUE ? OCU_NO_PLAN : e;  /* the caller's arguments are right */
+  if (ocu_plan_lookup(spec)) return OCU_OK;
+  return ocu_fail(OCU_NO_PLAN, "the planner answered with the plan of another class");
+}
+
+ocu_status ocu_plan_obtain(const ocu_spec *spec, int flags, const ocu_plan **out) {
+  static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER;
+  ocu_self.missing = *spec;
+  if (!fetch(spec)) {
+    if (flags & OCU_CALL_NO_PLANNER) return ocu_fail(OCU_NO_PLAN, "no plan for this class yet");
+    pthread_mutex_lock(&asking);
+    ocu_status e = ocu_plan_lookup(spec) ? OCU_OK : ask_planner(spec);
+    pthread_mutex_unlock(&asking);
+    if (e) return e;
+  }
+  *out = ocu_plan_lookup(spec);
+  return OCU_OK;
+}
+
+ocu_status ocu_plan_add(const void *plan, size_t bytes) {
+  OCU_ENTER();
+  if (!plan) return ocu_fail(OCU_INVALID_VALUE, "plan is NULL");
+  return ocu_plan_map(plan, bytes);
+}
+
+ocu_status ocu_plan_store(const void *plan, size_t bytes) {
+  OCU_ENTER();
+  if (!plan) return ocu_fail(OCU_INVALID_VALUE, "plan is NULL");
+  ocu_plan_header h;
+  ocu_status e = ocu_plan_map(plan, bytes);
+  if (e && e != OCU_UNSUPPORTED) return e;  /* another target's plan can be kept, not used */
+  ocu_plan_flaw(plan, bytes, &h);
+  ocu_store_write(&h, plan);                /* without a store the plan lives in memory only */
+  return OCU_OK;
+}
+
+ocu_status ocu_plan_find(const char *target, const ocu_spec *spec) {
+  OCU_ENTER();
+  if (!target || !spec) return ocu_fail(OCU_INVALID_VALUE, "target or spec is NULL");
+  if (!strcmp(target, ocu_cpu.target)) {
+    if (ocu_plan_lookup(spec) || fetch(spec)) return OCU_OK;
+  } else {
+    void *bytes;
+    size_t n;
+    ocu_plan_header h;
+    bool found = ocu_pack_read(target, spec, &bytes, &n) ||
+                 ocu_store_read(target, spec, &bytes, &n);
+    bool ok = found && !ocu_plan_flaw(bytes, n, &h) && same_spec(&h.spec, spec) &&
+              !strcmp(h.target, target);
+    if (found) free(bytes);
+    if (ok) return OCU_OK;
+  }
+  return ocu_fail(OCU_NO_PLAN, "no plan for this class and %s", target);
+}

@@ -1,0 +1,269 @@
+/* planner.c - asking the planner process, `python -I -m opencu.planner`, for a plan.
+ *
+ * The planner listens on a UNIX socket: <store>/<build id>/planner.sock, so that all programs of a
+ * user share one; without a usable store, on an abstract address that only this process knows.
+ * Whoever finds nobody listening takes the lock, makes the socket, starts a planner on it and can
+ * connect at once, before Python is up.
+ *
+ *   request:  "OCUASK01", spec, target            (56 bytes)
+ *   answer:   uint32 0, uint32 bytes of the plan, and a memfd that holds it
+ *             uint32 1, uint32 bytes of a message, and the message
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "core.h"
+
+typedef struct { char magic[8]; ocu_spec spec; char target[32]; } request;
+typedef struct { struct sockaddr_un at; socklen_t bytes; } address;
+
+static int64_t now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+static int timeout_seconds(void) {
+  const char *text = getenv("OPENCU_PLANNER_TIMEOUT");
+  int n = text ? atoi(text) : 0;
+  return n > 0 ? n : 60;
+}
+
+/* ---- starting Python ----------------------------------------------------------------------- */
+
+static void find_python(char out[PATH_MAX]) {
+  char path[PATH_MAX + 32];
+  const char *own = secure_getenv("OPENCU_PYTHON");
+  if (own && *own) {
+    snprintf(out, PATH_MAX, "%s", own);
+    return;
+  }
+  snprintf(path, sizeof path, "%s/lib/python.txt", ocu_package_path());
+  FILE *f = fopen(path, "re");
+  bool found = f && fgets(out, PATH_MAX, f);
+  if (f) fclose(f);
+  if (found) out[strcspn(out, "\n")] = 0;
+  if (found && !access(out, X_OK)) return;
+  int n = snprintf(path, sizeof path, "%s/../../../../bin/python3", ocu_package_path());
+  strcpy(out, n < PATH_MAX ? path : "python3");
+}
+
+typedef struct {
+  char python[PATH_MAX];
+  char **env;
+  int listener, error;
+} start_order;
+
+/* Runs in the process between us and the planner; it shares our memory, but not our descriptors. */
+static int start_from_between(void *arg) {
+  start_order *o = arg;
+  int socket = fcntl(o->listener, F_DUPFD, 10), null = open("/dev/null", O_RDWR);
+  for (int fd = 0; fd < 3; fd++) dup2(null, fd);
+  dup2(socket, 3);
+  if (syscall(SYS_close_range, 4, ~0u, 0))  /* before Linux 5.9 */
+    for (int fd = 4, end = (int)sysconf(_SC_OPEN_MAX); fd < end; fd++) close(fd);
+  setsid();
+  if (chdir("/")) o->error = errno;
+  sigset_t all, none;
+  posix_spawnattr_t attr;
+  sigfillset(&all);
+  sigemptyset(&none);
+  posix_spawnattr_init(&attr);
+  posix_spawnattr_setsigdefault(&attr, &all);
+  posix_spawnattr_setsigmask(&attr, &none);
+  posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  char *argv[] = {o->python, "-I", "-m", "opencu.planner", NULL};
+  pid_t pid;
+  o->error = posix_spawnp(&pid, o->python, NULL, &attr, argv, o->env);
+  posix_spawnattr_destroy(&attr);
+  _exit(0);
+}
+
+static char **clean_environment(void) {
+  static const char *const not[] = {"LD_AUDIT=", "LD_PRELOAD=", "LD_LIBRARY_PATH="};
+  size_t n = 0, kept = 0;
+  while (environ && environ[n]) n++;
+  char **out = calloc(n + 1, sizeof *out);
+  if (getauxval(AT_SECURE)) n = 0;  /* raised privileges: the caller chose none of this */
+  for (size_t i = 0; out && i < n; i++) {
+    bool keep = true;
+    for (int j = 0; j < 3; j++) keep &= !!strncmp(environ[i], not[j], strlen(not[j]));
+    if (keep) out[kept++] = environ[i];
+  }
+  return out;
+}
+
+/* The host must never see the planner in wait() or SIGCHLD. A direct child would show: execve sets
+ * the signal of its end back to SIGCHLD. So a clone with no such signal stands between, starts the
+ * planner and ends at once; ordinary waits ignore it, __WCLONE reaps it, and the planner, an
+ * orphan, belongs to init. (A host that is init or a subreaper inherits it like any orphan.) */
+static int start_planner(int listener) {
+  enum { STACK = 1 << 16 };
+  start_order o = {.listener = listener};
+  find_python(o.python);
+  char *stack = malloc(STACK);
+  o.env = clean_environment();
+  sigset_t all, old;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);  /* no handler may run over there, in our memory */
+  pid_t pid = stack && o.env ? clone(start_from_between, stack + STACK, CLONE_VM | CLONE_VFORK, &o)
+                             : -1;
+  if (pid < 0) o.error = errno;
+  else waitpid(pid, NULL, __WCLONE);
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  free(stack);
+  free(o.env);
+  if (o.error)
+    ocu_fail(OCU_NO_PLAN, "the planner %s could not be started: %s; set OPENCU_PYTHON to a Python "
+             "that has opencu installed", o.python, strerror(o.error));
+  return o.error;
+}
+
+/* ---- connecting ---------------------------------------------------------------------------- */
+
+static int connect_to(const address *a, int64_t deadline) {
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  int64_t left = deadline - now_ms();
+  struct timeval t = {left > 0 ? left / 1000 : 0, left > 0 ? left % 1000 * 1000 : 1000};
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
+  struct ucred peer;
+  socklen_t bytes = sizeof peer;
+  if (a->bytes && !connect(fd, (const struct sockaddr *)&a->at, a->bytes) &&
+      !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) && peer.uid == geteuid())
+    return fd;
+  close(fd);
+  return -1;
+}
+
+/* Listen at the address (which the kernel chooses if it is empty) and start a planner there. */
+static int serve_at(address *a, int64_t deadline) {
+  int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), fd = -1;
+  struct sockaddr *at = (struct sockaddr *)&a->at;
+  if (!a->bytes) a->bytes = sizeof(sa_family_t);
+  if (listener < 0 || bind(listener, at, a->bytes) || listen(listener, 512)) {
+    ocu_fail(OCU_NO_PLAN, "no socket for the planner: %s", strerror(errno));
+  } else if (!start_planner(listener)) {
+    a->bytes = sizeof a->at;
+    getsockname(listener, at, &a->bytes);
+    fd = connect_to(a, deadline);
+    if (fd < 0) ocu_fail(OCU_NO_PLAN, "the planner cannot be reached: %s", strerror(errno));
+  }
+  if (listener >= 0) close(listener);
+  return fd;
+}
+
+/* -2: this folder cannot be used for it. */
+static int connect_shared(int folder, int64_t deadline) {
+  address a = {.at.sun_family = AF_UNIX, .bytes = sizeof a.at};
+  /* A socket's path must be short, the folder's may be long. */
+  snprintf(a.at.sun_path, sizeof a.at.sun_path, "/proc/self/fd/%d/planner.sock", folder);
+  int fd = connect_to(&a, deadline);
+  if (fd >= 0) return fd;
+  int lock = openat(folder, "planner.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (lock < 0) return -2;
+  while (flock(lock, LOCK_EX | LOCK_NB)) {
+    if (now_ms() >= deadline) {
+      close(lock);
+      ocu_fail(OCU_NO_PLAN, "another process holds the planner's lock for too long");
+      return -1;
+    }
+    nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+  }
+  if ((fd = connect_to(&a, deadline)) < 0) {
+    unlinkat(folder, "planner.sock", 0);
+    fd = serve_at(&a, deadline);
+  }
+  close(lock);
+  return fd;
+}
+
+static int connect_planner(int64_t deadline) {
+  static address own;  /* the caller holds a lock */
+  int folder = ocu_store_open(), fd = -2;
+  if (folder >= 0) {
+    fd = connect_shared(folder, deadline);
+    close(folder);
+  }
+  if (fd != -2) return fd;
+  if ((fd = connect_to(&own, deadline)) >= 0) return fd;
+  own = (address){.at.sun_family = AF_UNIX};
+  return serve_at(&own, deadline);
+}
+
+/* ---- asking -------------------------------------------------------------------------------- */
+
+enum answer { ANSWERED, NO_ANSWER, TOO_LATE };
+
+static enum answer no_answer(void) { return errno == EAGAIN ? TOO_LATE : NO_ANSWER; }
+
+static enum answer exchange(int fd, const request *ask, void **plan, size_t *bytes, ocu_status *e) {
+  if (send(fd, ask, sizeof *ask, MSG_NOSIGNAL) != sizeof *ask) return no_answer();
+  uint32_t head[2];
+  union { struct cmsghdr align; char room[CMSG_SPACE(sizeof(int))]; } control;
+  struct iovec part = {head, sizeof head};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+                           .msg_controllen = sizeof control};
+  errno = 0;
+  if (recvmsg(fd, &message, MSG_WAITALL | MSG_CMSG_CLOEXEC) != sizeof head) return no_answer();
+  struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+  int memory = -1;
+  if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+    memcpy(&memory, CMSG_DATA(c), sizeof memory);
+  *e = OCU_NO_PLAN;
+  if (head[0]) {
+    char text[400] = "";
+    ssize_t n = recv(fd, text, head[1] < sizeof text ? head[1] : sizeof text - 1, MSG_WAITALL);
+    ocu_fail(OCU_NO_PLAN, "%s", n > 0 ? text : "the planner failed without a message");
+  } else if (memory >= 0 && ocu_slurp(memory, 64 << 20, plan, bytes)) {
+    *e = OCU_OK;
+  } else {
+    ocu_fail(OCU_NO_PLAN, "the planner's answer has no plan in it");
+  }
+  if (memory >= 0) close(memory);
+  return ANSWERED;
+}
+
+ocu_status ocu_planner_ask(const ocu_spec *spec, const char *target, void **plan, size_t *bytes) {
+  request ask = {.magic = "OCUASK01", .spec = *spec};
+  snprintf(ask.target, sizeof ask.target, "%s", target);
+  char hex[33], why[512], python[PATH_MAX];
+  ocu_spec_hex(spec, hex);
+  int seconds = timeout_seconds();
+  int64_t deadline = now_ms() + seconds * 1000LL;
+  atomic_fetch_add(&ocu_planner_calls, 1);
+  ocu_status e = OCU_NO_PLAN;
+  enum answer got = NO_ANSWER;
+  for (int attempt = 0; attempt < 3 && got == NO_ANSWER; attempt++) {  /* one may just be leaving */
+    if (attempt) nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    int fd = connect_planner(deadline);
+    got = fd < 0 ? ANSWERED : exchange(fd, &ask, plan, bytes, &e);
+    if (fd >= 0) close(fd);
+  }
+  if (!e) return OCU_OK;
+  find_python(python);
+  if (got == TOO_LATE)
+    ocu_fail(e, "the planner gave no answer in %d seconds (OPENCU_PLANNER_TIMEOUT)", seconds);
+  else if (got == NO_ANSWER)
+    ocu_fail(e, "the planner ended without an answer; `%.300s -I -m opencu.planner` shows why, and "
+             "OPENCU_PYTHON names another Python", python);
+  snprintf(why, sizeof why, "%s", ocu_error());
+  return ocu_fail(e, "no plan for %s-%s: %s", target, hex, why);
+}

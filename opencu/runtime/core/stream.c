@@ -1,0 +1,69 @@
+/* stream.c - the public functions of streams. */
+#include "core.h"
+
+ocu_status ocu_stream_create(int device, int flags, ocu_stream **out) {
+  OCU_ENTER();
+  if (!out) return ocu_fail(OCU_INVALID_VALUE, "out is NULL");
+  *out = NULL;
+  ocu_status e = ocu_check_device(device);
+  if (e) return e;
+  if (flags & ~OCU_STREAM_NONBLOCKING)
+    return ocu_fail(OCU_INVALID_VALUE, "flags %#x: only OCU_STREAM_NONBLOCKING is known",
+                    (unsigned)flags);
+  *out = ocu_stream_new(device, flags);
+  return *out ? OCU_OK : ocu_fail(OCU_OUT_OF_MEMORY, "too many streams are alive");
+}
+
+ocu_status ocu_stream_destroy(ocu_stream *s) {
+  OCU_ENTER();
+  if (s && !ocu_stream_get(s)) return OCU_INVALID_HANDLE;
+  if (!s || !ocu_stream_retire(s))
+    return ocu_fail(OCU_INVALID_HANDLE, "the default stream cannot be destroyed");
+  return OCU_OK;
+}
+
+ocu_status ocu_stream_sync(ocu_stream *s) {
+  OCU_ENTER();
+  if (!(s = ocu_stream_get(s))) return OCU_INVALID_HANDLE;
+  /* The legacy stream's own place in the order comes after all blocking streams. */
+  if (atomic_load(&s->order) == OCU_ORDER_LEGACY && !ocu_stream_idle(s))
+    return ocu_submit(s, &(ocu_submission){.how = OCU_WAIT});
+  return ocu_wait(s, atomic_load(&s->head));
+}
+
+ocu_status ocu_stream_query(ocu_stream *s) {
+  OCU_ENTER();
+  if (!(s = ocu_stream_get(s))) return OCU_INVALID_HANDLE;
+  if (ocu_stream_idle(s)) return ocu_wait(s, 0);
+  return ocu_fail(OCU_NOT_READY, "work is pending on the stream");
+}
+
+typedef struct { void (*fn)(void *); void *arg; } host_call;
+
+static ocu_status host_op(const ocu_turn *turn, void *data) {
+  (void)turn;
+  host_call *h = data;
+  ocu_self.in_host_call++;
+  h->fn(h->arg);
+  ocu_self.in_host_call--;
+  return OCU_OK;
+}
+
+ocu_status ocu_stream_host_call(ocu_stream *s, void (*fn)(void *), void *arg) {
+  OCU_ENTER();
+  if (!(s = ocu_stream_get(s))) return OCU_INVALID_HANDLE;
+  if (!fn) return ocu_fail(OCU_INVALID_VALUE, "the host function is NULL");
+  host_call h = {fn, arg};
+  return ocu_enqueue(s, &(ocu_submission){.run = host_op, .data = &h, .bytes = sizeof h,
+                                          .how = OCU_HOST});
+}
+
+int ocu_stream_device(ocu_stream *s) {
+  if (ocu_start() || !(s = ocu_stream_get(s))) return -1;
+  return atomic_load(&s->device);
+}
+
+int ocu_stream_flags(ocu_stream *s) {
+  if (ocu_start() || !(s = ocu_stream_get(s))) return -1;
+  return s->flags;
+}

@@ -1,0 +1,209 @@
+/* workers.c - the team of compute threads.
+ *
+ * A launch is a job: the calling thread and the workers take its programs from one counter, so that
+ * a thread whose core is busy with something else simply takes fewer. Jobs live in static slots
+ * that a late worker may look at without harm; `users` says how many are inside.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+#include "core.h"
+
+enum {
+  N_JOBS = 16,             /* launches that workers help at once; one more runs on its caller */
+  SPIN_NS = 30000,         /* how long a thread looks for work before it sleeps */
+  ALONE_AWAKE_NS = 4000,   /* a shorter launch is not worth sharing with a spinning worker, */
+  ALONE_ASLEEP_NS = 12000, /* or with one that must be woken first */
+  STEP_NS = 2000,          /* programs shorter than this are taken several at a time */
+};
+static const size_t scratch_most = (size_t)256 << 20;
+
+typedef struct {
+  _Alignas(64) _Atomic uint32_t taken, open, users, waiting;
+  ocu_kernel fn;
+  const int64_t *params;
+  int64_t programs, step;
+  size_t scratch;
+  _Alignas(64) _Atomic int64_t next;
+} job;
+
+static job jobs[N_JOBS];
+static _Alignas(64) _Atomic uint32_t posted;   /* counts jobs; sleeping workers wait on it */
+static _Alignas(64) _Atomic uint32_t asleep;
+static _Atomic uint32_t n_workers;
+static pthread_once_t workers_once = PTHREAD_ONCE_INIT;
+
+static inline void pause_cpu(void) {
+#if defined(__x86_64__)
+  _mm_pause();
+#else
+  atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
+
+/* Spin until *word differs from `seen`; false after SPIN_NS. */
+static bool spin_while(_Atomic uint32_t *word, uint32_t seen) {
+  struct timespec t0, t;
+  clock_gettime(CLOCK_MONOTONIC, &t0);
+  do {
+    for (int i = 0; i < 32; i++) {
+      if (atomic_load_explicit(word, memory_order_acquire) != seen) return true;
+      pause_cpu();
+    }
+    clock_gettime(CLOCK_MONOTONIC, &t);
+  } while ((t.tv_sec - t0.tv_sec) * 1000000000LL + t.tv_nsec - t0.tv_nsec < SPIN_NS);
+  return false;
+}
+
+/* ---- scratch: one buffer for each thread, kept and grown ----------------------------------- */
+
+static bool need_scratch(size_t bytes) {
+  if (OCU_LIKELY(bytes <= ocu_self.scratch_bytes)) return true;
+  if (bytes > scratch_most) return false;
+  const size_t huge = 2 << 20;
+  size_t unit = bytes < huge ? 1 << 16 : huge, size = (bytes + unit - 1) & -unit;
+  size_t room = unit == huge ? size + huge : size;
+  if (ocu_self.scratch) munmap(ocu_self.scratch, ocu_self.scratch_bytes);
+  ocu_self.scratch = NULL;
+  ocu_self.scratch_bytes = 0;
+  char *p = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) return false;
+  if (unit == huge) {  /* trim to whole huge pages */
+    size_t before = -(uintptr_t)p & (huge - 1);
+    if (before) munmap(p, before);
+    if (huge - before) munmap(p + before + size, huge - before);
+    p += before;
+    madvise(p, size, MADV_HUGEPAGE);
+  }
+  ocu_self.scratch = p;
+  ocu_self.scratch_bytes = size;
+  ocu_self_owns();
+  return true;
+}
+
+/* ---- running programs ---------------------------------------------------------------------- */
+
+/* Kernels run with the default rounding and denormals on: a host built with -ffast-math must not
+ * change results, nor make them depend on the thread. */
+static inline uint32_t plain_floats(void) {
+#if defined(__x86_64__)
+  uint32_t was = _mm_getcsr();
+  if ((was & ~0x3fu) != 0x1f80) _mm_setcsr(0x1f80);
+  return was;
+#else
+  return 0;
+#endif
+}
+
+static inline void restore_floats(uint32_t was) {
+#if defined(__x86_64__)
+  if ((was & ~0x3fu) != 0x1f80) _mm_setcsr(was);
+#else
+  (void)was;
+#endif
+}
+
+static bool share(job *j) {
+  bool worked = false;
+  int64_t pid;
+  while ((pid = atomic_fetch_add_explicit(&j->next, j->step, memory_order_relaxed)) < j->programs) {
+    int64_t end = j->programs - pid < j->step ? j->programs : pid + j->step;
+    for (worked = true; pid < end; pid++) j->fn(j->params, pid, ocu_self.scratch);
+  }
+  return worked;
+}
+
+static bool help(job *j) {
+  bool worked = false;
+  if (!atomic_load_explicit(&j->open, memory_order_relaxed)) return false;
+  atomic_fetch_add(&j->users, 1);  /* before looking again: the owner closes, then counts users */
+  if (atomic_load(&j->open) && need_scratch(j->scratch)) worked = share(j);
+  if (atomic_fetch_sub(&j->users, 1) == 1 && atomic_load(&j->waiting)) ocu_futex_wake(&j->users, 1);
+  return worked;
+}
+
+static void *worker_main(void *unused) {
+  (void)unused;
+  plain_floats();
+  for (;;) {
+    uint32_t seen = atomic_load(&posted);
+    bool worked = false;
+    for (int i = 0; i < N_JOBS; i++) worked |= help(&jobs[i]);
+    if (worked || spin_while(&posted, seen)) continue;
+    atomic_fetch_add(&asleep, 1);
+    ocu_futex_wait(&posted, seen);
+    atomic_fetch_sub(&asleep, 1);
+  }
+  return NULL;
+}
+
+static void start_workers(void) {
+  for (int i = 1; i < ocu_cpu.threads; i++)
+    if (!ocu_thread_spawn(worker_main)) atomic_fetch_add(&n_workers, 1);
+}
+
+static job *take_slot(void) {
+  for (int i = 0; i < N_JOBS; i++) {
+    uint32_t none = 0;
+    if (!atomic_load_explicit(&jobs[i].taken, memory_order_relaxed) &&
+        atomic_compare_exchange_strong(&jobs[i].taken, &none, 1))
+      return &jobs[i];
+  }
+  return NULL;
+}
+
+static void close_slot(job *j) {
+  atomic_store(&j->open, 0);
+  uint32_t users = atomic_load(&j->users);
+  while (users && spin_while(&j->users, users)) users = atomic_load(&j->users);
+  if (users) {
+    /* Asleep, so that a worker which lost its core to another process may have ours. */
+    atomic_store(&j->waiting, 1);
+    while ((users = atomic_load(&j->users))) ocu_futex_wait(&j->users, users);
+    atomic_store(&j->waiting, 0);
+  }
+  atomic_store(&j->taken, 0);
+}
+
+static void run_shared(job *j, ocu_kernel fn, const ocu_work *w) {
+  int64_t each = w->cost / w->programs + 1, most = w->programs / (ocu_cpu.threads * 32) + 1;
+  int64_t step = STEP_NS / each + 1;
+  j->fn = fn;
+  j->params = w->params;
+  j->programs = w->programs;
+  j->step = step < most ? step : most;
+  j->scratch = (size_t)w->scratch;
+  atomic_store_explicit(&j->next, 0, memory_order_relaxed);
+  atomic_store(&j->open, 1);
+  atomic_fetch_add(&posted, 1);
+  if (atomic_load(&asleep)) {
+    int64_t others = w->programs - 1, team = ocu_cpu.threads - 1;
+    ocu_futex_wake(&posted, (int)(others < team ? others : team));
+  }
+  share(j);
+  close_slot(j);
+}
+
+ocu_status ocu_team_run(ocu_kernel fn, const ocu_work *w) {
+  if (!need_scratch((size_t)w->scratch))
+    return ocu_fail(OCU_OUT_OF_MEMORY, "%lld bytes of scratch for a thread cannot be had",
+                    (long long)w->scratch);
+  uint32_t floats = plain_floats();
+  job *j = NULL;
+  if (w->programs > 1 && ocu_cpu.threads > 1 && w->cost > ALONE_AWAKE_NS) {
+    pthread_once(&workers_once, start_workers);
+    bool all_asleep = atomic_load(&asleep) >= atomic_load(&n_workers);
+    if (!all_asleep || w->cost > ALONE_ASLEEP_NS) j = take_slot();
+  }
+  if (j) run_shared(j, fn, w);
+  else
+    for (int64_t pid = 0; pid < w->programs; pid++) fn(w->params, pid, ocu_self.scratch);
+  restore_floats(floats);
+  return OCU_OK;
+}

@@ -1,0 +1,210 @@
+"""The store of plans on disk and the pack that comes with the package, as programs see them."""
+
+import os
+import re
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+from capi import Core, spec
+
+
+@pytest.fixture
+def seen(run):
+    """seen("find"): the words that a case of plans.c reports, as a dictionary."""
+
+    def look(case: str, **variables) -> dict[str, str]:
+        line = run("plans", case, **variables).stdout
+        words = dict(re.findall(r"(\w+)=(\S*)", line.split(" error=")[0]))
+        return words | {"status": line.split()[0], "error": line.split(" error=")[1].strip()}
+
+    return look
+
+
+@pytest.fixture
+def store(tmp_path) -> Path:
+    return tmp_path / "store"
+
+
+def entries(store: Path) -> list[Path]:
+    return sorted(store.glob("*/*.plan"))
+
+
+def test_a_stored_plan_is_found_by_another_process(seen, store):
+    assert seen("find")["status"] == "OCU_NO_PLAN"
+    stored = seen("store")
+    assert (stored["status"], stored["mapped"], stored["stored"]) == ("OCU_OK", "1", "1")
+    assert stored["store"] == str(store)
+    found = seen("find")
+    assert (found["status"], found["mapped"], found["stored"]) == ("OCU_OK", "1", "0")
+    assert found["ran"] == "1"
+
+
+def test_the_store_is_private_and_named_by_build_target_and_class(seen, store, package):
+    seen("store")
+    core = Core(package / "lib/libopencu.so")
+    build = bytes(core.lib.ocu_build_id().contents).hex()
+    (entry,) = entries(store)
+    name = f"{core.target.decode()}-{spec('test').hex()}.plan"
+    assert entry == store / build / name
+    modes = [path.stat().st_mode & 0o777 for path in (store, store / build, entry)]
+    assert modes == [0o700, 0o700, 0o600]
+    assert len(list((store / build).iterdir())) == 1  # nothing temporary is left
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "other build", "other class", "folder"])
+def test_a_damaged_entry_is_dropped_and_made_anew(seen, store, damage, package):
+    seen("store")
+    (entry,) = entries(store)
+    plan = bytearray(entry.read_bytes())
+    if damage == "flip":
+        plan[-1] ^= 1
+    elif damage == "cut":
+        plan = plan[:-1]
+    elif damage == "empty":
+        plan = b""
+    elif damage == "other build":
+        plan[8] ^= 1
+        plan = Core(package / "lib/libopencu.so").seal(bytes(plan))
+    elif damage == "other class":
+        plan[80] ^= 1
+        plan = Core(package / "lib/libopencu.so").seal(bytes(plan))
+    entry.unlink()
+    if damage == "folder":
+        entry.mkdir()
+        assert seen("find")["status"] == "OCU_NO_PLAN"
+        entry.rmdir()
+    else:
+        entry.write_bytes(plan)
+        assert seen("find")["status"] == "OCU_NO_PLAN"
+        assert damage == "empty" or not entry.exists()
+    assert seen("store")["status"] == "OCU_OK"
+    assert seen("find")["status"] == "OCU_OK"
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o770, 0o777])
+def test_a_store_that_others_can_enter_is_not_used(seen, store, mode):
+    store.mkdir()
+    store.chmod(mode)
+    said = seen("store")
+    assert (said["status"], said["store"], said["stored"]) == ("OCU_OK", "", "0")
+    assert not entries(store)
+
+
+def test_a_store_behind_a_symlink_is_not_used(seen, store, tmp_path):
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    store.symlink_to(tmp_path / "elsewhere")
+    assert seen("store")["store"] == ""
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_the_reason_why_there_is_no_store_is_said(package, store, monkeypatch):
+    store.mkdir()
+    store.chmod(0o755)
+    monkeypatch.setenv("OPENCU_CACHE_DIR", str(store))
+    core = Core(package / "lib/libopencu.so")
+    assert core.lib.ocu_store_path() == b""
+    assert f"{store} must belong to this user and have mode 0700" in core.error()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a folder away")
+def test_a_store_of_another_user_is_not_used(seen, store):
+    store.mkdir(mode=0o700)
+    os.chown(store, 12345, 12345)
+    assert seen("store")["store"] == ""
+
+
+@pytest.mark.parametrize("home", ["/nonexistent/home", "/proc", "/dev/null", ""])
+def test_without_a_usable_home_plans_live_in_memory(seen, home):
+    said = seen("store", OPENCU_CACHE_DIR="", XDG_CACHE_HOME="", HOME=home)
+    assert (said["status"], said["store"], said["stored"]) == ("OCU_OK", "", "0")
+
+
+def test_the_folder_follows_xdg_and_home(seen, tmp_path):
+    home, xdg = tmp_path / "home", tmp_path / "xdg/deep"
+    home.mkdir()
+    assert seen("store", OPENCU_CACHE_DIR="", XDG_CACHE_HOME="", HOME=str(home))["stored"] == "1"
+    assert entries(home / ".cache/opencu")
+    assert seen("store", OPENCU_CACHE_DIR="", XDG_CACHE_HOME=str(xdg))["store"] == f"{xdg}/opencu"
+    assert entries(xdg / "opencu")
+
+
+def test_the_oldest_plans_leave_when_the_store_is_full(seen, store):
+    seen("store")
+    (entry,) = entries(store)
+    old = store / ("0" * 32)
+    old.mkdir()
+    for age in range(4):
+        path = old / f"{age}.plan"
+        path.write_bytes(bytes(400_000))
+        os.utime(path, (1000 - age, 1000 - age))
+    entry.unlink()
+    seen("store", OPENCU_CACHE_MAX_MB="1")
+    assert entry.exists()
+    assert sorted(p.name for p in old.iterdir()) == ["0.plan", "1.plan"]
+
+
+def test_the_build_id_follows_the_sources(seen, store, package):
+    seen("store")
+    assert seen("find")["status"] == "OCU_OK"
+    source = package / "blas/kernels/gemm.py"
+    source.parent.mkdir(parents=True)
+    source.write_text("tile = 6")
+    assert seen("find")["status"] == "OCU_NO_PLAN"
+    seen("store")
+    assert seen("find")["status"] == "OCU_OK"
+    source.write_text("tile = 8")
+    assert seen("find")["status"] == "OCU_NO_PLAN"
+    source.unlink()
+    assert seen("find")["status"] == "OCU_OK"
+
+
+def pack_of(plans: list[bytes]) -> bytes:
+    offset, index, body = 16 + 16 * len(plans), b"", b""
+    for plan in plans:
+        pad = bytes(-(offset + len(body)) % 64)
+        index += struct.pack("<QQ", offset + len(body) + len(pad), len(plan))
+        body += pad + plan
+    return b"OCUPACK1" + struct.pack("<II", len(plans), 0) + index + body
+
+
+@pytest.fixture
+def pack(run, package):
+    core = Core(package / "lib/libopencu.so")
+
+    def write(change=lambda pack: pack) -> None:
+        command = [run.program("plans"), "write_plan"]
+        done = subprocess.run(command, env=run.environment, capture_output=True, check=True)
+        other = core.plan(spec("other"), 0)
+        foreign = core.plan(spec("test"), 0, target=b"z80")
+        (package / "lib/plans.pack").write_bytes(change(pack_of([other, foreign, done.stdout])))
+
+    return write
+
+
+def test_a_packed_plan_needs_no_store(seen, pack, store):
+    pack()
+    found = seen("find")
+    assert (found["status"], found["mapped"], found["ran"]) == ("OCU_OK", "1", "1")
+    assert not entries(store)
+    assert seen("find", OPENCU_CACHE_DIR="", HOME="", XDG_CACHE_HOME="")["status"] == "OCU_OK"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda pack: pack[:-1],
+        lambda pack: pack[:-1] + b"x",
+        lambda pack: pack[:20],
+        lambda pack: b"",
+        lambda pack: b"x" + pack[1:],
+        lambda pack: pack[:8] + b"\xff" * 8 + pack[16:],
+        lambda pack: pack[:16] + b"\xff" * 48 + pack[64:],
+    ],
+)
+def test_a_damaged_pack_is_passed_over(seen, pack, change):
+    pack(change)
+    assert seen("find")["status"] == "OCU_NO_PLAN"
+    assert seen("store")["status"] == "OCU_OK"
+    assert seen("find")["status"] == "OCU_OK"

@@ -13,15 +13,17 @@ import numpy as np
 from opencu.drivers.status import check, ffi, lib
 from opencu.runtime.array import CODES, DEFAULT, Array, as_matrix, row_major, share
 from opencu.runtime.device import current
-from opencu.runtime.stream import Stream, handle_on
+from opencu.runtime.stream import NULL, Stream, handle_on
 
-ocu_gemm = lib.ocu_gemm
+ocu_gemm, device_get = lib.ocu_gemm, lib.ocu_device_get
 NO_PLAN = lib.OCU_NO_PLAN
 DEVICE_FLAGS = lib.OCU_CALL_NO_PLANNER | lib.OCU_CALL_TRUSTED  # an Array keeps its memory alive
 HOST_FLAGS = DEVICE_FLAGS | lib.OCU_CALL_SYNC
 # alpha and beta as the core takes them: pointers to values of the dtype. 0 and 1 are kept ready.
 SCALARS = {lib.OCU_F32: "float[1]", lib.OCU_F64: "double[1]"}
-READY = {code: {value: ffi.new(c, [value]) for value in (0, 1)} for code, c in SCALARS.items()}
+READY: dict[int, dict[float, Any]] = {
+    code: {value: ffi.new(c, [value]) for value in (0, 1)} for code, c in SCALARS.items()
+}
 LARGEST = {code: float(np.finfo(dtype).max) for dtype, code in CODES.items()}
 NUMPY, TORCH = "a numpy array", "a torch tensor"
 # Steps that telling apart two interleaved views may take; beyond, they count as overlapping.
@@ -67,8 +69,10 @@ def _gemm(a, b, c, alpha, beta, trans_a, trans_b, out_dtype, stream, host) -> Ar
     m, k, a_rs, a_cs, a_at, a_low, a_high = a.matrix or as_matrix("a", a)
     inner, n, b_rs, b_cs, b_at, b_low, b_high = b.matrix or as_matrix("b", b)
     if trans_a:
+        _check_flag("trans_a", trans_a)
         m, k, a_rs, a_cs = k, m, a_cs, a_rs
     if trans_b:
+        _check_flag("trans_b", trans_b)
         inner, n, b_rs, b_cs = n, inner, b_cs, b_rs
     code, device = a.code, a.memory.device
     if k != inner or b.code != code or not code or b.memory.device is not device:
@@ -90,10 +94,13 @@ def _gemm(a, b, c, alpha, beta, trans_a, trans_b, out_dtype, stream, host) -> Ar
     if not (plain and c_cs == 1 and c_rs >= n):
         _check_elements_apart(c)
 
-    if stream is None and lib.ocu_device_get() != device.index:
+    if stream is not None:
+        handle = handle_on(device, stream)
+    elif device_get() == device.index:
+        handle = NULL
+    else:
         with current(device):
             return _gemm(a, b, c, alpha, beta, trans_a, trans_b, out_dtype, None, host)
-    handle = handle_on(device, stream)
     flags = HOST_FLAGS
     if not host:
         flags = DEVICE_FLAGS
@@ -101,26 +108,29 @@ def _gemm(a, b, c, alpha, beta, trans_a, trans_b, out_dtype, stream, host) -> Ar
         for memory in (a.memory, b.memory, c.memory):
             if memory.last is not key:
                 memory.use(key)
-    if plain:
-        _call(handle, code, 1, m, n, k, alpha_at, a_at, a_rs, a_cs, 0,
-              b_at, b_rs, b_cs, 0, beta_at, c_at, c_rs, c_cs, 0, flags)  # fmt: skip
-    else:
-        for batch, a_at, a_bs, b_at, b_bs, c_at, c_bs in _batches(a, b, c):
-            _call(handle, code, batch, m, n, k, alpha_at, a_at, a_rs, a_cs, a_bs,
-                  b_at, b_rs, b_cs, b_bs, beta_at, c_at, c_rs, c_cs, c_bs, flags)  # fmt: skip
+    calls = ((1, a_at, 0, b_at, 0, c_at, 0),) if plain else _batches(a, b, c)
+    for batch, a_at, a_bs, b_at, b_bs, c_at, c_bs in calls:
+        call = (handle, code, batch, m, n, k, alpha_at, a_at, a_rs, a_cs, a_bs,
+                b_at, b_rs, b_cs, b_bs, beta_at, c_at, c_rs, c_cs, c_bs, flags)  # fmt: skip
+        status = ocu_gemm(*call)
+        if status:
+            _plan_and_call(status, call)
     return c
 
 
-def _call(*call: Any) -> None:
-    """The core's gemm; a class that was never planned is planned in this process."""
-    status = ocu_gemm(*call)
+def _plan_and_call(status: int, call: tuple) -> None:
+    """What to do when a call fails: plan a class that was never planned, here, and call again."""
     if status == NO_PLAN:
         from opencu.runtime.plan import ensure
 
         ensure(bytes(ffi.buffer(lib.ocu_last_spec().f)))
         status = ocu_gemm(*call)
-    if status:
-        check(status)
+    check(status)
+
+
+def _check_flag(name: str, value: Any) -> None:
+    if value is not True and value != 1:
+        raise TypeError(f"{name} is {value!r}: expected True or False")
 
 
 def _scalar(name: str, value: Any, code: int) -> Any:
@@ -178,7 +188,7 @@ def _new_output(shape: tuple[int, ...], a: Array, beta: float, host: bool) -> Ar
 def _check_apart(c: Array, name: str, x: Array) -> None:
     """Refuse a c that shares elements with an operand; interleaved views may share none."""
     try:
-        shared = np.shares_memory(c._numpy(), x._numpy(), max_work=OVERLAP_WORK)
+        shared = np.shares_memory(c._numpy(), x._numpy(), OVERLAP_WORK)  # type: ignore[arg-type]
     except np.exceptions.TooHardError:
         shared = True
     if shared:
@@ -220,7 +230,7 @@ def _batches(a: Array, b: Array, c: Array):
     call, the others make several calls.
     """
     count = c.ndim - 2
-    axes = [(1, (0, 0, 0))]
+    axes = [(1, [0, 0, 0])]
     for size, *steps in zip(c.shape, *(_leading_steps(x, count) for x in (a, b, c))):
         outer_size, outer_steps = axes[-1]
         if outer_size == 1 or all(o == s * size for o, s in zip(outer_steps, steps)):
@@ -251,13 +261,13 @@ def _host_gemm(a, b, c, alpha, beta, trans_a, trans_b, out_dtype, stream) -> Any
             raise TypeError(f"{name} is {_kind(name, x)}: expected {kind}, as a is")
     left, right = (share(_in_elements(_as_numpy(name, x))) for name, x in (("a", a), ("b", b)))
     target = None if c is None else _as_numpy("c", c)
-    place = target if target is None else _in_elements(target)
-    out = _gemm(left, right, None if place is None else share(place), alpha, beta, trans_a, trans_b,
-                out_dtype, stream, True)  # fmt: skip
+    place = None if target is None else _in_elements(target)
+    out = None if place is None else share(place)
+    out = _gemm(left, right, out, alpha, beta, trans_a, trans_b, out_dtype, stream, True)
     if c is None:
         result = out.memory.owner
         return result if kind == NUMPY else sys.modules["torch"].from_numpy(result)
-    if place is not target:
+    if target is not None and place is not target:
         target[...] = place
     return c
 

@@ -29,12 +29,23 @@ class _Section(NamedTuple):
 
 
 def _sections(elf: bytes) -> list[_Section]:
-    table, = struct.unpack_from("<Q", elf, 0x28)
+    (table,) = struct.unpack_from("<Q", elf, 0x28)
     size, count, names_at = struct.unpack_from("<HHH", elf, 0x3A)
     raw = [struct.unpack_from("<IIQQQQIIQQ", elf, table + i * size) for i in range(count)]
     names = raw[names_at][4]
-    return [_Section(elf[names + r[0]:elf.index(b"\0", names + r[0])].decode(), r[1], r[2], r[4],
-                     r[5], r[6], r[7], max(r[8], 1)) for r in raw]
+    return [
+        _Section(
+            elf[names + r[0] : elf.index(b"\0", names + r[0])].decode(),
+            r[1],
+            r[2],
+            r[4],
+            r[5],
+            r[6],
+            r[7],
+            max(r[8], 1),
+        )
+        for r in raw
+    ]
 
 
 def link(elf: bytes, entry: str) -> Blob:
@@ -49,14 +60,14 @@ def link(elf: bytes, entry: str) -> Blob:
                 raise ValueError(f"section {s.name}: code objects have no writable memory")
             code += bytes(-len(code) % max(s.align, 64))
             place[i] = len(code)
-            code += elf[s.offset:s.offset + s.size]
+            code += elf[s.offset : s.offset + s.size]
 
     symbols, start = [], None
     for table in (s for s in sections if s.type == _SYMTAB):
         strings = sections[table.link].offset
         for at in range(table.offset, table.offset + table.size, 24):
             name, _, _, section, value, _ = struct.unpack_from("<IBBHQQ", elf, at)
-            text = elf[strings + name:elf.index(b"\0", strings + name)].decode()
+            text = elf[strings + name : elf.index(b"\0", strings + name)].decode()
             where = place[section] + value if section in place else None
             symbols.append((text, where))
             if text == entry and where is not None:
@@ -68,8 +79,10 @@ def link(elf: bytes, entry: str) -> Blob:
             name, target = symbols[info >> 32]
             kind, spot = info & 0xFFFFFFFF, place[s.info] + offset
             if target is None:
-                raise ValueError(f"the code calls {name or 'a section that is not there'}, "
-                                 "which no code object may")
+                raise ValueError(
+                    f"the code calls {name or 'a section that is not there'}, "
+                    "which no code object may"
+                )
             if kind not in (_PC32, _PLT32, _PC64):
                 raise ValueError(f"relocation type {kind} against {name}")
             struct.pack_into("<q" if kind == _PC64 else "<i", code, spot, target + addend - spot)

@@ -2,8 +2,24 @@
 
 from opencu.tile.ir import Op, Tile, Value
 
-PURE = {"const", "pid", "npid", "dim", "slice", "pick", "load", "iota", "broadcast", "unary",
-        "binary", "compare", "select", "cast", "fma", "yield"}
+PURE = {
+    "const",
+    "pid",
+    "npid",
+    "dim",
+    "slice",
+    "pick",
+    "load",
+    "iota",
+    "broadcast",
+    "unary",
+    "binary",
+    "compare",
+    "select",
+    "cast",
+    "fma",
+    "yield",
+}
 
 
 def is_pure(op: Op) -> bool:
@@ -41,9 +57,13 @@ def root_view(v: Value) -> Value:
 def reads_elsewhere(store: Op) -> bool:
     """Does the stored value load from the memory it overwrites, at another place?"""
     place = store.operands[:-1]
-    return any(v.op is not None and v.op.name == "load"
-               and root_view(v.op.operands[0]) is root_view(place[0]) and v.op.operands != place
-               for v in reached(store.operands[-1]))
+    return any(
+        v.op is not None
+        and v.op.name == "load"
+        and root_view(v.op.operands[0]) is root_view(place[0])
+        and v.op.operands != place
+        for v in reached(store.operands[-1])
+    )
 
 
 def loads(v: Value) -> list[Value]:
@@ -70,5 +90,8 @@ def zero_outside(v: Value) -> bool:
         return False
     if v.op.name == "load":
         return True
-    return v.op.name in ("cast", "unary") and v.op.attrs.get("fn") != "not" \
+    return (
+        v.op.name in ("cast", "unary")
+        and v.op.attrs.get("fn") != "not"
         and zero_outside(v.op.operands[0])
+    )

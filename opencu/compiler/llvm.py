@@ -1,7 +1,7 @@
 """LLVM IR as text: a small function builder, and the way from text to an object file."""
 
 import functools
-from typing import Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import llvmlite.binding as llvm
 
@@ -24,6 +24,7 @@ def suffix(dtype: DType, width: int = 1) -> str:
 def constant(dtype: DType, value) -> str:
     if dtype.kind == "f":
         import struct
+
         single = struct.unpack("f", struct.pack("f", value))[0] if dtype.bits == 32 else value
         return f"0x{struct.unpack('Q', struct.pack('d', single))[0]:016X}"
     return str(int(value))
@@ -58,6 +59,12 @@ class Function:
             self.do(text)
             return ""
         return self.let(text)
+
+    def load(self, type: str, pointer: str, align: int) -> str:
+        return self.let(f"load {type}, ptr {pointer}, align {align}")
+
+    def store(self, type: str, value: str, pointer: str, align: int) -> None:
+        self.do(f"store {type} {value}, ptr {pointer}, align {align}")
 
     # ---- 64-bit integers, folded where both are known --------------------------------------------
 
@@ -125,14 +132,22 @@ class Function:
         left = self.let(f"trunc i64 {self.clamp(left, str(width))} to i32")
         steps = ", ".join(f"i32 {i}" for i in range(width))
         first = self.let(f"insertelement <{width} x i32> poison, i32 {left}, i64 0")
-        wide = self.let(f"shufflevector <{width} x i32> {first}, <{width} x i32> poison, "
-                        f"<{width} x i32> zeroinitializer")
+        wide = self.let(
+            f"shufflevector <{width} x i32> {first}, <{width} x i32> poison, "
+            f"<{width} x i32> zeroinitializer"
+        )
         return self.let(f"icmp slt <{width} x i32> <{steps}>, {wide}")
 
     def prefetch(self, pointer: str, write: bool = False) -> None:
         """Fetch a line into the nearest cache."""
-        self.call("void", "prefetch.p0", ("ptr", pointer), ("i32", str(int(write))), ("i32", "3"),
-                  ("i32", "1"))
+        self.call(
+            "void",
+            "prefetch.p0",
+            ("ptr", pointer),
+            ("i32", str(int(write))),
+            ("i32", "3"),
+            ("i32", "1"),
+        )
 
     # ---- control flow ----------------------------------------------------------------------------
 
@@ -144,8 +159,14 @@ class Function:
     def goto(self, label: str) -> None:
         self.do(f"br label %{label}")
 
-    def loop(self, lo: str, hi: str, step: str, start: Sequence[tuple[str, str]],
-             body: Callable[[str, list[str]], Sequence[str]]) -> list[str]:
+    def loop(
+        self,
+        lo: str,
+        hi: str,
+        step: str,
+        start: Sequence[tuple[str, str]],
+        body: Callable[[str, list[str]], Sequence[str]],
+    ) -> list[str]:
         """for i in lo, lo + step, ... below hi, with carried values (type, operand); their last
         values. body(i, values) gives the next ones."""
         head, inside, done = (self.name("L")[1:] for _ in range(3))
@@ -163,14 +184,25 @@ class Function:
         after = self.current
         self.goto(head)
         phis = [f"  {i} = phi i64 [ {lo}, %{before} ], [ {next_i}, %{after} ]"]
-        phis += [f"  {n} = phi {t} [ {v}, %{before} ], [ {x}, %{after} ]"
-                 for n, (t, v), x in zip(names, start, values)]
+        phis += [
+            f"  {n} = phi {t} [ {v}, %{before} ], [ {x}, %{after} ]"
+            for n, (t, v), x in zip(names, start, values)
+        ]
         self.lines[at:at] = phis
         self.block(done)
         return names
 
-    def branch(self, condition: str, then: Callable[[], Sequence[str]],
-               other: Callable[[], Sequence[str]], types: Sequence[str] = ()) -> list[str]:
+    def each(self, lo: str, hi: str, step: str, body: Callable[[str], object]) -> None:
+        """for i in lo, lo + step, ... below hi."""
+        self.loop(lo, hi, step, [], lambda i, _: (body(i), ())[1])
+
+    def branch(
+        self,
+        condition: str,
+        then: Callable[[], Sequence[str] | None],
+        other: Callable[[], Sequence[str] | None],
+        types: Sequence[str] = (),
+    ) -> list[str]:
         """if condition; the values of `types` that the two sides give."""
         yes, no, done = (self.name("L")[1:] for _ in range(3))
         self.do(f"br i1 {condition}, label %{yes}, label %{no}")
@@ -182,8 +214,10 @@ class Function:
             self.goto(done)
         self.block(done)
         (l1, v1), (l2, v2) = ends
-        return [self.let(f"phi {t} [ {a}, %{l1} ], [ {b}, %{l2} ]")
-                for t, a, b in zip(types, v1 or (), v2 or ())]
+        return [
+            self.let(f"phi {t} [ {a}, %{l1} ], [ {b}, %{l2} ]")
+            for t, a, b in zip(types, v1 or (), v2 or ())
+        ]
 
     def when(self, condition: str, then: Callable[[], object]) -> None:
         self.branch(condition, lambda: (then(), ())[1], lambda: ())
@@ -193,13 +227,21 @@ class Function:
     def module(self, entry: str, target: Target) -> str:
         """The module's text: void entry(ptr params, i64 pid, ptr scratch)."""
         wide = f'"prefer-vector-width"="{target.vector_bytes * 8}"'
-        return "\n".join([
-            f'target triple = "{target.triple}"', *sorted(self.declared),
-            f"define void @{entry}(ptr noalias readonly %params, i64 %pid, "
-            "ptr noalias align 64 %scratch) #0 {", "entry:", *self.lines, "  ret void", "}",
-            f'attributes #0 = {{ nounwind "no-builtins" {wide} '
-            f'"min-legal-vector-width"="{target.vector_bytes * 8}" '
-            f'"target-cpu"="{target.cpu}" "target-features"="{target.features}" }}'])
+        return "\n".join(
+            [
+                f'target triple = "{target.triple}"',
+                *sorted(self.declared),
+                f"define void @{entry}(ptr noalias readonly %params, i64 %pid, "
+                "ptr noalias align 64 %scratch) #0 {",
+                "entry:",
+                *self.lines,
+                "  ret void",
+                "}",
+                f'attributes #0 = {{ nounwind "no-builtins" {wide} '
+                f'"min-legal-vector-width"="{target.vector_bytes * 8}" '
+                f'"target-cpu"="{target.cpu}" "target-features"="{target.features}" }}',
+            ]
+        )
 
 
 def _known(x: str) -> bool:
@@ -211,7 +253,8 @@ def _machine(target: Target) -> llvm.TargetMachine:
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     return llvm.Target.from_triple(target.triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="small")
+        cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="small"
+    )
 
 
 def optimise(text: str, target: Target) -> llvm.ModuleRef:

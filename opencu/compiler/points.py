@@ -7,10 +7,10 @@ the fusion of elementwise chains, of load hooks into packing, and of epilogues i
 
 from dataclasses import dataclass, replace
 
+from opencu.compiler.llvm import Function, constant, suffix, type_of
 from opencu.drivers.interface import Target
 from opencu.tile.dtypes import i32, i64
 from opencu.tile.ir import KernelError, Op, Tile, Value
-from opencu.compiler.llvm import Function, constant, suffix, type_of
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,11 @@ class Points:
             return [self.load(self.access[v], v, p) for p in points]
         op = v.op
         if op is None or op.name in ("for", "dot"):
-            raise KernelError(op.loc if op else None, "a tile that is carried through this loop is "
-                              "used in a way that the vector lowering does not support")
+            raise KernelError(
+                op.loc if op else None,
+                "a tile that is carried through this loop is "
+                "used in a way that the vector lowering does not support",
+            )
         if op.name == "if":
             return self._branch(op, op.results.index(v), points, memo)
         if op.name == "broadcast":
@@ -80,11 +83,14 @@ class Points:
         return [self.apply(op, list(args), p.width) for p, *args in zip(points, *operands)]
 
     def _branch(self, op: Op, which: int, points: list[Point], memo: Memo) -> list[str]:
-        sides = [lambda b=block: self.at(b.ops[-1].operands[which], points, dict(memo))
-                 for block in op.blocks]
+        sides = [
+            lambda b=block: self.at(b.ops[-1].operands[which], points, dict(memo))
+            for block in op.blocks
+        ]
         dtype = op.results[which].type.dtype
-        return self.f.branch(self.scalars[op.operands[0]], *sides,
-                             [type_of(dtype, p.width) for p in points])
+        return self.f.branch(
+            self.scalars[op.operands[0]], *sides, [type_of(dtype, p.width) for p in points]
+        )
 
     def _broadcast(self, op: Op, points: list[Point], memo: Memo) -> list[str]:
         source = op.operands[0]
@@ -92,8 +98,10 @@ class Points:
             return self.at(source, points, memo)
         inner = [p.collapse(source.type.shape) for p in points]
         values = self.at(source, inner, memo)
-        return [self.f.splat(x, source.type.dtype, p.width) if q.width < p.width else x
-                for x, p, q in zip(values, points, inner)]
+        return [
+            self.f.splat(x, source.type.dtype, p.width) if q.width < p.width else x
+            for x, p, q in zip(values, points, inner)
+        ]
 
     def _iota(self, op: Op, p: Point) -> str:
         dtype, axis = op.result.type.dtype, op.attrs["axis"]
@@ -132,8 +140,11 @@ class Points:
     def _unary(self, fn: str, dtype, t: str, x: str, width: int) -> str:
         name = suffix(dtype, width)
         if fn == "neg":
-            return self.f.let(f"fneg {t} {x}" if dtype.kind == "f" else
-                              f"sub {t} {self.f.splat('0', dtype, width)}, {x}")
+            return self.f.let(
+                f"fneg {t} {x}"
+                if dtype.kind == "f"
+                else f"sub {t} {self.f.splat('0', dtype, width)}, {x}"
+            )
         if fn == "not":
             return self.f.let(f"xor {t} {x}, {self.f.splat('true', dtype, width)}")
         if fn == "floor" and self.target.vector_bytes < 32:
@@ -194,7 +205,9 @@ class Points:
         how = {"bf": "uitofp", "bi": "zext", "if": "sitofp"}.get(source.kind + target.kind)
         if how is None:
             wider = target.bits > source.bits
-            how = {"f": "fpext" if wider else "fptrunc", "i": "sext" if wider else "trunc"}[source.kind]
+            how = {"f": "fpext" if wider else "fptrunc", "i": "sext" if wider else "trunc"}[
+                source.kind
+            ]
         return self.f.let(f"{how} {s} {x} to {t}")
 
     # ---- memory ----------------------------------------------------------------------------------
@@ -219,7 +232,9 @@ class Points:
         t = "i1" if width == 1 else f"<{width} x i1>"
         if width > 1:
             first = f.let(f"insertelement {t} poison, i1 {inside}, i64 0")
-            inside = f.let(f"shufflevector {t} {first}, {t} poison, <{width} x i32> zeroinitializer")
+            inside = f.let(
+                f"shufflevector {t} {first}, {t} poison, <{width} x i32> zeroinitializer"
+            )
         return f.let(f"and {t} {lanes}, {inside}")
 
     def _lane_pointers(self, a: Access, bytes: int, p: Point) -> list[str]:
@@ -239,21 +254,32 @@ class Points:
         if p.checked and w == 1:
             inside = self.mask(a, p)
             zero = constant(dtype, 0) if dtype.kind != "b" else "false"
-            read = lambda: [f.let(f"load {one}, ptr {self.address(a, dtype.bytes, p)}, align {align}")]
+
+            def read() -> list[str]:
+                return [f.load(one, self.address(a, dtype.bytes, p), align)]
+
             return f.branch(inside, read, lambda: [zero], [one])[0]
         if w == 1 or (a.strides[p.lane] == "1" and not p.checked):
-            return f.let(f"load {t}, ptr {self.address(a, dtype.bytes, p)}, align {align}")
+            return f.load(t, self.address(a, dtype.bytes, p), align)
         if a.strides[p.lane] == "1":
-            return f.call(t, f"masked.load.{suffix(dtype, w)}.p0",
-                          (f"ptr align {align}", self.address(a, dtype.bytes, p)),
-                          (f"<{w} x i1>", self.mask(a, p)), (t, "zeroinitializer"))
+            return f.call(
+                t,
+                f"masked.load.{suffix(dtype, w)}.p0",
+                (f"ptr align {align}", self.address(a, dtype.bytes, p)),
+                (f"<{w} x i1>", self.mask(a, p)),
+                (t, "zeroinitializer"),
+            )
         if p.checked:
-            return f.call(t, f"masked.gather.{suffix(dtype, w)}.v{w}p0",
-                          (f"<{w} x ptr> align {align}", self._pointer_vector(a, dtype.bytes, p)),
-                          (f"<{w} x i1>", self.mask(a, p)), (t, "zeroinitializer"))
+            return f.call(
+                t,
+                f"masked.gather.{suffix(dtype, w)}.v{w}p0",
+                (f"<{w} x ptr> align {align}", self._pointer_vector(a, dtype.bytes, p)),
+                (f"<{w} x i1>", self.mask(a, p)),
+                (t, "zeroinitializer"),
+            )
         vector = "poison"
         for i, q in enumerate(self._lane_pointers(a, dtype.bytes, p)):
-            x = f.let(f"load {one}, ptr {q}, align {align}")
+            x = f.load(one, q, align)
             vector = f.let(f"insertelement {t} {vector}, {one} {x}, i64 {i}")
         return vector
 
@@ -262,20 +288,30 @@ class Points:
         f, w, align = self.f, p.width, dtype.bytes
         one, t = type_of(dtype), type_of(dtype, w)
         if w == 1:
-            write = lambda: f.do(f"store {one} {value}, ptr {self.address(a, dtype.bytes, p)}, "
-                                 f"align {align}")
+
+            def write() -> None:
+                f.store(one, value, self.address(a, dtype.bytes, p), align)
+
             f.when(self.mask(a, p), write) if p.checked else write()
         elif a.strides[p.lane] == "1" and not p.checked:
-            f.do(f"store {t} {value}, ptr {self.address(a, dtype.bytes, p)}, align {align}")
+            f.store(t, value, self.address(a, dtype.bytes, p), align)
         elif a.strides[p.lane] == "1":
-            f.call("void", f"masked.store.{suffix(dtype, w)}.p0", (t, value),
-                   (f"ptr align {align}", self.address(a, dtype.bytes, p)),
-                   (f"<{w} x i1>", self.mask(a, p)))
+            f.call(
+                "void",
+                f"masked.store.{suffix(dtype, w)}.p0",
+                (t, value),
+                (f"ptr align {align}", self.address(a, dtype.bytes, p)),
+                (f"<{w} x i1>", self.mask(a, p)),
+            )
         elif p.checked:
-            f.call("void", f"masked.scatter.{suffix(dtype, w)}.v{w}p0", (t, value),
-                   (f"<{w} x ptr> align {align}", self._pointer_vector(a, dtype.bytes, p)),
-                   (f"<{w} x i1>", self.mask(a, p)))
+            f.call(
+                "void",
+                f"masked.scatter.{suffix(dtype, w)}.v{w}p0",
+                (t, value),
+                (f"<{w} x ptr> align {align}", self._pointer_vector(a, dtype.bytes, p)),
+                (f"<{w} x i1>", self.mask(a, p)),
+            )
         else:
             for i, q in enumerate(self._lane_pointers(a, dtype.bytes, p)):
                 x = f.let(f"extractelement {t} {value}, i64 {i}")
-                f.do(f"store {one} {x}, ptr {q}, align {align}")
+                f.store(one, x, q, align)

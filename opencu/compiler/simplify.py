@@ -6,9 +6,9 @@ constants that the front end wrote twice. Loads are not shared: a store may lie 
 
 from typing import Any
 
+from opencu.compiler.expressions import is_pure, uses
 from opencu.tile.interp import BINARY, COMPARE
 from opencu.tile.ir import Block, Function, Op, Scalar, Value, verify
-from opencu.compiler.expressions import is_pure, uses
 
 _FOLD = {"binary": BINARY, "compare": COMPARE}
 
@@ -29,8 +29,12 @@ def _share(block: Block, known: dict[Any, Op], same: dict[Value, Value]) -> None
         for inner in op.blocks:
             _share(inner, known, same)
         _fold(op)
-        key = (op.name, tuple(op.operands), tuple(sorted(op.attrs.items())),
-               tuple(r.type for r in op.results))
+        key = (
+            op.name,
+            tuple(op.operands),
+            tuple(sorted(op.attrs.items())),
+            tuple(r.type for r in op.results),
+        )
         if is_pure(op) and op.name not in ("load", "if", "yield"):
             if key in known:
                 same.update(zip(op.results, known[key].results))
@@ -45,7 +49,9 @@ def _fold(op: Op) -> None:
     if op.name not in _FOLD or not isinstance(op.result.type, Scalar):
         return
     sources = [v.op for v in op.operands]
-    if all(s is not None and s.name == "const" and s.result.type.dtype.kind == "i" for s in sources):
+    if all(
+        s is not None and s.name == "const" and s.result.type.dtype.kind == "i" for s in sources
+    ):
         x, y = (s.attrs["value"] for s in sources)
         if op.attrs["fn"] in ("floordiv", "mod") and y == 0:
             return

@@ -8,16 +8,17 @@ points that a root asks for (points.py); roots are stores (chunk loops, here), d
 values that must be put into memory.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
-from opencu.drivers.interface import Target
-from opencu.tile.ir import Block, Function, KernelError, Op, Scalar, Tile, Value, View
 from opencu.compiler import dot, llvm
 from opencu.compiler.expressions import is_pure, reached, reads_elsewhere
 from opencu.compiler.llvm import constant, type_of
 from opencu.compiler.points import Access, Point, Points
 from opencu.compiler.simplify import simplify
+from opencu.drivers.interface import Target
+from opencu.tile.ir import Block, Function, KernelError, Op, Scalar, Tile, Value, View
 
 UNROLL = 4  # vectors of one chunk: enough loads in flight, few enough registers
 
@@ -63,8 +64,9 @@ class Vector:
         for s in reversed(tile.shape):
             strides.insert(0, str(size))
             size *= s
-        return Access(self.allocate(size * tile.dtype.bytes), tuple(strides),
-                      tuple(map(str, tile.shape)))
+        return Access(
+            self.allocate(size * tile.dtype.bytes), tuple(strides), tuple(map(str, tile.shape))
+        )
 
     def put(self, v: Value, access: Access) -> None:
         """Compute a tile into memory."""
@@ -78,7 +80,7 @@ class Vector:
                 return
             getattr(self, f"op_{op.name}", self.op_pointwise)(op)
             nest = dot.Nest.of(op)
-            if nest and not nest.fuse(block.ops[i + 1:]):
+            if nest and not nest.fuse(block.ops[i + 1 :]):
                 self.points.access[nest.result] = self.memory(nest.result.type)
                 dot.lower(self, nest, None)
             elif nest:
@@ -93,8 +95,9 @@ class Vector:
     def op_const(self, op: Op) -> None:
         dtype = op.result.type.dtype
         value = op.attrs["value"]
-        self.scalars[op.result] = ("true" if value else "false") if dtype.kind == "b" else \
-            constant(dtype, value)
+        self.scalars[op.result] = (
+            ("true" if value else "false") if dtype.kind == "b" else constant(dtype, value)
+        )
 
     def op_pid(self, op: Op) -> None:
         self.scalars[op.result] = self.pid[op.attrs["axis"]]
@@ -121,8 +124,8 @@ class Vector:
         view, axis = self.views[op.operands[0]], op.attrs["axis"]
         step = self.f.mul(self.scalars[op.operands[1]], view.strides[axis])
         pointer = self.f.offset(view.pointer, step, op.result.type.dtype.bytes)
-        rest = lambda xs: xs[:axis] + xs[axis + 1:]
-        self.views[op.result] = ViewRef(pointer, rest(view.sizes), rest(view.strides))
+        sizes, strides = (x[:axis] + x[axis + 1 :] for x in (view.sizes, view.strides))
+        self.views[op.result] = ViewRef(pointer, sizes, strides)
 
     def op_load(self, op: Op) -> None:
         self.points.access[op.result] = self.access(op, op.result.type)
@@ -156,8 +159,11 @@ class Vector:
             self.block(inner)
             return [self.scalars[v] for v in inner.ops[-1].operands]
 
-        values = self.f.branch(self.scalars[op.operands[0]], *(lambda b=b: side(b) for b in op.blocks),
-                               [type_of(v.type.dtype) for v in op.results])
+        values = self.f.branch(
+            self.scalars[op.operands[0]],
+            *(lambda b=b: side(b) for b in op.blocks),
+            [type_of(v.type.dtype) for v in op.results],
+        )
         self.scalars.update(zip(op.results, values))
 
     def select(self, op: Op) -> None:
@@ -166,8 +172,10 @@ class Vector:
                 raise KernelError(op.loc, "an if cannot choose between views")
             if isinstance(v.type, Scalar):
                 t = type_of(v.type.dtype)
-                self.scalars[v] = self.f.let(f"select i1 {self.scalars[op.operands[0]]}, "
-                                             f"{t} {self.scalars[x]}, {t} {self.scalars[y]}")
+                self.scalars[v] = self.f.let(
+                    f"select i1 {self.scalars[op.operands[0]]}, "
+                    f"{t} {self.scalars[x]}, {t} {self.scalars[y]}"
+                )
 
     def op_for(self, op: Op) -> None:
         if dot.Nest.of(op):
@@ -189,7 +197,7 @@ class Vector:
             self.scalars[body.args[0]] = counter
             for i, x in zip(numbers, values):
                 self.scalars[body.args[1 + i]] = x
-            pairs = list(zip(values[len(numbers)::2], values[len(numbers) + 1::2]))
+            pairs = list(zip(values[len(numbers) :: 2], values[len(numbers) + 1 :: 2]))
             for i, (read, _) in zip(tiles, pairs):
                 self.points.access[body.args[1 + i]] = replace(places[i][0], pointer=read)
             self.block(body)
@@ -201,7 +209,7 @@ class Vector:
         last = self.f.loop(lo, hi, step, start, iteration)
         for i, x in zip(numbers, last):
             self.scalars[op.results[i]] = x
-        for i, x in zip(tiles, last[len(numbers)::2]):
+        for i, x in zip(tiles, last[len(numbers) :: 2]):
             self.points.access[op.results[i]] = replace(places[i][0], pointer=x)
 
     # ---- stores ----------------------------------------------------------------------------------
@@ -250,20 +258,29 @@ class Vector:
             if ok:
                 fast = f.let(f"select i1 {ok}, i64 {fast}, i64 0")
             fast = f.floor_to(fast, w * UNROLL)
-            point = lambda c, checked: Point(at[:lane] + (c,) + at[lane + 1:], lane, w, checked)
-            f.loop("0", fast, str(w * UNROLL), [], lambda c, _: write(
-                [point(f.add(c, str(u * w)), False) for u in range(UNROLL)]) or ())
-            f.loop(fast, ends[lane], str(w), [], lambda c, _: write([point(c, True)]) or ())
 
-        self.every([d for d in range(len(ends)) if d != lane], ends, row)
+            def chunk(start: str, vectors: int, checked: bool) -> None:
+                lanes = [f.add(start, str(u * w)) for u in range(vectors)]
+                write([Point(at[:lane] + (c,) + at[lane + 1 :], lane, w, checked) for c in lanes])
 
-    def every(self, axes: list[int], ends: list[str], row: Callable[[tuple[str, ...]], None],
-              at: dict[int, str] = {}) -> None:
+            f.each("0", fast, str(w * UNROLL), lambda c: chunk(c, UNROLL, False))
+            f.each(fast, ends[lane], str(w), lambda c: chunk(c, 1, True))
+
+        self.every([d for d in range(len(ends)) if d != lane], ends, row, {})
+
+    def every(
+        self,
+        axes: list[int],
+        ends: list[str],
+        row: Callable[[tuple[str, ...]], None],
+        at: dict[int, str],
+    ) -> None:
         """A loop over each of the axes; row(place) inside, with 0 for the axis that is left."""
         if not axes:
-            return row(tuple(at.get(d, "0") for d in range(len(ends))))
-        self.f.loop("0", ends[axes[0]], "1", [], lambda i, _: self.every(
-            axes[1:], ends, row, {**at, axes[0]: i}) or ())
+            row(tuple(at.get(d, "0") for d in range(len(ends))))
+            return
+        first, rest = axes[0], axes[1:]
+        self.f.each("0", ends[first], "1", lambda i: self.every(rest, ends, row, {**at, first: i}))
 
     def safe(self, value: Value, access: Access, ends: list[str]) -> list[str]:
         """Per axis, below which index every access is inside its view."""
@@ -304,8 +321,12 @@ def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) 
             state.scalars[p] = word(type_of(p.type.dtype))
     x, y = state.grid[0], state.grid[1]
     rest = f.let(f"udiv i64 %pid, {x}")
-    state.pid = [f.let(f"urem i64 %pid, {x}"), f.let(f"urem i64 {rest}, {y}"),
-                 f.let(f"udiv i64 {rest}, {y}")]
+    state.pid = [
+        f.let(f"urem i64 %pid, {x}"),
+        f.let(f"urem i64 {rest}, {y}"),
+        f.let(f"udiv i64 {rest}, {y}"),
+    ]
     state.block(function.body)
-    return Lowered(f.module(function.name, target) + "\n!0 = !{}\n", function.name, state.scratch,
-                   count)
+    return Lowered(
+        f.module(function.name, target) + "\n!0 = !{}\n", function.name, state.scratch, count
+    )

@@ -39,13 +39,26 @@ def _flatten(name: str, x: Any, default: dtypes.DType) -> tuple[Any, list[int]]:
         return _view_type(x, x.strides), [x.ptr, *x.shape, *x.strides]
     if not isinstance(x, (bool, int, float, np.generic)):
         raise TypeError(f"{name}: expected an array or a number, got {type(x).__name__}")
-    dtype = dtypes.of(x.dtype) if isinstance(x, np.generic) else dtypes.bool_ \
-        if isinstance(x, bool) else dtypes.i64 if isinstance(x, int) else default
+    dtype = (
+        dtypes.of(x.dtype)
+        if isinstance(x, np.generic)
+        else dtypes.bool_
+        if isinstance(x, bool)
+        else dtypes.i64
+        if isinstance(x, int)
+        else default
+    )
     return Scalar(dtype), [int.from_bytes(np.array(x, dtype.numpy).tobytes(), "little")]
 
 
-def launch(kernel: Kernel, grid: Sequence[int], *args: Any, stream: Any = None,
-           blocks: Blocks | None = None, **consts: Any) -> None:
+def launch(
+    kernel: Kernel,
+    grid: Sequence[int],
+    *args: Any,
+    stream: Any = None,
+    blocks: Blocks | None = None,
+    **consts: Any,
+) -> None:
     """Run a kernel on a grid of up to three axes, on numpy arrays (returns when done) or device
     arrays (stream-ordered). A Python float takes the dtype of the first floating array.
 
@@ -55,8 +68,14 @@ def launch(kernel: Kernel, grid: Sequence[int], *args: Any, stream: Any = None,
         raise TypeError(f"kernel: expected a function marked with @tile.kernel, got {kernel!r}")
     if not 1 <= len(grid) <= 3 or any(g < 0 for g in grid):
         raise ValueError(f"grid {tuple(grid)}: expected one to three sizes >= 0")
-    default = next((dtypes.of(x.dtype) for x in args if isinstance(x, (np.ndarray, Array))
-                    and x.dtype.kind == "f"), dtypes.f32)
+    default = next(
+        (
+            dtypes.of(x.dtype)
+            for x in args
+            if isinstance(x, (np.ndarray, Array)) and x.dtype.kind == "f"
+        ),
+        dtypes.f32,
+    )
     names = [n for n in kernel.parameters if n not in consts]
     flat = {n: _flatten(n, x, default) for n, x in zip(names, args)}
     if len(names) < len(args):
@@ -68,8 +87,13 @@ def launch(kernel: Kernel, grid: Sequence[int], *args: Any, stream: Any = None,
     words = [w - (1 << 64) if w >= 1 << 63 else w for w in words]
 
     target = plans.current_target()
-    key = (kernel, target, blocks, tuple((n, t) for n, (t, _) in flat.items()),
-           tuple(sorted(consts.items())))
+    key = (
+        kernel,
+        target,
+        blocks,
+        tuple((n, t) for n, (t, _) in flat.items()),
+        tuple(sorted(consts.items())),
+    )
     spec = _specs.get(key)
     if spec is None:
         types = {n: t for n, (t, _) in flat.items()}
@@ -80,8 +104,9 @@ def launch(kernel: Kernel, grid: Sequence[int], *args: Any, stream: Any = None,
     check(lib.ocu_call(handle, ffi.new("ocu_spec *", [spec]), words, len(words), flags))
 
 
-def _plan(kernel: Kernel, types: dict, consts: dict, blocks: Blocks | None, target: str,
-          n_args: int) -> bytes:
+def _plan(
+    kernel: Kernel, types: dict, consts: dict, blocks: Blocks | None, target: str, n_args: int
+) -> bytes:
     """Compile a class of launches; its spec, named by a hash of the simplified IR."""
     function = simplify(kernel.trace(types, consts))
     text = f"{function} {blocks}".encode()

@@ -107,8 +107,15 @@ def write(plan: Plan, spec: bytes, target: Target) -> bytes:
             raise ValueError(f"{len(launch.params)} parameters for {launch.code.params}")
         scratch = slots.const(launch.code.scratch)
         params = [p.index for p in launch.params]
-        record = struct.pack("<IHHHHI", len(code) + launch.code.entry, launch.programs.index,
-                             scratch.index, launch.cost.index, len(params), 0)
+        record = struct.pack(
+            "<IHHHHI",
+            len(code) + launch.code.entry,
+            launch.programs.index,
+            scratch.index,
+            launch.cost.index,
+            len(params),
+            0,
+        )
         record += struct.pack(f"<{len(params)}H", *params)
         records += record + bytes(-len(record) % 8)
         code += launch.code.blob + bytes(-len(launch.code.blob) % 64)
@@ -116,10 +123,26 @@ def write(plan: Plan, spec: bytes, target: Target) -> bytes:
     body = exprs + records
     body += bytes(-(_HEADER.size + len(body)) % 64)
     start = _HEADER.size + len(body)
-    data = bytearray(_HEADER.pack(
-        b"OCUPLAN1", bytes(ffi.buffer(lib.ocu_build_id(), 16)), 0, start + len(code),
-        target.name.encode(), spec, slots.n_args, len(slots.exprs), len(plan.launches), 0,
-        start, len(code), 0, 0) + body + code)
+    data = bytearray(
+        _HEADER.pack(
+            b"OCUPLAN1",
+            bytes(ffi.buffer(lib.ocu_build_id(), 16)),
+            0,
+            start + len(code),
+            target.name.encode(),
+            spec,
+            slots.n_args,
+            len(slots.exprs),
+            len(plan.launches),
+            0,
+            start,
+            len(code),
+            0,
+            0,
+        )
+        + body
+        + code
+    )
     sum_ = lib.ocu_checksum(ffi.from_buffer(data) + _CHECKED, len(data) - _CHECKED)
     struct.pack_into("<Q", data, 24, sum_)
     return bytes(data)
@@ -148,8 +171,11 @@ def ensure(spec: bytes) -> None:
     check(lib.ocu_plan_store(data, len(data)))
 
 
-def build_pack(path: str | Path, targets: list[str] | None = None,
-               report: Callable[[str], None] = lambda text: None) -> int:
+def build_pack(
+    path: str | Path,
+    targets: list[str] | None = None,
+    report: Callable[[str], None] = lambda text: None,
+) -> int:
     """Write the plan pack: the classes behind the shims' common calls, for each target. Their
     number."""
     plans = []

@@ -18,9 +18,36 @@ from opencu.tile.dtypes import DType, bool_, f32, f64, i32, i64
 from opencu.tile.frontend import Builtin, Kernel, Tracer, is_static, kernel
 from opencu.tile.ir import KernelError, Scalar, Tile, Value, View, retype
 
-__all__ = ["DType", "Kernel", "KernelError", "Scalar", "Tile", "View", "abs", "bool_", "cast",
-           "cdiv", "dot", "f32", "f64", "floor", "fma", "full", "i32", "i64", "iota", "kernel",
-           "load", "maximum", "minimum", "npid", "pid", "select", "sqrt", "store"]
+__all__ = [
+    "DType",
+    "Kernel",
+    "KernelError",
+    "Scalar",
+    "Tile",
+    "View",
+    "abs",
+    "bool_",
+    "cast",
+    "cdiv",
+    "dot",
+    "f32",
+    "f64",
+    "floor",
+    "fma",
+    "full",
+    "i32",
+    "i64",
+    "iota",
+    "kernel",
+    "load",
+    "maximum",
+    "minimum",
+    "npid",
+    "pid",
+    "select",
+    "sqrt",
+    "store",
+]
 
 
 def _shape(t: Tracer, shape: Any) -> tuple[int, ...]:

@@ -9,18 +9,54 @@ import ast
 import inspect
 import operator
 import textwrap
-from typing import Any, Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 from opencu.tile.dtypes import DType, bool_, f32, i64
-from opencu.tile.ir import Block, Builder, Function, KernelError, Scalar, Tile, Type, Value, View, retype, verify
+from opencu.tile.ir import (
+    Block,
+    Builder,
+    Function,
+    KernelError,
+    Scalar,
+    Tile,
+    Type,
+    Value,
+    View,
+    retype,
+    verify,
+)
 
-_BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.FloorDiv: "floordiv",
-           ast.Mod: "mod", ast.BitAnd: "and", ast.BitOr: "or", ast.BitXor: "xor"}
+_BINARY = {
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.Div: "div",
+    ast.FloorDiv: "floordiv",
+    ast.Mod: "mod",
+    ast.BitAnd: "and",
+    ast.BitOr: "or",
+    ast.BitXor: "xor",
+}
 _COMPARE = {ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge"}
-_STATIC = {"add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv,
-           "floordiv": operator.floordiv, "mod": operator.mod, "and": operator.and_,
-           "or": operator.or_, "xor": operator.xor, "eq": operator.eq, "ne": operator.ne,
-           "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge}
+_STATIC = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "floordiv": operator.floordiv,
+    "mod": operator.mod,
+    "and": operator.and_,
+    "or": operator.or_,
+    "xor": operator.xor,
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+}
 
 
 class Builtin:
@@ -43,7 +79,9 @@ class Kernel:
     def __call__(self, *args, **kwargs):
         raise TypeError(f"kernel {self.__name__} is launched with opencu.launch, not called")
 
-    def trace(self, types: dict[str, Type], consts: dict[str, Any] = {}) -> Function:
+    def trace(
+        self, types: dict[str, Type], consts: Mapping[str, Any] = MappingProxyType({})
+    ) -> Function:
         """The IR for these argument types; consts are the values of the other parameters."""
         tracer = Tracer()
         names = inspect.signature(self.function).parameters
@@ -56,8 +94,9 @@ class Kernel:
                 tracer.fail(f"kernel {self.__name__} has no parameter {n}")
         params = {n: Value(t, None, n) for n, t in types.items()}
         tracer.inline(self.function, [], {**consts, **params})
-        function = Function(self.__name__, list(params.values()), tracer.b.block,
-                            _source(self.function).loc)
+        function = Function(
+            self.__name__, list(params.values()), tracer.b.block, _source(self.function).loc
+        )
         verify(function)
         return function
 
@@ -144,8 +183,9 @@ class Tracer:
         vs = [self.value(x, None if isinstance(x, bool) else known) for x in xs]
         dtypes = {v.type.dtype for v in vs}
         if len(dtypes) > 1:
-            self.fail(f"operands of different dtypes ({', '.join(sorted(map(str, dtypes)))}); "
-                      "use cast")
+            self.fail(
+                f"operands of different dtypes ({', '.join(sorted(map(str, dtypes)))}); use cast"
+            )
         shape: tuple[int, ...] = ()
         for v in vs:
             s = v.type.shape if isinstance(v.type, Tile) else ()
@@ -197,7 +237,9 @@ class Tracer:
                 return self.expr(s.value) if s.value else None
             method = getattr(self, f"stmt_{type(s).__name__}", None)
             if method is None:
-                self.fail(f"{type(s).__name__.lower()} statements are not part of the kernel language")
+                self.fail(
+                    f"{type(s).__name__.lower()} statements are not part of the kernel language"
+                )
             method(s)
         return None
 
@@ -216,7 +258,9 @@ class Tracer:
             self.assign(s.target, self.expr(s.value))
 
     def stmt_AugAssign(self, s: ast.AugAssign) -> None:
-        fn = _BINARY.get(type(s.op)) or self.fail("this operator is not part of the kernel language")
+        fn = _BINARY.get(type(s.op)) or self.fail(
+            "this operator is not part of the kernel language"
+        )
         self.assign(s.target, self.binary(fn, self.expr(s.target), self.expr(s.value)))
 
     def assign(self, target: ast.expr, value: Any) -> None:
@@ -258,8 +302,13 @@ class Tracer:
 
     def stmt_For(self, s: ast.For) -> None:
         call = s.iter
-        if not (isinstance(call, ast.Call) and self.expr(call.func) is range and not call.keywords
-                and isinstance(s.target, ast.Name) and not s.orelse):
+        if not (
+            isinstance(call, ast.Call)
+            and self.expr(call.func) is range
+            and not call.keywords
+            and isinstance(s.target, ast.Name)
+            and not s.orelse
+        ):
             self.fail("expected: for NAME in range(...)")
         bounds = [self.index(self.expr(a)) for a in call.args]
         if len(bounds) == 1:
@@ -275,8 +324,16 @@ class Tracer:
         self.scope.update(zip(names, args))
         self.scope[s.target.id] = counter
         self.body(s.body)
-        self.b.op("yield", [self.value(self.scope[n], a.type.dtype) if not isinstance(a.type, View)
-                            else self.scope[n] for n, a in zip(names, args)], [])
+        self.b.op(
+            "yield",
+            [
+                self.value(self.scope[n], a.type.dtype)
+                if not isinstance(a.type, View)
+                else self.scope[n]
+                for n, a in zip(names, args)
+            ],
+            [],
+        )
         self.b.block, self.scope = outer, before
         results = self.b.op("for", [*bounds, *start], [v.type for v in start], [body])
         self.scope.update(zip(names, results))
@@ -308,8 +365,9 @@ class Tracer:
             if node.attr == "dtype":
                 return owner.type.dtype
             if node.attr == "shape" and isinstance(owner.type, View):
-                return tuple(self.b.one("dim", [owner], Scalar(i64), axis=d)
-                             for d in range(owner.type.ndim))
+                return tuple(
+                    self.b.one("dim", [owner], Scalar(i64), axis=d) for d in range(owner.type.ndim)
+                )
             if node.attr == "shape" and isinstance(owner.type, Tile):
                 return owner.type.shape
             self.fail(f"a {owner.type} has no attribute {node.attr}")
@@ -324,8 +382,12 @@ class Tracer:
     def expr_UnaryOp(self, node: ast.UnaryOp) -> Any:
         x = self.expr(node.operand)
         if is_static(x):
-            return {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Not: operator.not_,
-                    ast.Invert: operator.invert}[type(node.op)](x)
+            return {
+                ast.USub: operator.neg,
+                ast.UAdd: operator.pos,
+                ast.Not: operator.not_,
+                ast.Invert: operator.invert,
+            }[type(node.op)](x)
         fn = {ast.USub: "neg", ast.Not: "not", ast.Invert: "not"}.get(type(node.op))
         return self.unary(fn, x) if fn else x
 
@@ -335,7 +397,9 @@ class Tracer:
         if isinstance(node.ops[0], (ast.Is, ast.IsNot)):
             same = self.expr(node.left) is self.expr(node.comparators[0])
             return same == isinstance(node.ops[0], ast.Is)
-        fn = _COMPARE.get(type(node.ops[0])) or self.fail(f"{ast.unparse(node)}: unknown comparison")
+        fn = _COMPARE.get(type(node.ops[0])) or self.fail(
+            f"{ast.unparse(node)}: unknown comparison"
+        )
         return self.compare(fn, self.expr(node.left), self.expr(node.comparators[0]))
 
     def expr_IfExp(self, node: ast.IfExp) -> Any:
@@ -357,7 +421,7 @@ class Tracer:
         for p in parts:
             strides = owner.type.strides
             if not isinstance(p, ast.Slice):
-                kept = View(owner.type.dtype, strides[:axis] + strides[axis + 1:])
+                kept = View(owner.type.dtype, strides[:axis] + strides[axis + 1 :])
                 owner = self.b.one("pick", [owner, self.index(self.expr(p))], kept, axis=axis)
                 continue
             if p.step:
@@ -381,8 +445,11 @@ class Tracer:
                 self.fail(f"{function.__name__}: {error}")
             return function.emit(self, *args, **kwargs)
         if function in (min, max):
-            return self.binary(function.__name__, *args) if not all(map(is_static, args)) \
+            return (
+                self.binary(function.__name__, *args)
+                if not all(map(is_static, args))
                 else function(*args)
+            )
         if isinstance(function, Kernel):
             function = function.function
         if inspect.isfunction(function):
@@ -394,5 +461,9 @@ class Tracer:
 
 def _assigned(statements: list[ast.stmt]) -> set[str]:
     """The names that the statements set, nested ones included."""
-    return {n.id for s in statements for n in ast.walk(s)
-            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return {
+        n.id
+        for s in statements
+        for n in ast.walk(s)
+        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }

@@ -5,19 +5,41 @@ Programs run one after another, in order.
 """
 
 import itertools
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from opencu.tile.ir import Block, Function, Op, Scalar, Tile, Value
+from opencu.tile.ir import Block, Function, Op, Scalar, Value
 
-UNARY = {"neg": np.negative, "abs": np.abs, "sqrt": np.sqrt, "floor": np.floor,
-          "not": np.logical_not}
-BINARY = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide,
-           "floordiv": np.floor_divide, "mod": np.mod, "min": np.minimum, "max": np.maximum,
-           "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor}
-COMPARE = {"eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal,
-            "gt": np.greater, "ge": np.greater_equal}
+UNARY = {
+    "neg": np.negative,
+    "abs": np.abs,
+    "sqrt": np.sqrt,
+    "floor": np.floor,
+    "not": np.logical_not,
+}
+BINARY = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "floordiv": np.floor_divide,
+    "mod": np.mod,
+    "min": np.minimum,
+    "max": np.maximum,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+}
+COMPARE = {
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+}
 
 
 def run(function: Function, args: Sequence[Any], grid: Sequence[int]) -> None:
@@ -96,8 +118,9 @@ class _Program:
     def op_iota(self, op: Op) -> np.ndarray:
         shape, axis = op.result.type.shape, op.attrs["axis"]
         line = np.arange(shape[axis], dtype=op.result.type.dtype.numpy)
-        return np.broadcast_to(line.reshape([-1 if d == axis else 1 for d in range(len(shape))]),
-                               shape)
+        return np.broadcast_to(
+            line.reshape([-1 if d == axis else 1 for d in range(len(shape))]), shape
+        )
 
     def op_broadcast(self, op: Op, x: Any) -> np.ndarray:
         return np.broadcast_to(x, op.result.type.shape)

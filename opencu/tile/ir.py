@@ -7,8 +7,9 @@ Types are Scalar, Tile and View. A tile's shape is static. A view is memory: a p
 and strides that are known at run time, save for the strides listed in its type.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Iterator
+from typing import Any
 
 from opencu.tile.dtypes import DType, bool_, i64
 
@@ -120,8 +121,19 @@ OPS = {
     "yield": (None, ()),
 }
 UNARY = {"neg": "fi", "abs": "fi", "sqrt": "f", "floor": "f", "not": "b"}
-BINARY = {"add": "fi", "sub": "fi", "mul": "fi", "div": "f", "floordiv": "i", "mod": "i",
-          "min": "fi", "max": "fi", "and": "bi", "or": "bi", "xor": "bi"}
+BINARY = {
+    "add": "fi",
+    "sub": "fi",
+    "mul": "fi",
+    "div": "f",
+    "floordiv": "i",
+    "mod": "i",
+    "min": "fi",
+    "max": "fi",
+    "and": "bi",
+    "or": "bi",
+    "xor": "bi",
+}
 COMPARE = ("eq", "ne", "lt", "le", "gt", "ge")
 
 
@@ -132,8 +144,14 @@ class Builder:
         self.block = Block()
         self.loc: tuple[str, int] | None = None
 
-    def op(self, name: str, operands: list[Value], types: list[Type], blocks: list[Block] = [],
-           **attrs: Any) -> list[Value]:
+    def op(
+        self,
+        name: str,
+        operands: list[Value],
+        types: list[Type],
+        blocks: Sequence[Block] = (),
+        **attrs: Any,
+    ) -> list[Value]:
         op = Op(name, operands, attrs, [], list(blocks), self.loc)
         op.results = [Value(t, op) for t in types]
         verify_op(op)
@@ -181,15 +199,19 @@ def verify_op(op: Op) -> None:
 def _check_access(op: Op, need) -> None:
     view = op.operands[0].type
     need(isinstance(view, View), f"expected a view, got {view}")
-    index = op.operands[1:1 + view.ndim]
+    index = op.operands[1 : 1 + view.ndim]
     tile = op.results[0].type if op.name == "load" else op.operands[-1].type
     expected = 1 + view.ndim + (op.name == "store")
     need(len(op.operands) == expected, f"expected {view.ndim} tile indices for {view}")
     need(all(v.type == Scalar(i64) for v in index), "tile indices must be integers")
-    need(isinstance(tile, Tile) and len(tile.shape) == view.ndim,
-         f"expected a tile of {view.ndim} axes, got {tile}")
-    need(tile.dtype == view.dtype, f"a tile of {tile.dtype} does not fit a view of {view.dtype}; "
-         "use cast")
+    need(
+        isinstance(tile, Tile) and len(tile.shape) == view.ndim,
+        f"expected a tile of {view.ndim} axes, got {tile}",
+    )
+    need(
+        tile.dtype == view.dtype,
+        f"a tile of {tile.dtype} does not fit a view of {view.dtype}; use cast",
+    )
 
 
 def _check_elementwise(op: Op, need) -> None:
@@ -213,12 +235,18 @@ def _check_elementwise(op: Op, need) -> None:
 
 def _check_dot(op: Op, need) -> None:
     a, b, acc = (v.type for v in op.operands)
-    need(all(isinstance(t, Tile) and len(t.shape) == 2 for t in (a, b, acc)),
-         f"expected three tiles of two axes, got {a}, {b}, {acc}")
-    need(a.shape[1] == b.shape[0] and acc.shape == (a.shape[0], b.shape[1]),
-         f"shapes {a.shape} x {b.shape} do not give {acc.shape}")
-    need(a.dtype == b.dtype == acc.dtype and acc.dtype.kind == "f",
-         f"expected one floating dtype, got {a.dtype}, {b.dtype}, {acc.dtype}")
+    need(
+        all(isinstance(t, Tile) and len(t.shape) == 2 for t in (a, b, acc)),
+        f"expected three tiles of two axes, got {a}, {b}, {acc}",
+    )
+    need(
+        a.shape[1] == b.shape[0] and acc.shape == (a.shape[0], b.shape[1]),
+        f"shapes {a.shape} x {b.shape} do not give {acc.shape}",
+    )
+    need(
+        a.dtype == b.dtype == acc.dtype and acc.dtype.kind == "f",
+        f"expected one floating dtype, got {a.dtype}, {b.dtype}, {acc.dtype}",
+    )
     need(op.results[0].type == acc, "the result has the accumulator's type")
 
 
@@ -226,9 +254,14 @@ def _check_broadcast(op: Op, need) -> None:
     source, target = op.operands[0].type, op.results[0].type
     shape = source.shape if isinstance(source, Tile) else ()
     need(isinstance(target, Tile) and source.dtype == target.dtype, "expected a tile to make")
-    need(not shape or (len(shape) == len(target.shape)
-         and all(s in (1, t) for s, t in zip(shape, target.shape))),
-         f"{source} does not broadcast to {target}")
+    need(
+        not shape
+        or (
+            len(shape) == len(target.shape)
+            and all(s in (1, t) for s, t in zip(shape, target.shape))
+        ),
+        f"{source} does not broadcast to {target}",
+    )
 
 
 def _check_for(op: Op, need) -> None:
@@ -238,21 +271,38 @@ def _check_for(op: Op, need) -> None:
     need([v.type for v in body.args] == [Scalar(i64), *carried], "block arguments do not match")
     need(bool(body.ops) and body.ops[-1].name == "yield", "a loop's body ends in yield")
     yielded = [v.type for v in body.ops[-1].operands]
-    need(yielded == carried, "a variable changes its type in the loop: "
-         + ", ".join(f"{a} becomes {b}" for a, b in zip(carried, yielded) if a != b))
+    need(
+        yielded == carried,
+        "a variable changes its type in the loop: "
+        + ", ".join(f"{a} becomes {b}" for a, b in zip(carried, yielded) if a != b),
+    )
 
 
 def _check_if(op: Op, need) -> None:
-    need(op.operands[0].type == Scalar(bool_), f"expected one truth value, got {op.operands[0].type}")
+    need(
+        op.operands[0].type == Scalar(bool_), f"expected one truth value, got {op.operands[0].type}"
+    )
     ends = [[v.type for v in b.ops[-1].operands] for b in op.blocks]
-    need(ends[0] == ends[1], "a variable has another type in each branch: "
-         + ", ".join(f"{a} and {b}" for a, b in zip(*ends) if a != b))
+    need(
+        ends[0] == ends[1],
+        "a variable has another type in each branch: "
+        + ", ".join(f"{a} and {b}" for a, b in zip(*ends) if a != b),
+    )
 
 
-_CHECKS = {"load": _check_access, "store": _check_access, "unary": _check_elementwise,
-           "binary": _check_elementwise, "compare": _check_elementwise,
-           "select": _check_elementwise, "fma": _check_elementwise, "dot": _check_dot,
-           "broadcast": _check_broadcast, "for": _check_for, "if": _check_if}
+_CHECKS = {
+    "load": _check_access,
+    "store": _check_access,
+    "unary": _check_elementwise,
+    "binary": _check_elementwise,
+    "compare": _check_elementwise,
+    "select": _check_elementwise,
+    "fma": _check_elementwise,
+    "dot": _check_dot,
+    "broadcast": _check_broadcast,
+    "for": _check_for,
+    "if": _check_if,
+}
 
 
 def retype(type: Type, dtype: DType) -> Type:

@@ -65,8 +65,11 @@ def _code(kernel: Kernel, types: tuple, consts: tuple, target: Target, blocks: B
     memory = mmap.mmap(-1, len(code.blob), prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     memory.write(code.blob)
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory)) + code.entry
-    return code, memory, ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64,
-                                          ctypes.c_void_p)(address)
+    return (
+        code,
+        memory,
+        ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(address),
+    )
 
 
 def arguments(kernel: Kernel, args: list, consts: dict) -> tuple[tuple, list[int]]:
@@ -84,8 +87,9 @@ def arguments(kernel: Kernel, args: list, consts: dict) -> tuple[tuple, list[int
     return tuple(types), words
 
 
-def run(kernel: Kernel, target: Target, grid: tuple, args: list, blocks: Blocks | None = None,
-        **consts) -> None:
+def run(
+    kernel: Kernel, target: Target, grid: tuple, args: list, blocks: Blocks | None = None, **consts
+) -> None:
     """Compile for a target and run every program, last ones first."""
     grid = (*grid, *(1,) * (3 - len(grid)))
     types, words = arguments(kernel, args, consts)

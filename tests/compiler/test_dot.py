@@ -15,8 +15,12 @@ from opencu.tile import KernelError
 targets = pytest.mark.parametrize("target", runnable(), ids=lambda t: t.name)
 RNG = np.random.default_rng(3)
 # Per target and dtype: the register block of its tile table.
-SHAPES = {SSE2: {"f4": (4, 8), "f8": (4, 4)}, AVX2: {"f4": (6, 16), "f8": (6, 8)},
-          WIDE: {"f4": (12, 32), "f8": (8, 24)}, AVX512: {"f4": (12, 32), "f8": (8, 24)}}
+SHAPES = {
+    SSE2: {"f4": (4, 8), "f8": (4, 4)},
+    AVX2: {"f4": (6, 16), "f8": (6, 8)},
+    WIDE: {"f4": (12, 32), "f8": (8, 24)},
+    AVX512: {"f4": (12, 32), "f8": (8, 24)},
+}
 
 
 def operand(rows: int, columns: int, layout: str, dtype: str) -> np.ndarray:
@@ -38,34 +42,53 @@ def check_gemm(target, dtype, m, n, k, layouts, packed, beta, BK=32):
     mr, nr = SHAPES[target][dtype]
     BM, BN = 4 * mr, 3 * nr
     blocks = Blocks(mr, nr, mc=24 // mr * mr or mr, pack_a=packed[0], pack_b=packed[1])
-    a, b, c = (operand(*shape, layout, dtype)
-               for shape, layout in zip(((m, k), (k, n), (m, n)), layouts))
+    a, b, c = (
+        operand(*shape, layout, dtype) for shape, layout in zip(((m, k), (k, n), (m, n)), layouts)
+    )
     if beta == 0:
         c[...] = np.nan
     want = reference(a, b, c, 1.5, beta)
     scalar = np.dtype(dtype).type
     grid = (max(-(-m // BM), 1), max(-(-n // BN), 1), 1)
-    run(gemm, target, grid, [a, b, c, scalar(1.5), scalar(beta)], blocks, BM=BM, BN=BN, BK=BK,
-        MR=mr, NR=nr)
+    run(
+        gemm,
+        target,
+        grid,
+        [a, b, c, scalar(1.5), scalar(beta)],
+        blocks,
+        BM=BM,
+        BN=BN,
+        BK=BK,
+        MR=mr,
+        NR=nr,
+    )
     close(c, want, k, dtype)
 
 
 @targets
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("packed", [(True, True), (False, False), (False, True)], ids=str)
-@pytest.mark.parametrize("layouts", [("rows", "rows", "rows"), ("columns", "columns", "rows"),
-                                     ("rows", "columns", "reversed")], ids=str)
+@pytest.mark.parametrize(
+    "layouts",
+    [("rows", "rows", "rows"), ("columns", "columns", "rows"), ("rows", "columns", "reversed")],
+    ids=str,
+)
 def test_gemm_equals_the_reference(target, dtype, packed, layouts):
     for m, n, k in [(4, 4, 4), (36, 64, 32), (1, 1, 1), (97, 131, 61), (7, 3, 0), (13, 70, 96)]:
         for beta in (0, 0.5):
             check_gemm(target, dtype, m, n, k, layouts, packed, beta)
 
 
-@given(m=st.integers(0, 80), n=st.integers(0, 140), k=st.integers(0, 100),
-       target=st.sampled_from(runnable()), dtype=st.sampled_from(["f4", "f8"]),
-       layouts=st.tuples(*[st.sampled_from(["rows", "columns", "reversed"])] * 2),
-       packed=st.sampled_from([(True, True), (False, False), (False, True)]),
-       beta=st.sampled_from([0, 1, -0.5]))
+@given(
+    m=st.integers(0, 80),
+    n=st.integers(0, 140),
+    k=st.integers(0, 100),
+    target=st.sampled_from(runnable()),
+    dtype=st.sampled_from(["f4", "f8"]),
+    layouts=st.tuples(*[st.sampled_from(["rows", "columns", "reversed"])] * 2),
+    packed=st.sampled_from([(True, True), (False, False), (False, True)]),
+    beta=st.sampled_from([0, 1, -0.5]),
+)
 @settings(max_examples=60, deadline=None)
 def test_gemm_equals_the_reference_for_any_size(m, n, k, target, dtype, layouts, packed, beta):
     check_gemm(target, dtype, m, n, k, (*layouts, "rows"), packed, beta)
@@ -99,8 +122,16 @@ def two_uses(a, b, c, d, M: int, N: int, K: int):
 @targets
 def test_an_accumulator_with_two_uses_goes_through_memory(target):
     a, b, c, d = (operand(*s, "rows", "f8") for s in ((9, 50), (50, 30), (9, 30), (9, 30)))
-    run(two_uses, target, (1,), [a[0], b[0], c[0], d[0]], Blocks(*SHAPES[target]["f8"]), M=12, N=32,
-        K=16)
+    run(
+        two_uses,
+        target,
+        (1,),
+        [a[0], b[0], c[0], d[0]],
+        Blocks(*SHAPES[target]["f8"]),
+        M=12,
+        N=32,
+        K=16,
+    )
     close(c, a @ b, 50, "f8")
     np.testing.assert_array_equal(d, c * c)
 

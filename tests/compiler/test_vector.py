@@ -43,8 +43,11 @@ def scale_2d(x, y, M: int, N: int):
 
 
 def strided(x: np.ndarray, how: str) -> np.ndarray:
-    return {"rows": lambda: x, "columns": lambda: np.asfortranarray(x),
-            "reversed": lambda: x[::-1, ::-1]}[how]()
+    return {
+        "rows": lambda: x,
+        "columns": lambda: np.asfortranarray(x),
+        "reversed": lambda: x[::-1, ::-1],
+    }[how]()
 
 
 @targets
@@ -114,8 +117,19 @@ def xor(x, y):
     return x ^ y
 
 
-BINARY = {"add": add, "sub": sub, "mul": mul, "div": div, "min": tile.minimum,
-          "max": tile.maximum, "floordiv": floordiv, "mod": mod, "and": and_, "or": or_, "xor": xor}
+BINARY = {
+    "add": add,
+    "sub": sub,
+    "mul": mul,
+    "div": div,
+    "min": tile.minimum,
+    "max": tile.maximum,
+    "floordiv": floordiv,
+    "mod": mod,
+    "and": and_,
+    "or": or_,
+    "xor": xor,
+}
 
 
 @tile.kernel
@@ -128,20 +142,23 @@ def apply_binary(x, y, z, N: int, fn=None):
 def test_floating_arithmetic_is_ieee(target, name):
     special = [0.0, -0.0, 1.0, -3.5, np.inf, -np.inf, np.nan]
     x, y = (a.ravel().astype("f4") for a in np.meshgrid(special, special))
-    ours, oracle = both(apply_binary, target, (1,), [x, y, np.zeros_like(x)], 2, N=64,
-                        fn=BINARY[name])
+    ours, oracle = both(
+        apply_binary, target, (1,), [x, y, np.zeros_like(x)], 2, N=64, fn=BINARY[name]
+    )
     np.testing.assert_array_equal(ours, oracle)
 
 
 @targets
 @pytest.mark.parametrize("dtype", ["i4", "i8"])
-@pytest.mark.parametrize("name", ["add", "sub", "mul", "min", "max", "floordiv", "mod", "and", "or",
-                                  "xor"])
+@pytest.mark.parametrize(
+    "name", ["add", "sub", "mul", "min", "max", "floordiv", "mod", "and", "or", "xor"]
+)
 def test_integer_arithmetic_rounds_down(target, dtype, name):
     values = [-9, -4, -1, 1, 3, 8, 1000]
     x, y = (a.ravel().astype(dtype) for a in np.meshgrid(values, values))
-    ours, oracle = both(apply_binary, target, (1,), [x, y, np.zeros_like(x)], 2, N=64,
-                        fn=BINARY[name])
+    ours, oracle = both(
+        apply_binary, target, (1,), [x, y, np.zeros_like(x)], 2, N=64, fn=BINARY[name]
+    )
     np.testing.assert_array_equal(ours, oracle)
 
 
@@ -241,7 +258,7 @@ def test_a_loop_carries_tiles_and_numbers(target, size):
 @tile.kernel
 def shift(x, N: int):
     """x[0] becomes x[1] and so on: the value is read before it is overwritten."""
-    tile.store(x[0:N], 0, tile.load(x[1:N + 1], 0, N))
+    tile.store(x[0:N], 0, tile.load(x[1 : N + 1], 0, N))
 
 
 @targets

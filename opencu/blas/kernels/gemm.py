@@ -44,8 +44,22 @@ def epilogue_scale(c, acc, alpha, beta):
 
 
 @tile.kernel
-def gemm(a, b, c, alpha, beta, BM: int, BN: int, BK: int, MR: int, NR: int,
-         load_a=load_plain, load_b=load_plain, tile_order=tile_order, epilogue=epilogue_scale):
+def gemm(
+    a,
+    b,
+    c,
+    alpha,
+    beta,
+    BM: int,
+    BN: int,
+    BK: int,
+    MR: int,
+    NR: int,
+    load_a=load_plain,
+    load_b=load_plain,
+    tile_order=tile_order,
+    epilogue=epilogue_scale,
+):
     z = tile.pid(2)
     az, bz, cz = a[z], b[z], c[z]
     (top, bottom), (left, right) = tile_order(cz, MR, NR)
@@ -81,8 +95,11 @@ def plan(spec: bytes, target: Target) -> Plan:
     tiles = gemm_tiles(target.name, dtype.name, bucket, b_layout=spec[3])
     blocks = tiles.blocks
     scalar = tile.Scalar(dtype)
-    types = {**{x: view_type(dtype, spec[2 + i]) for i, x in enumerate("abc")},
-             "alpha": scalar, "beta": scalar}
+    types = {
+        **{x: view_type(dtype, spec[2 + i]) for i, x in enumerate("abc")},
+        "alpha": scalar,
+        "beta": scalar,
+    }
     consts = dict(BM=tiles.bm, BN=tiles.bn, BK=tiles.bk, MR=blocks.mr, NR=blocks.nr)
     code = compile(gemm.trace(types, consts), target, blocks)
 
@@ -105,5 +122,10 @@ def plan(spec: bytes, target: Target) -> Plan:
 
 def packed_specs() -> list[bytes]:
     """The classes that a vendor's gemm calls use: every transpose, c contiguous along an axis."""
-    return [bytes([1, d, a, b, 2, bucket]).ljust(16, b"\0")
-            for d in DTYPES for a in (1, 2) for b in (1, 2) for bucket in BUCKETS]
+    return [
+        bytes([1, d, a, b, 2, bucket]).ljust(16, b"\0")
+        for d in DTYPES
+        for a in (1, 2)
+        for b in (1, 2)
+        for bucket in BUCKETS
+    ]

@@ -41,8 +41,11 @@ def gemm_tiles(target: str, dtype: str, bucket: str, b_layout: int) -> Tiles:
 
 
 def _table(f32: dict, f64: dict) -> dict:
-    return {(d, bucket): t for d, buckets in (("f32", f32), ("f64", f64))
-            for bucket, t in buckets.items()}
+    return {
+        (d, bucket): t
+        for d, buckets in (("f32", f32), ("f64", f64))
+        for bucket, t in buckets.items()
+    }
 
 
 def _direct(mr: int, nr: int, bm: int, bn: int, speed: int) -> Tiles:
@@ -59,26 +62,41 @@ def _streamed(nr: int, bn: int, speed: int) -> Tiles:
 GEMM = {
     # Zen 3 (32 KiB, 512 KiB, 32 MiB of cache), 2026-11.
     "x86-64-avx2": _table(
-        f32={"packed": Tiles(768, 1024, 384, Blocks(6, 16, 144), 45),
-             "small": _direct(6, 16, 132, 128, 20),
-             "rows": _streamed(8, 4096, 20)},
-        f64={"packed": Tiles(768, 1024, 256, Blocks(6, 8, 72), 22),
-             "small": _direct(6, 8, 132, 128, 10),
-             "rows": _streamed(4, 2048, 10)}),
+        f32={
+            "packed": Tiles(768, 1024, 384, Blocks(6, 16, 144), 45),
+            "small": _direct(6, 16, 132, 128, 20),
+            "rows": _streamed(8, 4096, 20),
+        },
+        f64={
+            "packed": Tiles(768, 1024, 256, Blocks(6, 8, 72), 22),
+            "small": _direct(6, 8, 132, 128, 10),
+            "rows": _streamed(4, 2048, 10),
+        },
+    ),
     # Zen 4 (32 KiB, 1 MiB, 32 MiB), from the blocking that its best libraries use; not yet tuned.
     "x86-64-avx512": _table(
-        f32={"packed": Tiles(960, 1152, 480, Blocks(12, 32, 240), 45),
-             "small": _direct(12, 32, 132, 128, 20),
-             "rows": _streamed(16, 4096, 20)},
-        f64={"packed": Tiles(960, 1152, 480, Blocks(8, 24, 120, unroll=2), 22),
-             "small": _direct(8, 24, 128, 144, 10),
-             "rows": _streamed(8, 2048, 10)}),
+        f32={
+            "packed": Tiles(960, 1152, 480, Blocks(12, 32, 240), 45),
+            "small": _direct(12, 32, 132, 128, 20),
+            "rows": _streamed(16, 4096, 20),
+        },
+        f64={
+            "packed": Tiles(960, 1152, 480, Blocks(8, 24, 120, unroll=2), 22),
+            "small": _direct(8, 24, 128, 144, 10),
+            "rows": _streamed(8, 2048, 10),
+        },
+    ),
     # Any x86-64: half the width of AVX2, no fused multiply-add.
     "x86-64-sse2": _table(
-        f32={"packed": Tiles(768, 512, 256, Blocks(4, 8, 144), 10),
-             "small": _direct(4, 8, 128, 128, 5),
-             "rows": _streamed(4, 4096, 5)},
-        f64={"packed": Tiles(768, 512, 256, Blocks(4, 4, 72), 5),
-             "small": _direct(4, 4, 128, 128, 3),
-             "rows": _streamed(2, 2048, 3)}),
+        f32={
+            "packed": Tiles(768, 512, 256, Blocks(4, 8, 144), 10),
+            "small": _direct(4, 8, 128, 128, 5),
+            "rows": _streamed(4, 4096, 5),
+        },
+        f64={
+            "packed": Tiles(768, 512, 256, Blocks(4, 4, 72), 5),
+            "small": _direct(4, 4, 128, 128, 3),
+            "rows": _streamed(2, 2048, 3),
+        },
+    ),
 }

@@ -1,0 +1,177 @@
+"""Packing: an operand of a dot, read through its load hook, into panels for the register blocks.
+
+    panel of rows of a:      k=0: row 0 .. width-1, k=1: row 0 .. width-1, ...
+    panel of columns of b:   the same, of columns
+
+Vectors run along the panel where memory does (`straight`); where memory runs along k, squares are
+transposed in registers (`transposed`). Beyond the bounds the panels hold zeros.
+"""
+
+from dataclasses import dataclass
+
+from opencu.compiler.expressions import loads
+from opencu.compiler.llvm import Function, type_of
+from opencu.compiler.points import Point, Points
+from opencu.tile.dtypes import DType
+from opencu.tile.ir import Value
+
+GROUP = 4  # panels that are filled together
+
+
+@dataclass
+class Packer:
+    """Packs one chunk of k: `depth` steps, in panels that have room for `bk`."""
+
+    f: Function
+    points: Points
+    dtype: DType
+    w: int  # lanes of a vector
+    bk: int
+    depth: str
+
+    @property
+    def bytes(self) -> int:
+        return self.dtype.bytes
+
+    def pack(
+        self, v: Value, axis: int, lo: str, hi: str, width: int, to: str, limits: list[str]
+    ) -> None:
+        """Copy v's rows (axis 0) or columns (axis 1) lo..hi; below `limits` all is in bounds."""
+        f, k_axis = self.f, 1 - axis
+        sources = [self.points.access[x] for x in loads(v)]
+        along_k = any(a.unit_axis() == k_axis for a in sources[:1])
+        limit, k_limit = limits[axis], limits[k_axis]
+        whole_k = f.let(f"icmp sle i64 {self.depth}, {k_limit}")
+
+        def panel(i: str) -> None:
+            base = place(i)
+            inside = f.let(f"icmp sle i64 {f.add(i, str(width))}, {limit}")
+            both = f.let(f"and i1 {inside}, {whole_k}")
+            fast = f.let(f"select i1 {both}, i64 {self.depth}, i64 0")
+            if along_k:
+                done = f.floor_to(fast, self.w)
+                self.transposed(v, axis, i, width, base, done)
+            else:
+                done = f.floor_to(fast, 4)
+                self.straight(v, axis, i, width, base, ("0", done, 4))
+            self.straight(v, axis, i, width, base, (done, self.depth, 1), checked=True)
+
+        def group(i: str) -> None:
+            self.straight(v, axis, i, width, place(i), ("0", self.depth, 1), panels=GROUP)
+
+        def place(i: str) -> str:
+            return f.offset(to, f.mul(f.sub(i, lo), str(self.bk)), self.bytes)
+
+        start = lo
+        if not along_k:
+            # Panels side by side are filled together: a line of memory, or a page, serves all.
+            whole = f.floor_to(f.sub(f.max(f.min(hi, limit), lo), lo), GROUP * width)
+            start = f.add(lo, f.let(f"select i1 {whole_k}, i64 {whole}, i64 0"))
+            f.each(lo, start, str(GROUP * width), group)
+        f.each(start, hi, str(width), panel)
+
+    def straight(
+        self,
+        v: Value,
+        axis: int,
+        i: str,
+        width: int,
+        base: str,
+        k_range: tuple[str, str, int],
+        panels: int = 1,
+        checked: bool = False,
+    ) -> None:
+        """Lanes along the panel, steps of k one after another."""
+        f, (lo, hi, steps) = self.f, k_range
+        pieces = [
+            (p, c, min(self.w, width - c)) for p in range(panels) for c in range(0, width, self.w)
+        ]
+
+        def row(k: str) -> None:
+            for u in range(steps):
+                ku = f.add(k, str(u))
+                line = f.offset(base, ku, width * self.bytes)
+                across = [f.add(i, str(p * width + c)) for p, c, _ in pieces]
+                points = [
+                    Point((x, ku) if axis == 0 else (ku, x), axis, lanes, checked)
+                    for x, (_, _, lanes) in zip(across, pieces)
+                ]
+                for (p, c, lanes), x in zip(pieces, self.points.at(v, points, {})):
+                    self.write(line, p * width * self.bk + c, x, lanes)
+
+        f.each(lo, hi, str(steps), row)
+
+    def write(self, line: str, column: int, x: str, lanes: int) -> None:
+        to = self.f.offset(line, str(column), self.bytes)
+        self.f.store(type_of(self.dtype, lanes), x, to, self.bytes)
+
+    def transposed(self, v: Value, axis: int, i: str, width: int, base: str, end: str) -> None:
+        """Lanes along k, for operands that are contiguous there: squares of w x w, transposed in
+        registers. A store may run into the next line, which is written after it."""
+        f, w = self.f, self.w
+        zero = "zeroinitializer"
+
+        def square(k: str) -> None:
+            groups = []
+            for c in range(0, width, w):
+                at = [f.add(i, str(r)) for r in range(c, min(c + w, width))]
+                points = [Point((r, k) if axis == 0 else (k, r), 1 - axis, w, False) for r in at]
+                rows = self.points.at(v, points, {})
+                for p in points:
+                    self.prefetch_source(v, axis, width, p)
+                groups.append(self.transpose(rows + [zero] * (w - len(rows))))
+            for u in range(w):
+                line = f.offset(base, f.add(k, str(u)), width * self.bytes)
+                for c, group in zip(range(0, width, w), groups):
+                    self.write(line, c, group[u], w)
+
+        f.each("0", end, str(w), square)
+
+    def prefetch_source(self, v: Value, axis: int, width: int, p: Point) -> None:
+        """Fetch what the next panel will read where this one reads p: each row is a stream of its
+        own, too short for the processor to see it coming."""
+        ahead = list(p.at)
+        ahead[axis] = self.f.add(ahead[axis], str(width))
+        for x in loads(v):
+            place = Point(tuple(ahead), p.lane, p.width, False)
+            self.f.prefetch(self.points.address(self.points.access[x], x.type.dtype.bytes, place))
+
+    def transpose(self, rows: list[str]) -> list[str]:
+        """w rows of w lanes: squares inside each 128-bit lane first, then whole 128-bit lanes."""
+        w, e = self.w, 16 // self.bytes
+        t = type_of(self.dtype, w)
+
+        def shuffle(x: str, y: str, pick: list[int]) -> str:
+            mask = ", ".join(f"i32 {p}" for p in pick)
+            return self.f.let(f"shufflevector {t} {x}, {t} {y}, <{w} x i32> <{mask}>")
+
+        def unpack(x: str, y: str, size: int) -> tuple[str, str]:
+            """Interleave pieces of `size` lanes from the low, and from the high, lane halves."""
+            low = [
+                b * e + h * size + i + s * w
+                for b in range(w // e)
+                for h in range(e // size // 2)
+                for s in (0, 1)
+                for i in range(size)
+            ]
+            high = [p + e // 2 for p in low]
+            return shuffle(x, y, low), shuffle(x, y, high)
+
+        out: list[str] = []
+        for g in range(0, w, e):
+            q = rows[g : g + e]
+            if e == 4:
+                (a0, a1), (b0, b1) = unpack(q[0], q[1], 1), unpack(q[2], q[3], 1)
+                q = [*unpack(a0, b0, 2), *unpack(a1, b1, 2)]
+            else:
+                q = list(unpack(q[0], q[1], 1))
+            out += q
+        d = e
+        while d < w:  # exchange 128-bit lanes of rows that are d apart
+            for i in range(w):
+                if not i & d:
+                    x, y = out[i], out[i + d]
+                    out[i] = shuffle(x, y, [p if not p & d else p - d + w for p in range(w)])
+                    out[i + d] = shuffle(x, y, [p + d if not p & d else p + w for p in range(w)])
+            d *= 2
+        return out

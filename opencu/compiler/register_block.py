@@ -54,7 +54,7 @@ class RegisterBlock:
     def block(self, checked: bool) -> list[Point]:
         return [Point((r, c), 1, self.w, checked) for r in self.row_at for c in self.column_at]
 
-    # ---- sums between chunks -----------------------------------------------------------------------
+    # ---- sums between chunks ---------------------------------------------------------------------
 
     def rest_places(self) -> list[str]:
         """Where the sums rest: panels of nr columns, and rows of nr inside a panel."""
@@ -95,7 +95,7 @@ class RegisterBlock:
         for p, x in zip(rest, sums):
             self.f.store(self.type, x, p, self.nest.bytes)
 
-    # ---- the k loop --------------------------------------------------------------------------------
+    # ---- the k loop ------------------------------------------------------------------------------
 
     def multiply(self) -> list[str]:
         """The sums over this chunk, from zero."""
@@ -146,7 +146,7 @@ class RegisterBlock:
         places = [f.offset(line, str(c * self.w), nest.bytes) for c in range(self.columns.vectors)]
         return [f.load(self.type, p, nest.bytes) for p in places]
 
-    # ---- the epilogue ------------------------------------------------------------------------------
+    # ---- the epilogue ----------------------------------------------------------------------------
 
     def finish(self, sums: list[str]) -> None:
         """Run the epilogue on the sums, and store; with a second version for the edges."""

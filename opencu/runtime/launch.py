@@ -36,7 +36,7 @@ def _flatten(name: str, x: Any, default: dtypes.DType) -> tuple[Any, list[int]]:
         strides = [s // x.itemsize for s in x.strides]
         return _view_type(x, strides), [x.ctypes.data, *x.shape, *strides]
     if isinstance(x, Array):
-        return _view_type(x, x.strides), [x.ptr, *x.shape, *x.strides]
+        return _view_type(x, x.steps), [x.ptr, *x.shape, *x.steps]
     if not isinstance(x, (bool, int, float, np.generic)):
         raise TypeError(f"{name}: expected an array or a number, got {type(x).__name__}")
     dtype = (

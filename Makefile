@@ -1,0 +1,63 @@
+# make demo   an unmodified cuBLAS program, built and run on this machine's CPU
+# make test   every test                     make check  format, types, size, fast tests
+# make bench  speed against the best peers   make size   lines per area, against the budget
+# Each sets up .venv when it is missing and reuses it after. PYTHON=python3.12 chooses another Python.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+SOURCES := $(shell find opencu shims -path opencu/include -prune -o -type f \
+  \( -name '*.py' -o -name '*.[ch]' -o -name '*.csv' \) -print)
+# Programs that the tests run over opencu, unmodified; what cannot be had is skipped. Exact versions
+# without dependencies, which would be the vendor's own libraries.
+CLIENTS := nvmath-python==1.0.0 cuda-pathfinder==1.9.0 cuda-bindings==13.5.0 cuda-core==1.2.2 \
+  scikit-cuda==0.5.3 mako==1.3.10 nvidia-cuda-runtime==13.0.96 nvidia-cuda-crt==13.0.88
+
+.PHONY: build demo test check size bench clean
+.DEFAULT_GOAL := build
+
+build: .venv/built
+
+.venv/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("opencu needs Python 3.10 \
+	or newer; name one: make PYTHON=python3.12")'
+	test -x $(PY) || $(PYTHON) -m venv .venv
+	$(PIP) 'setuptools>=77,<81' 'cffi>=1.16' 'numpy>=2.1' 'llvmlite>=0.44'
+	$(PIP) --no-build-isolation --editable '.[test]'
+	touch $@
+
+.venv/built: .venv/ready setup.py $(SOURCES)
+	$(PY) setup.py --quiet build_ext --inplace
+	touch $@
+
+# What an extra of pyproject.toml needs, once.
+.venv/%.ready: .venv/ready
+	$(PIP) --no-build-isolation --editable '.[$*]'
+	touch $@
+
+.venv/clients.ready: .venv/ready
+	-$(PIP) markupsafe && $(PIP) --no-deps --no-build-isolation $(CLIENTS)
+	touch $@
+
+test: build .venv/clients.ready
+	$(PY) -m pytest
+
+demo: build
+	$(PY) scripts/demo.py
+
+size:
+	@$(PYTHON) scripts/size.py
+
+check: build .venv/dev.ready
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	@$(PYTHON) scripts/size.py --check
+	$(PY) -m pytest -m 'not slow'
+
+bench: build .venv/bench.ready
+	$(PY) -m opencu bench gemm
+	$(PY) -m opencu bench latency
+
+clean:
+	rm -rf build opencu/lib opencu/include opencu/_core.* .venv/built

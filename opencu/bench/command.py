@@ -1,0 +1,37 @@
+"""opencu bench AREA: measure, print the table, keep every sample as JSON; --report draws it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from opencu.bench import gemm, latency, report
+
+AREAS = {"gemm": gemm, "latency": latency}
+
+
+def main(argv: Sequence[str]) -> int:
+    top = argparse.ArgumentParser(prog="opencu bench", description=__doc__)
+    top.add_argument("--report", metavar="OUT.html", help="draw what was measured in this folder")
+    areas = top.add_subparsers(metavar="AREA", dest="area")
+    for name, module in AREAS.items():
+        area = areas.add_parser(name, help=(module.__doc__ or "").splitlines()[0])
+        module.add_options(area)
+        area.add_argument("--json", metavar="FILE", default=kept(name))
+        area.add_argument("--report", metavar="OUT.html", default=argparse.SUPPRESS)
+    args = top.parse_args(argv)
+    if args.area:
+        report.write(args.json, args.area, AREAS[args.area].bench(args))
+    if args.report:
+        files = [args.json] if args.area else [f for f in map(kept, AREAS) if Path(f).exists()]
+        if not files:
+            raise ValueError(f"there is no {kept('*')} here: run opencu bench AREA first")
+        report.draw(files, args.report)
+    elif not args.area:
+        top.error("expected an AREA, or --report OUT.html")
+    return 0
+
+
+def kept(area: str) -> str:
+    return f"opencu-bench-{area}.json"

@@ -1,0 +1,127 @@
+/* latency.c - small and first calls through cuBLAS, as a program of its own sees them.
+ *
+ *   latency small    nanoseconds a call: sgemm 4 x 4 x 4, again and again
+ *   latency shapes   nanoseconds that a shape's first call takes more than its second, median
+ *   latency random   seconds for 1,000 random shapes up to 500
+ *   latency first    milliseconds from cublasCreate to the first result
+ *   latency plan     seconds for the first call of a class that no pack holds
+ *
+ * prints the figure, then how often a planner was asked and whether libpython is in this process.
+ */
+#include <cublas_v2.h>
+#include <cuda_runtime.h>
+#include <dlfcn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define MAX 512
+#define CHECK(call) \
+  do { int status = (int)(call); \
+       if (status) { fprintf(stderr, "%s: status %d\n", #call, status); exit(1); } } while (0)
+
+static cublasHandle_t handle;
+static float *a, *b, *c;
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+static void sgemm(int m, int n, int k, int lda) {
+  const float one = 1, zero = 0;
+  CHECK(cublasSgemm(handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, a, lda, b, k, &zero, c, m));
+}
+
+static int by_value(const void *x, const void *y) {
+  double d = *(const double *)x - *(const double *)y;
+  return (d > 0) - (d < 0);
+}
+
+static double small(void) {
+  enum { CALLS = 200000 };
+  for (int i = 0; i < 1000; i++) sgemm(4, 4, 4, 4);
+  double start = now();
+  for (int i = 0; i < CALLS; i++) sgemm(4, 4, 4, 4);
+  CHECK(cudaDeviceSynchronize());
+  return (now() - start) / CALLS * 1e9;
+}
+
+/* Every shape is new; odd sizes and strides keep them all in few classes, met in the first half. */
+static double shapes(void) {
+  enum { SHAPES = 400 };
+  static double more[SHAPES];
+  for (int i = 0; i < SHAPES; i++) {
+    int m = 3 + 2 * (i % 8), n = 3 + 2 * (i / 8 % 8), k = 3 + 2 * (i / 64), lda = m + 2;
+    double start = now();
+    sgemm(m, n, k, lda);
+    double middle = now();
+    sgemm(m, n, k, lda);
+    more[i] = (middle - start) - (now() - middle);
+  }
+  qsort(more + SHAPES / 2, SHAPES / 2, sizeof *more, by_value);
+  return more[SHAPES * 3 / 4] * 1e9;
+}
+
+static double random_shapes(void) {
+  double start = now();
+  srand(1);
+  for (int i = 0; i < 1000; i++) {
+    int m = 1 + rand() % 500, n = 1 + rand() % 500, k = 1 + rand() % 500;
+    sgemm(m, n, k, m);
+  }
+  CHECK(cudaDeviceSynchronize());
+  return now() - start;
+}
+
+/* Strides of 2 and 3 elements come from no cuBLAS call. */
+static double plan(void) {
+  int (*gemm)(void *, int, int64_t, int64_t, int64_t, int64_t, const void *, const void *, int64_t,
+              int64_t, int64_t, const void *, int64_t, int64_t, int64_t, const void *, void *,
+              int64_t, int64_t, int64_t, int) = dlsym(RTLD_DEFAULT, "ocu_gemm");
+  const float one = 1, zero = 0;
+  double start = now();
+  CHECK(gemm(NULL, 1, 1, 8, 8, 8, &one, a, 2, 33, 0, b, 2, 33, 0, &zero, c, 2, 33, 0, 0));
+  CHECK(cudaDeviceSynchronize());
+  return now() - start;
+}
+
+static int maps_python(void) {
+  char line[4096];
+  int found = 0;
+  FILE *maps = fopen("/proc/self/maps", "r");
+  while (maps && fgets(line, sizeof line, maps)) found |= strstr(line, "libpython") != NULL;
+  if (maps) fclose(maps);
+  return found;
+}
+
+int main(int argc, char **argv) {
+  const char *what = argc > 1 ? argv[1] : "";
+  static float host[MAX * MAX];
+  for (int i = 0; i < MAX * MAX; i++) host[i] = (float)rand() / (float)RAND_MAX - 0.5f;
+  CHECK(cudaMalloc((void **)&a, sizeof host));
+  CHECK(cudaMalloc((void **)&b, sizeof host));
+  CHECK(cudaMalloc((void **)&c, sizeof host));
+  CHECK(cudaMemcpy(a, host, sizeof host, cudaMemcpyHostToDevice));
+  CHECK(cudaMemcpy(b, host, sizeof host, cudaMemcpyHostToDevice));
+  double start = now(), figure;
+  CHECK(cublasCreate(&handle));
+  if (!strcmp(what, "small")) figure = small();
+  else if (!strcmp(what, "shapes")) figure = shapes();
+  else if (!strcmp(what, "random")) figure = random_shapes();
+  else if (!strcmp(what, "plan")) figure = plan();
+  else if (!strcmp(what, "first")) {
+    sgemm(64, 64, 64, 64);
+    CHECK(cudaDeviceSynchronize());
+    figure = (now() - start) * 1e3;
+  } else {
+    fprintf(stderr, "usage: latency small|shapes|random|first|plan\n");
+    return 2;
+  }
+  int64_t (*counter)(const char *) = dlsym(RTLD_DEFAULT, "ocu_counter");
+  printf("%.9g %lld %d\n", figure, (long long)counter("planner.calls"), maps_python());
+  return 0;
+}

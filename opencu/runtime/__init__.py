@@ -1,0 +1,1 @@
+"""Device arrays, streams and events over the C core."""

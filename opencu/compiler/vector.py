@@ -121,10 +121,14 @@ class Vector:
         self.views[op.result] = ViewRef(pointer, tuple(sizes), view.strides)
 
     def op_pick(self, op: Op) -> None:
-        view, axis = self.views[op.operands[0]], op.attrs["axis"]
-        step = self.f.mul(self.scalars[op.operands[1]], view.strides[axis])
-        pointer = self.f.offset(view.pointer, step, op.result.type.dtype.bytes)
+        """One index of an axis; out of bounds, a view in which nothing is in bounds."""
+        f, axis = self.f, op.attrs["axis"]
+        view, index = self.views[op.operands[0]], self.scalars[op.operands[1]]
+        inside = f.let(f"icmp ult i64 {index}, {view.sizes[axis]}")
+        step = f.mul(index, view.strides[axis])
+        pointer = f.offset(view.pointer, step, op.result.type.dtype.bytes)
         sizes, strides = (x[:axis] + x[axis + 1 :] for x in (view.sizes, view.strides))
+        sizes = tuple(f.let(f"select i1 {inside}, i64 {n}, i64 0") for n in sizes)
         self.views[op.result] = ViewRef(pointer, sizes, strides)
 
     def op_load(self, op: Op) -> None:

@@ -9,7 +9,8 @@
 
 A kernel runs once per program, on tiles of static shape. A view is memory with bounds: `load` takes
 the tile at a tile index (element index = tile index * tile shape) and reads zero outside the view,
-`store` writes nothing outside it. Views that share memory must not overlap in part.
+`store` writes nothing outside it. `view[lo:hi, i]` is a part of a view, clipped to it, with an
+integer's axis taken away. Views that share memory must not overlap in part.
 """
 
 from typing import Any

@@ -90,9 +90,10 @@ class _Program:
         return view[tuple(where)]
 
     def op_pick(self, op: Op, view: np.ndarray, index: int) -> np.ndarray:
-        where: list[Any] = [slice(None)] * view.ndim
-        where[op.attrs["axis"]] = index
-        return view[(*where, ...)]
+        axis = op.attrs["axis"]
+        if not 0 <= index < view.shape[axis]:  # nothing is in bounds
+            return np.zeros([0] * (view.ndim - 1), view.dtype)
+        return view[(*(slice(None),) * axis, index, ...)]
 
     def _window(self, view: np.ndarray, index: Sequence[int], shape: Sequence[int]):
         """The part of a tile that lies in the view, as slices of the view and of the tile."""

@@ -281,3 +281,16 @@ def test_a_slice_is_clipped_to_its_view(target, lo, hi):
     x, y = np.arange(20.0), np.zeros((20, 4))
     ours, oracle = both(bands, target, (1,), [x, y, lo, hi], 1, N=24)
     np.testing.assert_array_equal(ours, oracle)
+
+
+@tile.kernel
+def one_column(x, y, i, N: int):
+    tile.store(y[:, i], 0, tile.load(x[:, i], 0, N) + 1)
+
+
+@targets
+@pytest.mark.parametrize("i", [-1, 0, 3, 4, 1 << 40])
+def test_an_index_beyond_its_axis_touches_nothing(target, i):
+    x, y = RNG.standard_normal((2, 20, 4))
+    ours, oracle = both(one_column, target, (1,), [x, y, i], 1, N=24)
+    np.testing.assert_array_equal(ours, oracle)

@@ -175,7 +175,7 @@ ocu_status ocu_event_start(void);
 /* ---- sys.c ---- */
 void ocu_futex_wait(_Atomic uint32_t *word, uint32_t seen);
 void ocu_futex_wake(_Atomic uint32_t *word, int n);
-int ocu_thread_spawn(void *(*main)(void *));
+int ocu_thread_spawn(void *(*main)(void *), void *arg);
 bool ocu_read_all(int fd, void *out, size_t bytes);
 bool ocu_slurp(int fd, size_t limit, void **out, size_t *bytes);
 

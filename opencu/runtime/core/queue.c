@@ -88,7 +88,7 @@ static void schedule(ocu_stream *s) {
   ready.last = s;
   ready.n++;
   if (ready.n > n_idle && n_runners - n_hosting < ocu_cpu.threads && n_runners < 64 &&
-      !ocu_thread_spawn(runner_main))
+      !ocu_thread_spawn(runner_main, NULL))
     n_runners++;
   pthread_cond_signal(&work);
 }
@@ -182,7 +182,7 @@ static void run_item(ocu_stream *s, item *it, bool runner) {
   if (hosting) {  /* it may take long: let another runner be started for the rest */
     ocu_lock();
     n_hosting++;
-    if (ready.n > n_idle && n_runners < 64 && !ocu_thread_spawn(runner_main)) n_runners++;
+    if (ready.n > n_idle && n_runners < 64 && !ocu_thread_spawn(runner_main, NULL)) n_runners++;
     ocu_unlock();
   }
   ocu_status e = it->run ? it->run(&(ocu_turn){s, it->seq, true}, it->data) : OCU_OK;

@@ -41,7 +41,7 @@ void ocu_futex_wake(_Atomic uint32_t *word, int n) {
 }
 
 /* A thread of ours: detached, and deaf to the program's signals. */
-int ocu_thread_spawn(void *(*main)(void *)) {
+int ocu_thread_spawn(void *(*main)(void *), void *arg) {
   sigset_t all, old;
   pthread_attr_t attr;
   pthread_t thread;
@@ -49,7 +49,7 @@ int ocu_thread_spawn(void *(*main)(void *)) {
   pthread_attr_init(&attr);
   pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
   pthread_sigmask(SIG_SETMASK, &all, &old);
-  int failed = pthread_create(&thread, &attr, main, NULL);
+  int failed = pthread_create(&thread, &attr, main, arg);
   pthread_sigmask(SIG_SETMASK, &old, NULL);
   pthread_attr_destroy(&attr);
   return failed;

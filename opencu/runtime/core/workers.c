@@ -6,10 +6,13 @@
  */
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -17,7 +20,8 @@
 
 enum {
   N_JOBS = 16,             /* launches that workers help at once; one more runs on its caller */
-  SPIN_NS = 30000,         /* how long a thread looks for work before it sleeps */
+  SPIN_NS = 30000,         /* how long a thread looks for work before it sleeps, at least; */
+  SPIN_MOST_NS = 1000000,  /* half a job's time after it, at most this: waking may take as long */
   ALONE_AWAKE_NS = 4000,   /* a shorter launch is not worth sharing with a spinning worker, */
   ALONE_ASLEEP_NS = 12000, /* or with one that must be woken first */
   STEP_NS = 2000,          /* programs shorter than this are taken several at a time */
@@ -28,7 +32,7 @@ typedef struct {
   _Alignas(64) _Atomic uint32_t taken, open, users, waiting;
   ocu_kernel fn;
   const int64_t *params;
-  int64_t programs, step;
+  int64_t programs, step, spin;
   size_t scratch;
   _Alignas(64) _Atomic int64_t next;
 } job;
@@ -37,6 +41,15 @@ static job jobs[N_JOBS];
 static _Alignas(64) _Atomic uint32_t posted;   /* counts jobs; sleeping workers wait on it */
 static _Alignas(64) _Atomic uint32_t asleep;
 static _Atomic uint32_t n_workers;
+
+/* Where each worker sleeps. A kernel may wake it on the very core that woke it and leave it there,
+ * behind its caller, for several milliseconds; so who wakes it sends it away first. */
+enum { AWAKE = -1, MOVING = -2, MOVED = -3, N_SEATS = 64 };
+static struct {
+  _Atomic int core;
+  int thread;
+} seats[N_SEATS];
+static cpu_set_t allowed;
 static pthread_once_t workers_once = PTHREAD_ONCE_INIT;
 
 static inline void pause_cpu(void) {
@@ -47,8 +60,8 @@ static inline void pause_cpu(void) {
 #endif
 }
 
-/* Spin until *word differs from `seen`; false after SPIN_NS. */
-static bool spin_while(_Atomic uint32_t *word, uint32_t seen) {
+/* Spin until *word differs from `seen`; false after so many nanoseconds. */
+static bool spin_while(_Atomic uint32_t *word, uint32_t seen, int64_t most) {
   struct timespec t0, t;
   clock_gettime(CLOCK_MONOTONIC, &t0);
   do {
@@ -57,7 +70,7 @@ static bool spin_while(_Atomic uint32_t *word, uint32_t seen) {
       pause_cpu();
     }
     clock_gettime(CLOCK_MONOTONIC, &t);
-  } while ((t.tv_sec - t0.tv_sec) * 1000000000LL + t.tv_nsec - t0.tv_nsec < SPIN_NS);
+  } while ((t.tv_sec - t0.tv_sec) * 1000000000LL + t.tv_nsec - t0.tv_nsec < most);
   return false;
 }
 
@@ -119,33 +132,67 @@ static bool share(job *j) {
   return worked;
 }
 
-static bool help(job *j) {
+static bool help(job *j, int64_t *spin) {
   bool worked = false;
   if (!atomic_load_explicit(&j->open, memory_order_relaxed)) return false;
   atomic_fetch_add(&j->users, 1);  /* before looking again: the owner closes, then counts users */
-  if (atomic_load(&j->open) && need_scratch(j->scratch)) worked = share(j);
+  if (atomic_load(&j->open) && need_scratch(j->scratch)) {
+    *spin = j->spin;
+    worked = share(j);
+  }
   if (atomic_fetch_sub(&j->users, 1) == 1 && atomic_load(&j->waiting)) ocu_futex_wake(&j->users, 1);
   return worked;
 }
 
-static void *worker_main(void *unused) {
-  (void)unused;
+static void send_away(void) {
+  int here = sched_getcpu(), n = ocu_cpu.threads - 1;
+  cpu_set_t elsewhere = allowed;
+  if (here < 0 || !CPU_ISSET(here, &elsewhere)) return;
+  CPU_CLR(here, &elsewhere);
+  if (!CPU_COUNT(&elsewhere)) return;
+  for (int i = 0; i < n && i < N_SEATS; i++) {
+    int core = here;
+    if (!atomic_compare_exchange_strong(&seats[i].core, &core, MOVING)) continue;
+    sched_setaffinity(seats[i].thread, sizeof elsewhere, &elsewhere);
+    atomic_store(&seats[i].core, MOVED);
+  }
+}
+
+static void sleep_on(_Atomic uint32_t *word, uint32_t seen, int seat) {
+  _Atomic int *core = seat < N_SEATS ? &seats[seat].core : NULL;
+  if (core) atomic_store(core, sched_getcpu());
+  atomic_fetch_add(&asleep, 1);
+  ocu_futex_wait(word, seen);
+  atomic_fetch_sub(&asleep, 1);
+  if (!core) return;
+  int was = atomic_load(core);
+  while (was == MOVING || !atomic_compare_exchange_strong(core, &was, AWAKE)) {
+    pause_cpu();
+    was = atomic_load(core);
+  }
+  if (was == MOVED) sched_setaffinity(0, sizeof allowed, &allowed);
+}
+
+static void *worker_main(void *number) {
+  int seat = (int)(intptr_t)number;
+  if (seat < N_SEATS) seats[seat].thread = (int)syscall(SYS_gettid);
   plain_floats();
-  for (;;) {
+  for (int64_t spin = SPIN_NS;;) {
     uint32_t seen = atomic_load(&posted);
     bool worked = false;
-    for (int i = 0; i < N_JOBS; i++) worked |= help(&jobs[i]);
-    if (worked || spin_while(&posted, seen)) continue;
-    atomic_fetch_add(&asleep, 1);
-    ocu_futex_wait(&posted, seen);
-    atomic_fetch_sub(&asleep, 1);
+    for (int i = 0; i < N_JOBS; i++) worked |= help(&jobs[i], &spin);
+    if (worked || spin_while(&posted, seen, spin)) continue;
+    spin = SPIN_NS;
+    sleep_on(&posted, seen, seat);
   }
   return NULL;
 }
 
 static void start_workers(void) {
-  for (int i = 1; i < ocu_cpu.threads; i++)
-    if (!ocu_thread_spawn(worker_main)) atomic_fetch_add(&n_workers, 1);
+  sched_getaffinity(0, sizeof allowed, &allowed);
+  for (int i = 0; i < N_SEATS; i++) atomic_store(&seats[i].core, AWAKE);
+  for (intptr_t i = 1; i < ocu_cpu.threads; i++)
+    if (!ocu_thread_spawn(worker_main, (void *)(i - 1))) atomic_fetch_add(&n_workers, 1);
 }
 
 static job *take_slot(void) {
@@ -161,7 +208,7 @@ static job *take_slot(void) {
 static void close_slot(job *j) {
   atomic_store(&j->open, 0);
   uint32_t users = atomic_load(&j->users);
-  while (users && spin_while(&j->users, users)) users = atomic_load(&j->users);
+  while (users && spin_while(&j->users, users, j->spin)) users = atomic_load(&j->users);
   if (users) {
     /* Asleep, so that a worker which lost its core to another process may have ours. */
     atomic_store(&j->waiting, 1);
@@ -177,13 +224,16 @@ static void run_shared(job *j, ocu_kernel fn, const ocu_work *w) {
   j->fn = fn;
   j->params = w->params;
   j->programs = w->programs;
+  int64_t spin = w->cost / ocu_cpu.threads / 2;
   j->step = step < most ? step : most;
+  j->spin = spin < SPIN_NS ? SPIN_NS : spin > SPIN_MOST_NS ? SPIN_MOST_NS : spin;
   j->scratch = (size_t)w->scratch;
   atomic_store_explicit(&j->next, 0, memory_order_relaxed);
   atomic_store(&j->open, 1);
   atomic_fetch_add(&posted, 1);
   if (atomic_load(&asleep)) {
     int64_t others = w->programs - 1, team = ocu_cpu.threads - 1;
+    send_away();
     ocu_futex_wake(&posted, (int)(others < team ? others : team));
   }
   share(j);

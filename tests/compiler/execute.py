@@ -62,9 +62,12 @@ def fenced(x: np.ndarray) -> np.ndarray:
 @functools.lru_cache(maxsize=256)
 def _code(kernel: Kernel, types: tuple, consts: tuple, target: Target, blocks: Blocks | None):
     code = compile(kernel.trace(dict(types), dict(consts)), target, blocks)
-    memory = mmap.mmap(-1, len(code.blob), prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    memory = mmap.mmap(-1, len(code.blob))
     memory.write(code.blob)
-    address = ctypes.addressof(ctypes.c_char.from_buffer(memory)) + code.entry
+    base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    if _libc.mprotect(base, len(code.blob), mmap.PROT_READ | mmap.PROT_EXEC):
+        raise OSError(ctypes.get_errno(), "mprotect")
+    address = base + code.entry
     return (
         code,
         memory,

@@ -1,5 +1,9 @@
 """Devices are named "cpu", "cpu:1"; OPENCU_CPU_DEVICES says how many there are."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 import opencu
@@ -71,3 +75,27 @@ if os.fork() == 0:
 os.wait()
 """
     assert "fork" in python(code)
+
+
+def in_process(code, **environment):
+    """What a fresh process prints, and its stderr."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
+        env={**os.environ, **environment},
+    )  # fmt: skip
+    return done.stdout.strip(), done.stderr
+
+
+CURRENT = "from opencu._core import lib; print(lib.ocu_alive(), lib.ocu_device_get())"
+
+
+def test_opencu_device_is_the_current_device_of_c_code():
+    out, _ = in_process(CURRENT, OPENCU_DEVICE="cpu:2", OPENCU_CPU_DEVICES="3")
+    assert out == "0 2"
+
+
+@pytest.mark.parametrize("name", ["cpu:1", "cpu:", "cpu:x", "gpu", "cpu:-1", "cpu:99999999999"])
+def test_a_device_that_does_not_exist_is_refused_with_what_to_do(name):
+    out, err = in_process(CURRENT, OPENCU_DEVICE=name)
+    assert out.startswith("3 ")
+    assert f"OPENCU_DEVICE is '{name}': expected cpu, or cpu:0 to cpu:0" in err

@@ -21,6 +21,7 @@ class CpuDriver:
     name = "cpu"
 
     def devices(self) -> int:
+        check(lib.ocu_alive())  # says why there is none
         return lib.ocu_device_count()
 
     def info(self, device: int) -> DeviceInfo:

@@ -26,7 +26,7 @@ ocu_status ocu_fail(ocu_status s, const char *format, ...) __attribute__((format
 
 /* ---- per thread; initial-exec keeps an access at one instruction ---- */
 typedef struct {
-  int device;
+  int chosen;            /* the current device + 1; 0: not chosen */
   int in_host_call;      /* inside a host function: waiting on a stream could never end */
   void *scratch;
   size_t scratch_bytes;

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core.h"
@@ -10,6 +11,8 @@ _Atomic int ocu_state = OCU_COLD;
 bool ocu_debug_launches, ocu_debug_times;
 ocu_device_info ocu_cpu;
 int ocu_n_devices = 1;
+static int first_device;                 /* of a thread that has not chosen one */
+static char bad_device[200];             /* why OPENCU_DEVICE cannot be obeyed */
 _Atomic int64_t ocu_plans_mapped, ocu_plans_stored, ocu_planner_calls;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -37,6 +40,23 @@ static bool listed(const char *list, const char *word) {
   return false;
 }
 
+/* OPENCU_DEVICE: "cpu", or "cpu:1" for a device that is not the first. */
+static bool choose_device(const char *name) {
+  if (!name || !*name || !strcmp(name, "cpu")) return true;
+  char *end = NULL;
+  bool number = !strncmp(name, "cpu:", 4) && name[4] >= '0' && name[4] <= '9';
+  long n = number ? strtol(name + 4, &end, 10) : -1;
+  if (n >= 0 && n < ocu_n_devices && !*end) {
+    first_device = (int)n;
+    return true;
+  }
+  snprintf(bad_device, sizeof bad_device,
+           "OPENCU_DEVICE is '%.50s': expected cpu, or cpu:0 to cpu:%d (OPENCU_CPU_DEVICES shows the "
+           "CPU as more devices)", name, ocu_n_devices - 1);
+  fprintf(stderr, "opencu: %s\n", bad_device);  /* a C program would only see a status */
+  return false;
+}
+
 /* Threads of ours outlive a dlclose of the library, so its code must stay mapped. */
 static void stay_loaded(void) {
   Dl_info self;
@@ -52,6 +72,10 @@ static void start(void) {
   ocu_debug_times = listed(debug, "times");
   ocu_debug_launches = ocu_debug_times || listed(debug, "launches");
   ocu_n_devices = env_int("OPENCU_CPU_DEVICES", 1, OCU_MAX_DEVICES);
+  if (!choose_device(getenv("OPENCU_DEVICE"))) {
+    started = OCU_INVALID_DEVICE;
+    return;
+  }
   int64_t available;
   ocu_machine_name(ocu_cpu.name, sizeof ocu_cpu.name);
   strcpy(ocu_cpu.target, ocu_machine_target());
@@ -71,6 +95,7 @@ ocu_status ocu_start(void) {
   if (atomic_load(&ocu_state) == OCU_DEAD)
     return ocu_fail(OCU_FORKED, "opencu was in use before fork(): its devices belong to the parent "
                                 "process; use them there, or start this process with exec");
+  if (started == OCU_INVALID_DEVICE) return ocu_fail(started, "%s", bad_device);
   if (started) return ocu_fail(started, "opencu could not reserve address space at its start; "
                                         "raise the limit on virtual memory (ulimit -v)");
   return OCU_OK;
@@ -102,11 +127,11 @@ ocu_status ocu_device_query(int device, ocu_device_info *out) {
 ocu_status ocu_device_set(int device) {
   OCU_ENTER();
   ocu_status e = ocu_check_device(device);
-  if (!e) ocu_self.device = device;
+  if (!e) ocu_self.chosen = device + 1;
   return e;
 }
 
-int ocu_device_get(void) { return ocu_self.device; }
+int ocu_device_get(void) { return ocu_self.chosen ? ocu_self.chosen - 1 : first_device; }
 
 ocu_status ocu_device_sync(int device) {
   OCU_ENTER();

@@ -1,4 +1,4 @@
-/* gemm.c - C = alpha op(A) op(B) + beta C: from a call to its class, and to the plan's arguments. */
+/* gemm.c - C = alpha op(A) op(B) + beta C: from a call to its class and its plan's arguments. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>

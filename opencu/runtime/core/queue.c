@@ -337,7 +337,7 @@ bool ocu_stream_idle(ocu_stream *s) {
 /* ---- streams ------------------------------------------------------------------------------- */
 
 ocu_stream *ocu_stream_get(ocu_stream *s) {
-  if (!s) return devices[ocu_self.device].legacy;
+  if (!s) return devices[ocu_device_get()].legacy;
   if (OCU_LIKELY(ocu_slab_holds(&slab, s) && atomic_load_explicit(&s->live, memory_order_acquire)))
     return s;
   ocu_fail(OCU_INVALID_HANDLE, "%p is not a stream, or was destroyed", (void *)s);

@@ -20,7 +20,7 @@ static void give_back(void *unused) {
   (void)unused;
   if (ocu_self.scratch) munmap(ocu_self.scratch, ocu_self.scratch_bytes);
   free(ocu_self.message);
-  ocu_self = (ocu_thread){.device = ocu_self.device};
+  ocu_self = (ocu_thread){.chosen = ocu_self.chosen};
 }
 
 static void make_key(void) { pthread_key_create(&owner, give_back); }

@@ -31,7 +31,7 @@ class Point:
 @dataclass(frozen=True)
 class Access:
     """Where a load or store puts a tile: element (i, j, ..) is at pointer + i * strides[0] + ..,
-    and exists if each index is below its limit (which may be negative, or beyond the tile)."""
+    and exists if each index is below its limit: the view's end or the tile's, maybe negative."""
 
     pointer: str
     strides: tuple[str, ...]  # in elements

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from opencu.compiler import dot, llvm
 from opencu.compiler.expressions import is_pure, reached, reads_elsewhere
 from opencu.compiler.llvm import constant, type_of
+from opencu.compiler.order import early_loads
 from opencu.compiler.points import Access, Point, Points
 from opencu.compiler.simplify import simplify
 from opencu.drivers.interface import Target
@@ -45,6 +46,7 @@ class Vector:
     f: llvm.Function = field(default_factory=llvm.Function)
     views: dict[Value, ViewRef] = field(default_factory=dict)
     nests: dict[Value, dot.Nest] = field(default_factory=dict)  # dots that wait for their store
+    early: set[Value] = field(default_factory=set)  # loads that cannot wait for their use
     scratch: int = 0
 
     def __post_init__(self) -> None:
@@ -133,6 +135,10 @@ class Vector:
 
     def op_load(self, op: Op) -> None:
         self.points.access[op.result] = self.access(op, op.result.type)
+        if op.result in self.early:
+            memory = self.memory(op.result.type)
+            self.put(op.result, memory)
+            self.points.access[op.result] = memory
 
     def access(self, op: Op, tile: Tile) -> Access:
         """The place of a load or store."""
@@ -140,7 +146,7 @@ class Vector:
         pointer, limits = view.pointer, []
         for v, s, size, stride in zip(op.operands[1:], tile.shape, view.sizes, view.strides):
             start = f.mul(self.scalars[v], str(s))
-            limits.append(f.sub(size, start))
+            limits.append(f.min(f.sub(size, start), str(s)))
             pointer = f.offset(pointer, f.mul(start, stride), tile.dtype.bytes)
         return Access(pointer, view.strides, tuple(limits))
 
@@ -303,7 +309,7 @@ class Vector:
 def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) -> Lowered:
     """The LLVM IR of a kernel for a vector target; blocks: how its dots are register-blocked."""
     simplify(function)
-    state = Vector(target, blocks)
+    state = Vector(target, blocks, early=early_loads(function.body))
     f = state.f
     count = 0
 

@@ -110,6 +110,24 @@ def test_a_dot_without_a_loop_starts_from_its_accumulator(target):
 
 
 @tile.kernel
+def tiled_dot(a, b, c, M: int, N: int, K: int):
+    i, j = tile.pid(0), tile.pid(1)
+    acc = tile.full((M, N), 0, a.dtype)
+    for k in range(tile.cdiv(a.shape[1], K)):
+        acc = tile.dot(tile.load(a, (i, k), (M, K)), tile.load(b, (k, j), (K, N)), acc)
+    tile.store(c, (i, j), acc)
+
+
+@targets
+@pytest.mark.parametrize("packed", [True, False])
+def test_tiles_need_not_be_whole_register_blocks(target, packed):
+    a, b, c = (operand(*s, "rows", "f8") for s in ((30, 21), (21, 45), (30, 45)))
+    blocks = Blocks(*SHAPES[target]["f8"], pack_a=packed, pack_b=packed)
+    run(tiled_dot, target, (5, 3), [a[0], b[0], c[0]], blocks, M=7, N=17, K=5)
+    close(c, a @ b, 21, "f8")
+
+
+@tile.kernel
 def two_uses(a, b, c, d, M: int, N: int, K: int):
     """The accumulator goes to two places, so it cannot be fused into either."""
     acc = tile.full((M, N), 0, a.dtype)

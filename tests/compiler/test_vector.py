@@ -294,3 +294,63 @@ def test_an_index_beyond_its_axis_touches_nothing(target, i):
     x, y = RNG.standard_normal((2, 20, 4))
     ours, oracle = both(one_column, target, (1,), [x, y, i], 1, N=24)
     np.testing.assert_array_equal(ours, oracle)
+
+
+@tile.kernel
+def count_tiles(y, N: int):
+    """Tiles of a size that no vector divides: each must stop at its own end."""
+    i = tile.pid(0)
+    tile.store(y, i, tile.full(N, tile.cast(i, y.dtype), y.dtype))
+
+
+@targets
+@pytest.mark.parametrize("size", [3, 7, 13, 20])
+def test_a_tile_writes_nothing_beyond_its_own_end(target, size):
+    ours, oracle = both(count_tiles, target, (5,), [np.zeros(5 * size)], 0, N=size)
+    np.testing.assert_array_equal(ours, oracle)
+
+
+@tile.kernel
+def use_after_store(x, y, N: int):
+    v = tile.load(x, 0, N)
+    tile.store(x, 0, v + 1)
+    tile.store(y, 0, v)
+
+
+@tile.kernel
+def use_in_storing_loop(x, y, N: int):
+    v = tile.load(x, 0, N)
+    for i in range(3):
+        tile.store(x, 0, v * 2)
+        tile.store(y, i, v)
+
+
+@tile.kernel
+def carried_over_store(x, y, N: int):
+    v = tile.load(x, 0, N)
+    for _i in range(3):
+        w = tile.load(x, 0, N)
+        tile.store(x, 0, v + w)
+        v = w * 2
+    tile.store(y, 0, v)
+
+
+@tile.kernel
+def use_after_branch(x, y, N: int):
+    v = tile.load(x, 0, N)
+    if x.shape[0] > 3:
+        tile.store(x, 0, v + 1)
+        tile.store(y, 1, v)
+    tile.store(y, 0, v)
+
+
+@targets
+@pytest.mark.parametrize(
+    "kernel", [use_after_store, use_in_storing_loop, carried_over_store, use_after_branch],
+    ids=lambda k: k.__name__,
+)  # fmt: skip
+def test_a_value_that_was_loaded_survives_a_store(target, kernel):
+    for out in (0, 1):
+        x, y = np.arange(20.0), np.zeros(60)
+        ours, oracle = both(kernel, target, (1,), [x, y], out, N=20)
+        np.testing.assert_array_equal(ours, oracle)

@@ -64,12 +64,12 @@ GEMM = {
     "x86-64-avx2": _table(
         f32={
             "packed": Tiles(768, 1024, 384, Blocks(6, 16, 144), 45),
-            "small": _direct(6, 16, 132, 128, 20),
+            "small": _direct(6, 16, 132, 128, 30),
             "rows": _streamed(8, 4096, 20),
         },
         f64={
             "packed": Tiles(768, 1024, 256, Blocks(6, 8, 72), 22),
-            "small": _direct(6, 8, 132, 128, 10),
+            "small": _direct(6, 8, 132, 128, 16),
             "rows": _streamed(4, 2048, 10),
         },
     ),
@@ -77,12 +77,12 @@ GEMM = {
     "x86-64-avx512": _table(
         f32={
             "packed": Tiles(960, 1152, 480, Blocks(12, 32, 240), 45),
-            "small": _direct(12, 32, 132, 128, 20),
+            "small": _direct(12, 32, 132, 128, 30),
             "rows": _streamed(16, 4096, 20),
         },
         f64={
             "packed": Tiles(960, 1152, 480, Blocks(8, 24, 120, unroll=2), 22),
-            "small": _direct(8, 24, 128, 144, 10),
+            "small": _direct(8, 24, 128, 144, 16),
             "rows": _streamed(8, 2048, 10),
         },
     ),

@@ -21,7 +21,7 @@ enum { BUCKET_PACKED = 0, BUCKET_SMALL = 1, BUCKET_ROWS = 2 };
 
 static uint8_t bucket(int64_t m, int64_t n, int64_t k) {
   if (m <= 8 && n >= 64) return BUCKET_ROWS;
-  if (m <= 128 && n <= 128 && k <= 128 && m * n * k <= 64 * 64 * 64) return BUCKET_SMALL;
+  if (m <= 128 && n <= 128 && k <= 128 && m * n * k <= 112 * 112 * 112) return BUCKET_SMALL;
   return BUCKET_PACKED;
 }
 

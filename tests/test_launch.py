@@ -70,3 +70,42 @@ def test_bad_launches_are_refused(args, consts, error, message):
 def test_only_kernels_are_launched():
     with pytest.raises(TypeError, match="marked with @tile.kernel"):
         launch(len, (1,))
+
+
+def test_read_only_memory_is_not_stored_to():
+    y = np.zeros(4)
+    y.flags.writeable = False
+    for out in (y, np.frombuffer(bytes(32)), opencu.asarray(y)):
+        with pytest.raises(ValueError, match="y is read-only: the kernel stores to it"):
+            launch(saxpy, (1,), np.ones(4), out, 1.0, N=4)
+    launch(saxpy, (1,), y, np.zeros(4), 1.0, N=4)
+
+
+@tile.kernel
+def slow(x, n, N: int):
+    for _i in range(n):
+        tile.store(x, 0, tile.load(x, 0, N) + 1)
+
+
+def test_memory_waits_for_the_launches_that_use_it():
+    x = opencu.zeros((64,))
+    launch(slow, (1,), x, 200_000, N=64)
+    assert np.asarray(x)[0] == 200_000
+    stream = opencu.Stream()
+    x = opencu.zeros((64,))
+    launch(slow, (1,), x, 200_000, N=64, stream=stream)
+    del x
+    y = opencu.zeros((64,))
+    opencu.synchronize()
+    assert not np.asarray(y).any()
+
+
+def test_equal_constants_of_other_types_are_other_classes():
+    @tile.kernel
+    def add(x, N: int, A):
+        tile.store(x, 0, tile.load(x, 0, N) + A)
+
+    x = np.zeros(4, "i8")
+    launch(add, (1,), x, N=4, A=2)
+    with pytest.raises(tile.KernelError, match=r"the constant 2\.0 does not fit i64"):
+        launch(add, (1,), x, N=4, A=2.0)

@@ -141,6 +141,7 @@ def _scalar(name: str, value: Any, code: int) -> Any:
             return ready
     elif not isinstance(value, numbers.Real):
         raise TypeError(f"{name} is {value!r}: expected a real number")
+    value = value if isinstance(value, int) else float(value)  # numpy's would overflow in their own
     if LARGEST[code] < abs(value) < math.inf:
         raise ValueError(f"{name} is {value!r}: expected at most {LARGEST[code]:.4g} in magnitude")
     return ffi.new(SCALARS[code], [float(value)])

@@ -19,8 +19,10 @@ from typing import NamedTuple
 
 from opencu.compiler.expressions import (
     is_pure,
+    loads,
     reached,
     reads_elsewhere,
+    root_view,
     uses,
     zero_outside,
 )
@@ -45,6 +47,10 @@ class Blocks:
     unroll: int = 4  # steps of k
     pack_a: bool = True
     pack_b: bool = True
+
+    def __post_init__(self) -> None:
+        if min(self.mr, self.nr, self.unroll) < 1 or self.mc < 0 or self.mc % self.mr:
+            raise ValueError(f"{self}: expected mr, nr, unroll >= 1 and mc a multiple of mr")
 
 
 class Nest(NamedTuple):
@@ -71,7 +77,9 @@ class Nest(NamedTuple):
         return Nest(dots[0], op, op.result) if ok and acc not in dots[0].operands[:2] else None
 
     def fuse(self, rest: list[Op]) -> bool:
-        """Is the result used by one store only, with nothing in between that must come first?"""
+        """Is the result used by one store only, with nothing in between that must come first? The
+        nest then stores while it still reads a and b, which must not be the stored view's."""
+        read = {root_view(x.op.operands[0]) for v in self.dot.operands[:2] for x in loads(v)}
         derived, store = {self.result}, None
         for op in rest:
             used = bool(derived & uses(op))
@@ -84,6 +92,7 @@ class Nest(NamedTuple):
                     or op.operands[-1].type.shape != self.result.type.shape
                     or reads_elsewhere(op)
                     or derived & set(op.operands[:-1])
+                    or root_view(op.operands[0]) in read
                 ):
                     return False
                 store = op

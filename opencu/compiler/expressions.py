@@ -1,6 +1,6 @@
 """Questions about tile expressions: what a value is computed from, and what it touches."""
 
-from opencu.tile.ir import Op, Tile, Value
+from opencu.tile.ir import Block, Op, Tile, Value
 
 PURE = {
     "const",
@@ -54,14 +54,20 @@ def root_view(v: Value) -> Value:
     return v
 
 
+def stored_views(block: Block) -> set[Value]:
+    """The parameters that a block's stores write to, those of its inner blocks included."""
+    found = {root_view(op.operands[0]) for op in block.ops if op.name == "store"}
+    return found.union(*(stored_views(b) for op in block.ops for b in op.blocks))
+
+
 def reads_elsewhere(store: Op) -> bool:
     """Does the stored value load from the memory it overwrites, at another place?"""
-    place = store.operands[:-1]
+    place, shape = store.operands[:-1], store.operands[-1].type.shape
     return any(
         v.op is not None
         and v.op.name == "load"
         and root_view(v.op.operands[0]) is root_view(place[0])
-        and v.op.operands != place
+        and (v.op.operands != place or v.type.shape != shape)
         for v in reached(store.operands[-1])
     )
 

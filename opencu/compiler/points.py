@@ -179,12 +179,17 @@ class Points:
         return self.f.let(f"{prefix}{fn} {t} {x[0]}, {x[1]}")
 
     def _divide(self, fn: str, dtype, t: str, x: list[str], width: int) -> str:
-        """Division that rounds down; by zero it gives some value, since a trap would be worse."""
+        """Division that rounds down. What would trap gives some value: x / 0, and the least
+        integer / -1 (the quotient by -1 is a negation, which wraps)."""
         let, zero, one = self.f.let, *(self.f.splat(c, dtype, width) for c in "01")
         i1 = "i1" if width == 1 else f"<{width} x i1>"
         by_zero = let(f"icmp eq {t} {x[1]}, {zero}")
-        d = let(f"select {i1} {by_zero}, {t} {one}, {t} {x[1]}")
+        minus = self.f.splat("-1", dtype, width)
+        negates = let(f"icmp eq {t} {x[1]}, {minus}")
+        unsafe = let(f"or {i1} {by_zero}, {negates}")
+        d = let(f"select {i1} {unsafe}, {t} {one}, {t} {x[1]}")
         q, r = let(f"sdiv {t} {x[0]}, {d}"), let(f"srem {t} {x[0]}, {d}")
+        q = let(f"select {i1} {negates}, {t} {let(f'sub {t} {zero}, {q}')}, {t} {q}")
         signs = let(f"xor {t} {r}, {d}")
         down = let(f"icmp slt {t} {signs}, {zero}")
         inexact = let(f"icmp ne {t} {r}, {zero}")

@@ -32,7 +32,7 @@ def _share(block: Block, known: dict[Any, Op], same: dict[Value, Value]) -> None
         key = (
             op.name,
             tuple(op.operands),
-            tuple(sorted(op.attrs.items())),
+            repr(sorted(op.attrs.items())),
             tuple(r.type for r in op.results),
         )
         if is_pure(op) and op.name not in ("load", "if", "yield"):

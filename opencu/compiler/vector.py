@@ -145,7 +145,12 @@ class Vector:
         f, view = self.f, self.views[op.operands[0]]
         pointer, limits = view.pointer, []
         for v, s, size, stride in zip(op.operands[1:], tile.shape, view.sizes, view.strides):
-            start = f.mul(self.scalars[v], str(s))
+            # An index beyond the view, below zero included, makes a place with nothing in bounds.
+            index = self.scalars[v]
+            if index != "0":
+                inside = f.let(f"icmp ult i64 {index}, {size}")
+                index = f.let(f"select i1 {inside}, i64 {index}, i64 {size}")
+            start = f.mul(index, str(s))
             limits.append(f.min(f.sub(size, start), str(s)))
             pointer = f.offset(pointer, f.mul(start, stride), tile.dtype.bytes)
         return Access(pointer, view.strides, tuple(limits))

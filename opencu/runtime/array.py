@@ -45,7 +45,7 @@ class Memory:
 
     def wait(self) -> None:
         """Wait for the work on this memory."""
-        if isinstance(self.last, Stream):
+        if isinstance(self.last, Stream) and self.last.handle is not None:
             self.last.synchronize()
         elif self.last is not None:
             self.device.synchronize()
@@ -56,9 +56,9 @@ class Memory:
             return  # a forked child: it is the parent's
         if self.owner is not None:
             self.wait()
-        elif isinstance(self.last, Stream):
+        elif isinstance(self.last, Stream) and self.last.handle is not None:
             check(lib.ocu_free_async(self.last.handle, ffi.cast("void *", self.ptr)))
-        elif self.last is not MANY and lib.ocu_device_get() == self.device.index:
+        elif self.last in (None, DEFAULT) and lib.ocu_device_get() == self.device.index:
             check(lib.ocu_free_async(NULL, ffi.cast("void *", self.ptr)))
         else:
             self.device.driver.free(self.ptr)

@@ -14,14 +14,17 @@ from typing import Any
 import numpy as np
 
 from opencu.compiler import Blocks, compile
+from opencu.compiler.expressions import stored_views
 from opencu.compiler.simplify import simplify
 from opencu.drivers.cpu import TARGETS
 from opencu.drivers.status import check, ffi, lib
 from opencu.runtime import plan as plans
-from opencu.runtime.array import Array
+from opencu.runtime.array import DEFAULT, Array
+from opencu.runtime.device import current, host_device
+from opencu.runtime.stream import handle_on
 from opencu.tile import Kernel, Scalar, View, dtypes
 
-_specs: dict[Any, bytes] = {}
+_specs: dict[Any, tuple[bytes, set[str]]] = {}  # the spec; the parameters that are stored to
 
 
 def _view_type(x: Any, strides: Sequence[int]) -> View:
@@ -66,8 +69,8 @@ def launch(
     """
     if not isinstance(kernel, Kernel):
         raise TypeError(f"kernel: expected a function marked with @tile.kernel, got {kernel!r}")
-    if not 1 <= len(grid) <= 3 or any(g < 0 for g in grid):
-        raise ValueError(f"grid {tuple(grid)}: expected one to three sizes >= 0")
+    if not isinstance(grid, (tuple, list)) or not 1 <= len(grid) <= 3 or min(grid) < 0:
+        raise ValueError(f"grid is {grid!r}: expected a tuple of one to three sizes >= 0")
     default = next(
         (
             dtypes.of(x.dtype)
@@ -92,21 +95,33 @@ def launch(
         target,
         blocks,
         tuple((n, t) for n, (t, _) in flat.items()),
-        tuple(sorted(consts.items())),
+        tuple((n, type(v), v) for n, v in sorted(consts.items())),
     )
-    spec = _specs.get(key)
-    if spec is None:
+    known = _specs.get(key)
+    if known is None:
         types = {n: t for n, (t, _) in flat.items()}
-        spec = _specs[key] = _plan(kernel, types, consts, blocks, target, len(words))
+        known = _specs[key] = _plan(kernel, types, consts, blocks, target, len(words))
+    spec, stored = known
+    for name, x in zip(names, args):
+        if name in stored and not (x.flags.writeable if isinstance(x, np.ndarray) else x.writable):
+            raise ValueError(f"{name} is read-only: the kernel stores to it")
+    arrays = [x for x in args if isinstance(x, Array)]
+    device = arrays[0].device if arrays else host_device()
+    for x in arrays:
+        if x.device is not device:
+            raise ValueError(f"an array is on {x.device.name}: expected {device.name}, as another")
     on_host = any(isinstance(x, np.ndarray) for x in args)
     flags = lib.OCU_CALL_NO_PLANNER | (lib.OCU_CALL_SYNC if on_host else 0)
-    handle = stream.handle if stream is not None else ffi.NULL
-    check(lib.ocu_call(handle, ffi.new("ocu_spec *", [spec]), words, len(words), flags))
+    with current(device):
+        handle = handle_on(device, stream)
+        for x in arrays:
+            x.memory.use(stream or DEFAULT)
+        check(lib.ocu_call(handle, ffi.new("ocu_spec *", [spec]), words, len(words), flags))
 
 
 def _plan(
     kernel: Kernel, types: dict, consts: dict, blocks: Blocks | None, target: str, n_args: int
-) -> bytes:
+) -> tuple[bytes, set[str]]:
     """Compile a class of launches; its spec, named by a hash of the simplified IR."""
     function = simplify(kernel.trace(types, consts))
     text = f"{function} {blocks}".encode()
@@ -120,4 +135,4 @@ def _plan(
         plan = plans.Plan(slots, [plans.Launch(code, programs, long, params)])
         data = plans.write(plan, spec, TARGETS[target])
         check(lib.ocu_plan_store(data, len(data)))
-    return spec
+    return spec, {v.name for v in stored_views(function.body)}

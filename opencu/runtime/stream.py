@@ -50,6 +50,7 @@ class Stream:
     def __del__(self, destroy=lib.ocu_stream_destroy) -> None:
         if hasattr(self, "handle"):
             destroy(self.handle)
+            self.handle = None  # memory that is collected in the same cycle looks at it
 
     def __repr__(self) -> str:
         return f"<opencu.Stream {self.ptr:#x} on {self.device.name}>"

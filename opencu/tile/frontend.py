@@ -7,11 +7,14 @@ Python function is inlined, so helpers and hooks are ordinary functions.
 
 import ast
 import inspect
+import math
 import operator
 import textwrap
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from opencu.tile.dtypes import DType, bool_, f32, i64
 from opencu.tile.ir import (
@@ -106,8 +109,15 @@ kernel = Kernel
 
 class _Source:
     def __init__(self, function: Callable):
-        self.file = inspect.getsourcefile(function) or "?"
-        lines, self.first = inspect.getsourcelines(function)
+        code = function.__code__
+        self.file = code.co_filename
+        try:
+            lines, self.first = inspect.getsourcelines(function)
+        except OSError:
+            raise KernelError(
+                (self.file, code.co_firstlineno),
+                f"the source of {function.__name__} cannot be read: write kernels in a file",
+            ) from None
         self.tree = ast.parse(textwrap.dedent("".join(lines))).body[0]
         if not isinstance(self.tree, ast.FunctionDef):
             raise KernelError((self.file, self.first), "expected a function made with def")
@@ -125,6 +135,14 @@ def _source(function: Callable) -> _Source:
     if key not in _sources or function.__closure__:
         _sources[key] = _Source(function)
     return _sources[key]
+
+
+def _fits(x: bool | int | float, dtype: DType) -> bool:
+    if dtype.kind == "i":
+        return not isinstance(x, float) and -(1 << dtype.bits - 1) <= x < 1 << dtype.bits - 1
+    if dtype.kind == "b":
+        return isinstance(x, bool)
+    return not math.isfinite(x) or abs(x) <= np.finfo(dtype.numpy).max
 
 
 def is_static(x: Any) -> bool:
@@ -158,7 +176,7 @@ class Tracer:
             self.fail(f"expected a number or a tile, got {x!r}")
         natural = bool_ if isinstance(x, bool) else i64 if isinstance(x, int) else f32
         dtype = dtype or natural
-        if isinstance(x, float) and dtype.kind != "f":
+        if not _fits(x, dtype):
             self.fail(f"the constant {x} does not fit {dtype}")
         return self.b.one("const", [], Scalar(dtype), value=float(x) if dtype.kind == "f" else x)
 
@@ -240,7 +258,10 @@ class Tracer:
                 self.fail(
                     f"{type(s).__name__.lower()} statements are not part of the kernel language"
                 )
-            method(s)
+            try:
+                method(s)
+            except (TypeError, ValueError, ArithmeticError, AttributeError, LookupError) as error:
+                self.fail(f"{type(error).__name__}: {error}")
         return None
 
     def stmt_Pass(self, s: ast.Pass) -> None:
@@ -315,6 +336,9 @@ class Tracer:
             bounds.insert(0, self.index(0))
         if len(bounds) == 2:
             bounds.append(self.index(1))
+        step = self.expr(call.args[2]) if len(call.args) == 3 else 1
+        if not is_static(step) or step < 1:
+            self.fail("expected a range whose step is a constant of at least 1")
         names = [n for n in sorted(_assigned(s.body)) if n in self.scope]
         start = [self.value(self.scope[n]) for n in names]
         outer, before = self.b.block, dict(self.scope)

@@ -99,7 +99,7 @@ class _Program:
         """The part of a tile that lies in the view, as slices of the view and of the tile."""
         inside, part = [], []
         for i, s, size in zip(index, shape, view.shape):
-            lo, hi = i * s, min((i + 1) * s, size)
+            lo, hi = int(i) * s, min((int(i) + 1) * s, size)
             clipped = min(max(lo, 0), size)
             inside.append(slice(clipped, max(hi, clipped)))
             part.append(slice(clipped - lo, max(hi, clipped) - lo))

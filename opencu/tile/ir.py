@@ -317,7 +317,7 @@ def _print(function: Function) -> Iterator[str]:
     names: dict[Value, str] = {}
 
     def name(v: Value) -> str:
-        return names.setdefault(v, f"%{v.name or len(names)}")
+        return names.setdefault(v, f"%{len(names)}{v.name and '_' + v.name}")
 
     def block(b: Block, indent: str) -> Iterator[str]:
         for op in b.ops:

@@ -210,3 +210,27 @@ def test_the_main_loop_of_gemm_is_fma_only_and_spills_nothing(target, dtype):
     main = [part for part in loops if part.count(fma) == wanted]
     assert len(main) == 1
     assert not [line for line in main[0].splitlines() if "%rsp" in line and "mm" in line]
+
+
+@tile.kernel
+def in_place(x, b, M: int, N: int):
+    acc = tile.full((M, N), 0, x.dtype)
+    for k in range(1):
+        acc = tile.dot(tile.load(x, (0, k), (M, N)), tile.load(b, (k, 0), (N, N)), acc)
+    tile.store(x, (0, 0), acc)
+
+
+@targets
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_product_may_overwrite_its_operand(target, packed):
+    x, b = (operand(32, 32, "rows", "f8") for _ in range(2))
+    want = x @ b
+    blocks = Blocks(*SHAPES[target]["f8"], pack_a=packed, pack_b=packed)
+    run(in_place, target, (1,), [x[0], b[0]], blocks, M=32, N=32)
+    close(x, want, 32, "f8")
+
+
+@pytest.mark.parametrize("wrong", [{"mr": 0}, {"nr": -8}, {"unroll": 0}, {"mc": 6}])
+def test_register_blocks_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ValueError, match="expected mr, nr, unroll >= 1 and mc a multiple of mr"):
+        Blocks(**{"mr": 4, "nr": 16, **wrong})

@@ -354,3 +354,55 @@ def test_a_value_that_was_loaded_survives_a_store(target, kernel):
         x, y = np.arange(20.0), np.zeros(60)
         ours, oracle = both(kernel, target, (1,), [x, y], out, N=20)
         np.testing.assert_array_equal(ours, oracle)
+
+
+@tile.kernel
+def at_index(x, y, i, N: int):
+    tile.store(y, i, tile.load(x, i, N) + 1)
+
+
+@targets
+@pytest.mark.parametrize("i", [-1, 0, 2, 3, 1 << 61, -(1 << 61)])
+def test_a_tile_index_beyond_the_view_touches_nothing(target, i):
+    x, y = RNG.standard_normal((2, 40))
+    ours, oracle = both(at_index, target, (1,), [x[8:32], y[8:32], i], 1, N=8)
+    np.testing.assert_array_equal(ours, oracle)
+    y2 = y.copy()
+    run(at_index, target, (1,), [x[8:32], y2[8:32], i], N=8)
+    np.testing.assert_array_equal(y2[:8], y[:8])
+    np.testing.assert_array_equal(y2[32:], y[32:])
+
+
+@targets
+@pytest.mark.parametrize("dtype", ["i4", "i8"])
+@pytest.mark.parametrize("name", ["floordiv", "mod"])
+def test_integer_division_never_traps(target, dtype, name):
+    x = np.array([np.iinfo(dtype).min, 5, -5, 0], dtype)
+    y = np.array([-1, 0, -1, 0], dtype)
+    z = np.zeros_like(x)
+    run(apply_binary, target, (1,), [x, y, z], N=4, fn=BINARY[name])
+    assert z[2] == (5 if name == "floordiv" else 0)
+
+
+@tile.kernel
+def first_row_plus(x, N: int):
+    tile.store(x, (0, 0), tile.load(x, (0, 0), (N, N)) + tile.load(x, (0, 0), (1, N)))
+
+
+@targets
+def test_a_broadcast_row_is_read_before_it_is_overwritten(target):
+    ours, oracle = both(first_row_plus, target, (1,), [RNG.standard_normal((8, 8))], 0, N=8)
+    np.testing.assert_array_equal(ours, oracle)
+
+
+@tile.kernel
+def signed_zeros(x, y, N: int):
+    v = tile.load(x, 0, N)
+    tile.store(y, 0, v / tile.full(N, 0.0, tile.f64))
+    tile.store(y, 1, v / tile.full(N, -0.0, tile.f64))
+
+
+@targets
+def test_zeros_keep_their_signs(target):
+    ours, oracle = both(signed_zeros, target, (1,), [np.ones(4), np.zeros(8)], 1, N=4)
+    np.testing.assert_array_equal(ours, oracle)

@@ -200,3 +200,14 @@ def test_a_cgroup_v1_limits_memory_and_cores(machine, tmp_path):
         "sys/fs/cgroup/cpu/job/cpu.cfs_period_us": "100000\n",
     }
     assert machine(tmp_path, MEMINFO | files) == [3 << 20, 0, 1]
+
+
+@pytest.mark.parametrize("size", [1, 100, 5000, 3 * MIB + 5])
+def test_the_slack_behind_an_allocation_is_not_part_of_it(core, size):
+    p = core.new(size)
+    for beyond in (0, 1, 100):
+        for count in (1, 512, 1 << 40):
+            assert core.accessible(p + size + beyond, count, write=True) == "ILLEGAL_ADDRESS"
+    assert core.query(p + size).freed == 1
+    assert core.accessible(p + size - 1, 1) == "OK"
+    assert core.drop(p) == "OK"

@@ -71,7 +71,7 @@ def test_range_has_a_start_and_a_step(n):
 def test_the_ir_prints_and_verifies():
     function = counted.trace({"y": ROW, "n": Scalar(tile.i64)}, {"N": 2})
     verify(function)
-    assert "for" in str(function) and "kernel counted(%y: view<f32 strides 1>" in str(function)
+    assert "for" in str(function) and "kernel counted(%0_y: view<f32 strides 1>" in str(function)
 
 
 def test_a_kernel_is_not_called_like_a_function():

@@ -98,6 +98,7 @@ typedef struct {
 extern const ocu_driver ocu_cpu_driver;
 
 /* ---- workers.c ---- */
+void ocu_team_start(void);
 ocu_status ocu_team_run(ocu_kernel fn, const ocu_work *w);
 
 /* ---- pool.c ---- */

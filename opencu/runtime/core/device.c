@@ -82,6 +82,7 @@ static void start(void) {
   ocu_machine_caches(&ocu_cpu.l1, &ocu_cpu.l2, &ocu_cpu.l3);
   ocu_machine_memory("", &ocu_cpu.memory_total, &available);
   ocu_cpu.cores = ocu_machine_cores("");
+  ocu_team_start();
   ocu_cpu.threads = env_int("OPENCU_THREADS", ocu_cpu.cores, 1024);
   started = ocu_pool_start();
   if (!started) started = ocu_queue_start();

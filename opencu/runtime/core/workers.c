@@ -48,8 +48,8 @@ enum { AWAKE = -1, MOVING = -2, MOVED = -3, N_SEATS = 64 };
 static struct {
   _Atomic int core;
   int thread;
+  cpu_set_t allowed;   /* what it was moved from, and goes back to */
 } seats[N_SEATS];
-static cpu_set_t allowed;
 static pthread_once_t workers_once = PTHREAD_ONCE_INIT;
 
 static inline void pause_cpu(void) {
@@ -144,17 +144,27 @@ static bool help(job *j, int64_t *spin) {
   return worked;
 }
 
+static cpu_set_t cores;   /* the process's; the first caller may have been pinned since */
+
+void ocu_team_start(void) {
+  if (sched_getaffinity(0, sizeof cores, &cores)) CPU_ZERO(&cores);
+}
+
 static void send_away(void) {
   int here = sched_getcpu(), n = ocu_cpu.threads - 1;
-  cpu_set_t elsewhere = allowed;
-  if (here < 0 || !CPU_ISSET(here, &elsewhere)) return;
-  CPU_CLR(here, &elsewhere);
-  if (!CPU_COUNT(&elsewhere)) return;
   for (int i = 0; i < n && i < N_SEATS; i++) {
     int core = here;
-    if (!atomic_compare_exchange_strong(&seats[i].core, &core, MOVING)) continue;
-    sched_setaffinity(seats[i].thread, sizeof elsewhere, &elsewhere);
-    atomic_store(&seats[i].core, MOVED);
+    if (here < 0 || !atomic_compare_exchange_strong(&seats[i].core, &core, MOVING)) continue;
+    cpu_set_t elsewhere;
+    int moved = AWAKE;
+    if (!sched_getaffinity(seats[i].thread, sizeof elsewhere, &elsewhere)) {
+      seats[i].allowed = elsewhere;
+      CPU_CLR(here, &elsewhere);
+      if (CPU_COUNT(&elsewhere) &&
+          !sched_setaffinity(seats[i].thread, sizeof elsewhere, &elsewhere))
+        moved = MOVED;
+    }
+    atomic_store(&seats[i].core, moved);
   }
 }
 
@@ -167,15 +177,16 @@ static void sleep_on(_Atomic uint32_t *word, uint32_t seen, int seat) {
   if (!core) return;
   int was = atomic_load(core);
   while (was == MOVING || !atomic_compare_exchange_strong(core, &was, AWAKE)) {
-    pause_cpu();
+    sched_yield();  /* the sender may have lost its core in the middle of it */
     was = atomic_load(core);
   }
-  if (was == MOVED) sched_setaffinity(0, sizeof allowed, &allowed);
+  if (was == MOVED) sched_setaffinity(0, sizeof seats->allowed, &seats[seat].allowed);
 }
 
 static void *worker_main(void *number) {
   int seat = (int)(intptr_t)number;
   if (seat < N_SEATS) seats[seat].thread = (int)syscall(SYS_gettid);
+  if (CPU_COUNT(&cores)) sched_setaffinity(0, sizeof cores, &cores);
   plain_floats();
   for (int64_t spin = SPIN_NS;;) {
     uint32_t seen = atomic_load(&posted);
@@ -189,7 +200,6 @@ static void *worker_main(void *number) {
 }
 
 static void start_workers(void) {
-  sched_getaffinity(0, sizeof allowed, &allowed);
   for (int i = 0; i < N_SEATS; i++) atomic_store(&seats[i].core, AWAKE);
   for (intptr_t i = 1; i < ocu_cpu.threads; i++)
     if (!ocu_thread_spawn(worker_main, (void *)(i - 1))) atomic_fetch_add(&n_workers, 1);

@@ -74,7 +74,7 @@ struct cublasContext handles[HANDLES];
 static atomic_uint next_handle;
 
 cublasStatus_t cublasCreate_v2(cublasHandle_t *handle) {
-  if (!handle) return CUBLAS_STATUS_INVALID_VALUE;
+  if (!OUT(handle)) return CUBLAS_STATUS_INVALID_VALUE;
   ocu_status status = ocu_alive();
   if (status != OCU_OK) return finish(status, "cublasCreate_v2");
   for (int i = 0; i < HANDLES; i++) {
@@ -104,7 +104,7 @@ cublasStatus_t cublasDestroy_v2(cublasHandle_t handle) {
 
 cublasStatus_t cublasGetProperty(libraryPropertyType type, int *value) {
   const int parts[] = {OPENCU_CUDA_MAJOR, VERSION_MINOR, VERSION_PATCH};
-  if (!value || (unsigned)type > PATCH_LEVEL) return CUBLAS_STATUS_INVALID_VALUE;
+  if (!OUT(value) || (unsigned)type > PATCH_LEVEL) return CUBLAS_STATUS_INVALID_VALUE;
   *value = parts[type];
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -112,7 +112,7 @@ cublasStatus_t cublasGetProperty(libraryPropertyType type, int *value) {
 /* As documented, the version needs no handle. */
 cublasStatus_t cublasGetVersion_v2(cublasHandle_t handle, int *version) {
   (void)handle;
-  if (!version) return CUBLAS_STATUS_INVALID_VALUE;
+  if (!OUT(version)) return CUBLAS_STATUS_INVALID_VALUE;
   *version = OPENCU_CUDA_MAJOR * 10000 + VERSION_MINOR * 100 + VERSION_PATCH;
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -135,7 +135,7 @@ size_t cublasGetCudartVersion(void) { return CUDART; }
   }
 #define GETTER(function, type, field) \
   cublasStatus_t function(cublasHandle_t handle, type *value) { \
-    CHECK(value); \
+    CHECK(OUT(value)); \
     *value = handle->field; \
     return CUBLAS_STATUS_SUCCESS; \
   }
@@ -202,7 +202,7 @@ cublasStatus_t cublasSetLoggerCallback(cublasLogCallback userCallback) {
 }
 
 cublasStatus_t cublasGetLoggerCallback(cublasLogCallback *userCallback) {
-  if (!userCallback) return CUBLAS_STATUS_INVALID_VALUE;
+  if (!OUT(userCallback)) return CUBLAS_STATUS_INVALID_VALUE;
   *userCallback = log_to.callback;
   return CUBLAS_STATUS_SUCCESS;
 }

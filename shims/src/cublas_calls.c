@@ -6,10 +6,6 @@ static inline int64_t at_least_1(int64_t n) { return n > 1 ? n : 1; }
 
 /* ---- gemm: column-major C = alpha op(A) op(B) + beta C --------------------------------------- */
 
-static inline int is_zero(ocu_dtype dtype, const void *scalar) {
-  return dtype == OCU_F32 ? *(const float *)scalar == 0 : *(const double *)scalar == 0;
-}
-
 /* With scalars in device memory: their values, once the work queued before has produced them. */
 static ocu_status fetch(ocu_stream *stream, ocu_dtype dtype, const void **alpha, const void **beta,
                         double values[2]) {
@@ -50,7 +46,6 @@ static cublasStatus_t gemm(cublasHandle_t handle, const char *name, ocu_dtype dt
     ocu_status status = fetch(stream, dtype, &alpha, &beta, values);
     if (status != OCU_OK) return finish(status, name);
   }
-  if (!C && !is_zero(dtype, beta)) return CUBLAS_STATUS_INVALID_VALUE;
   ocu_status status =
       ocu_gemm(stream, dtype, batchCount, m, n, k, alpha, A, ta ? lda : 1, ta ? 1 : lda, strideA, B,
                tb ? ldb : 1, tb ? 1 : ldb, strideB, beta, C, 1, ldc, strideC, 0);

@@ -46,21 +46,21 @@ CUresult cuInit(unsigned int Flags) {
 }
 
 CUresult cuDriverGetVersion(int *driverVersion) {
-  REQUIRE(driverVersion, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(OUT(driverVersion), CUDA_ERROR_INVALID_VALUE);
   *driverVersion = SHIM_DRIVER_VERSION;
   return CUDA_SUCCESS;
 }
 
 CUresult cuGetErrorName(CUresult error, const char **pStr) {
   const struct shim_error *known = ocu_shim_error(error);
-  REQUIRE(pStr, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(OUT(pStr), CUDA_ERROR_INVALID_VALUE);
   *pStr = known ? known->driver : NULL;
   return *pStr ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult cuGetErrorString(CUresult error, const char **pStr) {
   const struct shim_error *known = ocu_shim_error(error);
-  REQUIRE(pStr, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(OUT(pStr), CUDA_ERROR_INVALID_VALUE);
   *pStr = known && known->driver ? known->text : NULL;
   return *pStr ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
@@ -72,7 +72,7 @@ CUresult cuGetProcAddress_v2(const char *symbol, void **pfn, int cudaVersion, cu
 #include "cuda_aliases.inc"
   };
   (void)cudaVersion;
-  REQUIRE(symbol && pfn && flags <= 2, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(symbol && OUT(pfn) && (!symbolStatus || OUT(symbolStatus)) && flags <= 2, CUDA_ERROR_INVALID_VALUE);
   for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
     if (!strcmp(symbol, aliases[i][0])) symbol = aliases[i][1];
   Dl_info self, found;
@@ -89,14 +89,14 @@ CUresult cuGetProcAddress_v2(const char *symbol, void **pfn, int cudaVersion, cu
 
 CUresult cuDeviceGetCount(int *count) {
   STARTED();
-  REQUIRE(count, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(OUT(count), CUDA_ERROR_INVALID_VALUE);
   *count = ocu_device_count();
   return CUDA_SUCCESS;
 }
 
 CUresult cuDeviceGet(CUdevice *device, int ordinal) {
   DEVICE(ordinal);
-  REQUIRE(device, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(OUT(device), CUDA_ERROR_INVALID_VALUE);
   *device = ordinal;
   return CUDA_SUCCESS;
 }
@@ -104,7 +104,7 @@ CUresult cuDeviceGet(CUdevice *device, int ordinal) {
 CUresult cuDeviceGetName(char *name, int len, CUdevice dev) {
   ocu_device_info info;
   DEVICE(dev);
-  REQUIRE(name && len > 0, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(len > 0 && ocu_accessible(name, (size_t)len, 1), CUDA_ERROR_INVALID_VALUE);
   ocu_status status = ocu_device_query(dev, &info);
   if (status == OCU_OK) snprintf(name, (size_t)len, "%s", info.name);
   return status_map[status];
@@ -112,7 +112,7 @@ CUresult cuDeviceGetName(char *name, int len, CUdevice dev) {
 
 CUresult cuDeviceGetUuid_v2(CUuuid *uuid, CUdevice dev) {
   DEVICE(dev);
-  REQUIRE(uuid, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(OUT(uuid), CUDA_ERROR_INVALID_VALUE);
   ocu_shim_uuid(dev, uuid->bytes);
   return CUDA_SUCCESS;
 }
@@ -122,7 +122,7 @@ CUresult cuDeviceGetUuid(CUuuid *uuid, CUdevice dev) { return cuDeviceGetUuid_v2
 CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice dev) {
   ocu_device_info info;
   DEVICE(dev);
-  REQUIRE(bytes, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(OUT(bytes), CUDA_ERROR_INVALID_VALUE);
   ocu_status status = ocu_device_query(dev, &info);
   if (status == OCU_OK) *bytes = (size_t)info.memory_total;
   return status_map[status];
@@ -131,7 +131,7 @@ CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice dev) {
 CUresult cuDeviceGetAttribute(int *pi, CUdevice_attribute attrib, CUdevice dev) {
   ocu_device_info info;
   DEVICE(dev);
-  REQUIRE(pi, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(OUT(pi), CUDA_ERROR_INVALID_VALUE);
   ocu_status status = ocu_device_query(dev, &info);
   if (status != OCU_OK) return status_map[status];
   return ocu_shim_answer(attrib, dev, &info, pi) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
@@ -139,7 +139,7 @@ CUresult cuDeviceGetAttribute(int *pi, CUdevice_attribute attrib, CUdevice dev) 
 
 CUresult cuDeviceComputeCapability(int *major, int *minor, CUdevice dev) {
   DEVICE(dev);
-  REQUIRE(major && minor, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(OUT(major) && OUT(minor), CUDA_ERROR_INVALID_VALUE);
   *major = SHIM_COMPUTE_MAJOR;
   *minor = SHIM_COMPUTE_MINOR;
   return CUDA_SUCCESS;
@@ -149,7 +149,7 @@ CUresult cuDeviceComputeCapability(int *major, int *minor, CUdevice dev) {
 
 CUresult cuDevicePrimaryCtxRetain(CUcontext *pctx, CUdevice dev) {
   DEVICE(dev);
-  REQUIRE(pctx, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(OUT(pctx), CUDA_ERROR_INVALID_VALUE);
   *pctx = &contexts[dev];
   return CUDA_SUCCESS;
 }
@@ -161,7 +161,7 @@ CUresult cuDevicePrimaryCtxRelease_v2(CUdevice dev) {
 
 CUresult cuDevicePrimaryCtxGetState(CUdevice dev, unsigned int *flags, int *active) {
   DEVICE(dev);
-  REQUIRE(flags && active, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(OUT(flags) && OUT(active), CUDA_ERROR_INVALID_VALUE);
   *flags = 0;
   *active = 1;
   return CUDA_SUCCESS;
@@ -169,7 +169,7 @@ CUresult cuDevicePrimaryCtxGetState(CUdevice dev, unsigned int *flags, int *acti
 
 CUresult cuCtxGetDevice(CUdevice *device) {
   STARTED();
-  REQUIRE(device, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(OUT(device), CUDA_ERROR_INVALID_VALUE);
   REQUIRE(!no_context, CUDA_ERROR_INVALID_CONTEXT);
   *device = ocu_device_get();
   return CUDA_SUCCESS;
@@ -177,7 +177,7 @@ CUresult cuCtxGetDevice(CUdevice *device) {
 
 CUresult cuCtxGetCurrent(CUcontext *pctx) {
   STARTED();
-  REQUIRE(pctx, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(OUT(pctx), CUDA_ERROR_INVALID_VALUE);
   *pctx = no_context ? NULL : &contexts[ocu_device_get() % SHIM_DEVICES];
   return CUDA_SUCCESS;
 }
@@ -209,7 +209,7 @@ CUresult cuProfilerStop(void) { return cuProfilerStart(); }
 CUresult cuMemGetInfo_v2(size_t *free, size_t *total) {
   ocu_device_info info;
   STARTED();
-  REQUIRE(free && total, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(OUT(free) && OUT(total), CUDA_ERROR_INVALID_VALUE);
   ocu_status status = ocu_device_query(ocu_device_get(), &info);
   if (status != OCU_OK) return status_map[status];
   *free = (size_t)info.memory_free;
@@ -220,7 +220,7 @@ CUresult cuMemGetInfo_v2(size_t *free, size_t *total) {
 CUresult cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdeviceptr ptr) {
   ocu_pointer_info info;
   STARTED();
-  REQUIRE(data, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(ocu_accessible(data, 8, 1), CUDA_ERROR_INVALID_VALUE);
   ocu_status status = ocu_pointer_query((void *)(uintptr_t)ptr, &info);
   if (status != OCU_OK) return status_map[status];
   REQUIRE(info.kind != OCU_MEM_UNKNOWN && !info.freed, CUDA_ERROR_INVALID_VALUE);

@@ -53,13 +53,13 @@ const char *cudaGetErrorString(cudaError_t error) {
 /* ---- versions -------------------------------------------------------------------------------- */
 
 cudaError_t cudaRuntimeGetVersion(int *runtimeVersion) {
-  REQUIRE(runtimeVersion, cudaErrorInvalidValue);
+  REQUIRE(OUT(runtimeVersion), cudaErrorInvalidValue);
   *runtimeVersion = CUDART_VERSION;
   return done(ocu_alive());
 }
 
 cudaError_t cudaDriverGetVersion(int *driverVersion) {
-  REQUIRE(driverVersion, cudaErrorInvalidValue);
+  REQUIRE(OUT(driverVersion), cudaErrorInvalidValue);
   *driverVersion = SHIM_DRIVER_VERSION;
   return done(ocu_alive());
 }
@@ -67,13 +67,13 @@ cudaError_t cudaDriverGetVersion(int *driverVersion) {
 /* ---- choosing a device ----------------------------------------------------------------------- */
 
 cudaError_t cudaGetDeviceCount(int *count) {
-  REQUIRE(count, cudaErrorInvalidValue);
+  REQUIRE(OUT(count), cudaErrorInvalidValue);
   *count = ocu_device_count();
   return *count > 0 ? done(ocu_alive()) : fail(cudaErrorNoDevice);
 }
 
 cudaError_t cudaGetDevice(int *device) {
-  REQUIRE(device, cudaErrorInvalidValue);
+  REQUIRE(OUT(device), cudaErrorInvalidValue);
   *device = ocu_device_get();
   return done(ocu_alive());
 }
@@ -91,7 +91,7 @@ cudaError_t cudaInitDevice(int device, unsigned int deviceFlags, unsigned int fl
 }
 
 cudaError_t cudaChooseDevice(int *device, const struct cudaDeviceProp *prop) {
-  REQUIRE(device && prop, cudaErrorInvalidValue);
+  REQUIRE(OUT(device) && OUT(prop), cudaErrorInvalidValue);
   *device = 0;
   return done(ocu_alive());
 }
@@ -116,7 +116,7 @@ cudaError_t cudaProfilerStop(void) { return done(ocu_alive()); }
 /* ---- properties ------------------------------------------------------------------------------ */
 
 cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attr, int device) {
-  REQUIRE(value, cudaErrorInvalidValue);
+  REQUIRE(OUT(value), cudaErrorInvalidValue);
   REQUIRE(device_exists(device), cudaErrorInvalidDevice);
   ocu_device_info info;
   ocu_status status = ocu_device_query(device, &info);
@@ -133,7 +133,7 @@ static int attribute(int number, int device, const ocu_device_info *info) {
 
 /* CUDA 12's header names it cudaGetDeviceProperties_v2: its plain name has an older layout. */
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *prop, int device) {
-  REQUIRE(prop, cudaErrorInvalidValue);
+  REQUIRE(OUT(prop), cudaErrorInvalidValue);
   REQUIRE(device_exists(device), cudaErrorInvalidDevice);
   ocu_device_info info;
   ocu_status status = ocu_device_query(device, &info);
@@ -147,7 +147,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *prop, int device) {
 }
 
 cudaError_t cudaDeviceGetPCIBusId(char *pciBusId, int len, int device) {
-  REQUIRE(pciBusId && len >= 13, cudaErrorInvalidValue);
+  REQUIRE(len >= 13 && ocu_accessible(pciBusId, (size_t)len, 1), cudaErrorInvalidValue);
   REQUIRE(device_exists(device), cudaErrorInvalidDevice);
   snprintf(pciBusId, (size_t)len, "0000:%02X:00.0", (unsigned)device & 0xff);
   return done(ocu_alive());
@@ -155,7 +155,7 @@ cudaError_t cudaDeviceGetPCIBusId(char *pciBusId, int len, int device) {
 
 cudaError_t cudaDeviceGetByPCIBusId(int *device, const char *pciBusId) {
   unsigned domain = 0, bus = 0, slot = 0;
-  REQUIRE(device && pciBusId, cudaErrorInvalidValue);
+  REQUIRE(OUT(device) && pciBusId, cudaErrorInvalidValue);
   REQUIRE(sscanf(pciBusId, "%x:%x:%x", &domain, &bus, &slot) == 3 ||
               (domain = 0, sscanf(pciBusId, "%x:%x", &bus, &slot) == 2),
           cudaErrorInvalidValue);
@@ -169,7 +169,7 @@ cudaError_t cudaDeviceGetByPCIBusId(int *device, const char *pciBusId) {
 static _Atomic uint64_t peers[SHIM_DEVICES];
 
 cudaError_t cudaDeviceCanAccessPeer(int *canAccessPeer, int device, int peerDevice) {
-  REQUIRE(canAccessPeer, cudaErrorInvalidValue);
+  REQUIRE(OUT(canAccessPeer), cudaErrorInvalidValue);
   REQUIRE(device_exists(device) && device_exists(peerDevice), cudaErrorInvalidDevice);
   *canAccessPeer = device != peerDevice && device < SHIM_DEVICES && peerDevice < SHIM_DEVICES;
   return done(ocu_alive());
@@ -210,7 +210,7 @@ cudaError_t cudaSetDeviceFlags(unsigned int flags) {
 }
 
 cudaError_t cudaGetDeviceFlags(unsigned int *flags) {
-  REQUIRE(flags, cudaErrorInvalidValue);
+  REQUIRE(OUT(flags), cudaErrorInvalidValue);
   *flags = device_flags[ocu_device_get() % SHIM_DEVICES] | cudaDeviceMapHost;
   return done(ocu_alive());
 }
@@ -226,7 +226,7 @@ cudaError_t cudaDeviceSetLimit(enum cudaLimit limit, size_t value) {
 }
 
 cudaError_t cudaDeviceGetLimit(size_t *pValue, enum cudaLimit limit) {
-  REQUIRE(pValue, cudaErrorInvalidValue);
+  REQUIRE(OUT(pValue), cudaErrorInvalidValue);
   REQUIRE(limit_exists(limit), cudaErrorUnsupportedLimit);
   *pValue = limits[limit];
   return done(ocu_alive());
@@ -239,7 +239,7 @@ cudaError_t cudaDeviceSetCacheConfig(enum cudaFuncCache cacheConfig) {
 }
 
 cudaError_t cudaDeviceGetCacheConfig(enum cudaFuncCache *pCacheConfig) {
-  REQUIRE(pCacheConfig, cudaErrorInvalidValue);
+  REQUIRE(OUT(pCacheConfig), cudaErrorInvalidValue);
   *pCacheConfig = (enum cudaFuncCache)cache_config;
   return done(ocu_alive());
 }
@@ -251,7 +251,7 @@ cudaError_t cudaDeviceSetSharedMemConfig(enum cudaSharedMemConfig config) {
 }
 
 cudaError_t cudaDeviceGetSharedMemConfig(enum cudaSharedMemConfig *pConfig) {
-  REQUIRE(pConfig, cudaErrorInvalidValue);
+  REQUIRE(OUT(pConfig), cudaErrorInvalidValue);
   *pConfig = (enum cudaSharedMemConfig)bank_config;
   return done(ocu_alive());
 }

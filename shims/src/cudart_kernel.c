@@ -107,7 +107,7 @@ unsigned int __cudaPushCallConfiguration(struct dim3 gridDim, struct dim3 blockD
 
 cudaError_t __cudaPopCallConfiguration(struct dim3 *gridDim, struct dim3 *blockDim,
                                        size_t *sharedMem, void *stream) {
-  REQUIRE(gridDim && blockDim && sharedMem && stream, cudaErrorInvalidValue);
+  REQUIRE(OUT(gridDim) && OUT(blockDim) && OUT(sharedMem) && OUT((void **)stream), cudaErrorInvalidValue);
   *gridDim = pushed.grid;
   *blockDim = pushed.block;
   *sharedMem = pushed.shared;
@@ -145,7 +145,7 @@ cudaError_t cudaLaunchKernelExC(const void *config, const void *host) {
 
 /* The kernel's handle is its host address, so that its launch can be refused by name. */
 cudaError_t __cudaGetKernel(cudaKernel_t *kernel, const void *host) {
-  REQUIRE(kernel, cudaErrorInvalidValue);
+  REQUIRE(OUT(kernel), cudaErrorInvalidValue);
   *kernel = (cudaKernel_t)host;
   return cudaSuccess;
 }

@@ -7,7 +7,7 @@
 /* ---- allocation ------------------------------------------------------------------------------ */
 
 static cudaError_t allocate(void **out, size_t size, ocu_mem_kind kind) {
-  REQUIRE(out, cudaErrorInvalidValue);
+  REQUIRE(OUT(out), cudaErrorInvalidValue);
   return done(ocu_alloc(ocu_device_get(), size, kind, out));
 }
 
@@ -30,7 +30,7 @@ cudaError_t cudaMallocManaged(void **devPtr, size_t size, unsigned int flags) {
 }
 
 cudaError_t cudaMallocPitch(void **devPtr, size_t *pitch, size_t width, size_t height) {
-  REQUIRE(devPtr && pitch, cudaErrorInvalidValue);
+  REQUIRE(OUT(devPtr) && OUT(pitch), cudaErrorInvalidValue);
   size_t row, bytes;
   REQUIRE(!__builtin_add_overflow(width, 511, &row), cudaErrorMemoryAllocation);
   row = row / 512 * 512;
@@ -41,7 +41,7 @@ cudaError_t cudaMallocPitch(void **devPtr, size_t *pitch, size_t width, size_t h
 }
 
 cudaError_t cudaMallocAsync(void **devPtr, size_t size, cudaStream_t hStream) {
-  REQUIRE(devPtr, cudaErrorInvalidValue);
+  REQUIRE(OUT(devPtr), cudaErrorInvalidValue);
   return done(ocu_alloc_async(stream_of(hStream), size, devPtr));
 }
 
@@ -59,12 +59,13 @@ cudaError_t cudaFree(void *devPtr) { return release(devPtr, 0); }
 cudaError_t cudaFreeHost(void *ptr) { return release(ptr, 1); }
 
 cudaError_t cudaFreeAsync(void *devPtr, cudaStream_t hStream) {
-  REQUIRE(devPtr, cudaErrorInvalidValue);
+  REQUIRE(OUT(devPtr), cudaErrorInvalidValue);
   return done(ocu_free_async(stream_of(hStream), devPtr));
 }
 
 cudaError_t cudaMemGetInfo(size_t *free, size_t *total) {
   ocu_device_info info;
+  REQUIRE((!free || OUT(free)) && (!total || OUT(total)), cudaErrorInvalidValue);
   ocu_status status = ocu_device_query(ocu_device_get(), &info);
   if (status != OCU_OK) return done(status);
   if (free) *free = (size_t)info.memory_free;
@@ -135,7 +136,7 @@ cudaError_t cudaHostUnregister(void *ptr) {
 
 cudaError_t cudaHostGetDevicePointer(void **pDevice, void *pHost, unsigned int flags) {
   ocu_pointer_info info;
-  REQUIRE(pDevice && pHost && flags == 0, cudaErrorInvalidValue);
+  REQUIRE(OUT(pDevice) && pHost && flags == 0, cudaErrorInvalidValue);
   ocu_status status = ocu_pointer_query(pHost, &info);
   if (status != OCU_OK) return done(status);
   REQUIRE((info.kind == OCU_MEM_HOST && !info.freed) || is_registered(pHost),
@@ -146,7 +147,7 @@ cudaError_t cudaHostGetDevicePointer(void **pDevice, void *pHost, unsigned int f
 
 cudaError_t cudaPointerGetAttributes(struct cudaPointerAttributes *attributes, const void *ptr) {
   ocu_pointer_info info;
-  REQUIRE(attributes, cudaErrorInvalidValue);
+  REQUIRE(OUT(attributes), cudaErrorInvalidValue);
   ocu_status status = ocu_pointer_query(ptr, &info);
   if (status != OCU_OK) return done(status);
   static const enum cudaMemoryType types[] = {

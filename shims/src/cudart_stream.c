@@ -8,7 +8,7 @@
 static int live(cudaStream_t stream) { return ocu_stream_device(stream_of(stream)) >= 0; }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *pStream, unsigned int flags) {
-  REQUIRE(pStream && flags <= cudaStreamNonBlocking, cudaErrorInvalidValue);
+  REQUIRE(OUT(pStream) && flags <= cudaStreamNonBlocking, cudaErrorInvalidValue);
   int nonblocking = flags == cudaStreamNonBlocking ? OCU_STREAM_NONBLOCKING : 0;
   return done(ocu_stream_create(ocu_device_get(), nonblocking, (ocu_stream **)pStream));
 }
@@ -24,6 +24,8 @@ cudaError_t cudaStreamCreateWithPriority(cudaStream_t *pStream, unsigned int fla
 }
 
 cudaError_t cudaDeviceGetStreamPriorityRange(int *leastPriority, int *greatestPriority) {
+  REQUIRE(!leastPriority || OUT(leastPriority), cudaErrorInvalidValue);
+  REQUIRE(!greatestPriority || OUT(greatestPriority), cudaErrorInvalidValue);
   if (leastPriority) *leastPriority = 0;
   if (greatestPriority) *greatestPriority = 0;
   return done(ocu_alive());
@@ -48,7 +50,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 }
 
 cudaError_t cudaStreamGetFlags(cudaStream_t hStream, unsigned int *flags) {
-  REQUIRE(flags, cudaErrorInvalidValue);
+  REQUIRE(OUT(flags), cudaErrorInvalidValue);
   REQUIRE(live(hStream), cudaErrorInvalidResourceHandle);
   int nonblocking = ocu_stream_flags(stream_of(hStream)) & OCU_STREAM_NONBLOCKING;
   *flags = nonblocking ? cudaStreamNonBlocking : cudaStreamDefault;
@@ -56,21 +58,21 @@ cudaError_t cudaStreamGetFlags(cudaStream_t hStream, unsigned int *flags) {
 }
 
 cudaError_t cudaStreamGetPriority(cudaStream_t hStream, int *priority) {
-  REQUIRE(priority, cudaErrorInvalidValue);
+  REQUIRE(OUT(priority), cudaErrorInvalidValue);
   REQUIRE(live(hStream), cudaErrorInvalidResourceHandle);
   *priority = 0;
   return done(ocu_alive());
 }
 
 cudaError_t cudaStreamGetDevice(cudaStream_t hStream, int *device) {
-  REQUIRE(device, cudaErrorInvalidValue);
+  REQUIRE(OUT(device), cudaErrorInvalidValue);
   REQUIRE(live(hStream), cudaErrorInvalidResourceHandle);
   *device = ocu_stream_device(stream_of(hStream));
   return done(ocu_alive());
 }
 
 cudaError_t cudaStreamGetId(cudaStream_t hStream, unsigned long long *streamId) {
-  REQUIRE(streamId, cudaErrorInvalidValue);
+  REQUIRE(OUT(streamId), cudaErrorInvalidValue);
   REQUIRE(live(hStream), cudaErrorInvalidResourceHandle);
   ocu_stream *stream = stream_of(hStream);
   *streamId = stream ? (uintptr_t)stream : 1 + (unsigned)ocu_device_get();
@@ -80,7 +82,7 @@ cudaError_t cudaStreamGetId(cudaStream_t hStream, unsigned long long *streamId) 
 /* No stream is ever capturing: cudaStreamBeginCapture is refused. */
 cudaError_t cudaStreamIsCapturing(cudaStream_t stream,
                                   enum cudaStreamCaptureStatus *pCaptureStatus) {
-  REQUIRE(pCaptureStatus, cudaErrorInvalidValue);
+  REQUIRE(OUT(pCaptureStatus), cudaErrorInvalidValue);
   REQUIRE(live(stream), cudaErrorInvalidResourceHandle);
   *pCaptureStatus = cudaStreamCaptureStatusNone;
   return done(ocu_alive());
@@ -120,7 +122,7 @@ cudaError_t cudaStreamAddCallback(cudaStream_t stream, cudaStreamCallback_t call
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned int flags) {
   const unsigned known = cudaEventBlockingSync | cudaEventDisableTiming | cudaEventInterprocess;
-  REQUIRE(event && !(flags & ~known), cudaErrorInvalidValue);
+  REQUIRE(OUT(event) && !(flags & ~known), cudaErrorInvalidValue);
   if (flags & cudaEventInterprocess)
     REFUSE_ARGUMENT("cudaEventCreateWithFlags", "cudaEventInterprocess is not supported");
   int no_timing = flags & cudaEventDisableTiming ? OCU_EVENT_NO_TIMING : 0;
@@ -148,7 +150,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
 
 /* An event that keeps no time, or was never recorded, is the wrong handle for this. */
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t start, cudaEvent_t end) {
-  REQUIRE(ms, cudaErrorInvalidValue);
+  REQUIRE(OUT(ms), cudaErrorInvalidValue);
   ocu_status status = ocu_event_elapsed((ocu_event *)start, (ocu_event *)end, ms);
   return done(status == OCU_INVALID_VALUE ? OCU_INVALID_HANDLE : status);
 }

@@ -33,6 +33,9 @@ static inline ocu_stream *stream_of(void *handle) {
   return (uintptr_t)handle == 2 ? ocu_shim_own_stream() : NULL;
 }
 
+/* Can a result be written there? Asked before anything is done, so that no pointer crashes us. */
+#define OUT(pointer) ocu_accessible(pointer, sizeof *(pointer), 1)
+
 /* Each library defines what a refusal does and returns. */
 int refused(atomic_bool *said, const char *name, const char *reason);
 

@@ -132,6 +132,26 @@ def test_memory_of_the_process_is_probed_without_a_crash(core):
     assert core.accessible(0, 0) == "OK"
 
 
+@pytest.mark.parametrize("pages", [8, 300])
+def test_a_page_in_the_middle_is_asked_about_too(core, pages):
+    libc = ctypes.CDLL(None)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+    page, flags = mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    size, both = pages * page, mmap.PROT_READ | mmap.PROT_WRITE
+    p = libc.mmap(None, size, both, flags, -1, 0)
+    middle = ctypes.c_void_p(p + pages // 2 * page)
+    for permissions, read, written in (
+        (both, "OK", "OK"),
+        (mmap.PROT_READ, "OK", "ILLEGAL_ADDRESS"),
+        (0, "ILLEGAL_ADDRESS", "ILLEGAL_ADDRESS"),
+    ):
+        assert libc.mprotect(middle, page, permissions) == 0
+        assert core.accessible(p, size) == read
+        assert core.accessible(p, size, write=True) == written
+    libc.munmap(ctypes.c_void_p(p), size)
+
+
 def test_checking_for_writes_never_undoes_another_threads_write(run):
     run("memory", "probe_and_write")
 
@@ -148,7 +168,7 @@ def test_a_kernel_finds_huge_pages_under_large_allocations(run):
 def machine(tmp_path_factory):
     """A program that prints total and available memory and cores, below a root folder."""
     program = tmp_path_factory.mktemp("machine") / "machine"
-    sources = [HERE / "machine.c", CORE / "machine.c"]
+    sources = [HERE / "machine.c", CORE / "machine.c", CORE / "env.c"]
     cc(*WARN, "-I", CORE, *sources, "-o", program)
 
     def ask(root, files: dict[str, str]) -> list[int]:

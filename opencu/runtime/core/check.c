@@ -1,10 +1,12 @@
 /* check.c - may these bytes be read, or written? The kernel is asked, so no answer is a crash. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
-#include <sys/mman.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "core.h"
@@ -31,13 +33,66 @@ static bool writable(uintptr_t p) {
   return ok;
 }
 
-/* Pages that are mapped without a hole; MS_ASYNC itself does nothing. */
-static bool gapless(uintptr_t p, size_t bytes) {
-  uintptr_t from = p & ~(uintptr_t)4095;
-  int saved = errno;
-  bool ok = !msync((void *)from, p + bytes - from, MS_ASYNC) || errno != ENOMEM;
-  errno = saved;
-  return ok;
+/* One mapping of this process, as Linux 6.11 and newer tell it (linux/fs.h: PROCMAP_QUERY). */
+typedef struct {
+  uint64_t size, query, address, start, end, permissions, unused[7];
+} mapping;
+enum { MAY_READ = 1, MAY_WRITE = 2 };
+
+static int maps_file(void) {
+  static _Atomic int file = -2;  /* -2: not opened yet */
+  int fd = file;
+  if (fd == -2) {
+    fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    int first = -2;
+    if (!atomic_compare_exchange_strong(&file, &first, fd)) {
+      if (fd >= 0) close(fd);
+      fd = first;
+    }
+  }
+  return fd;
+}
+
+/* Asks about whole mappings where the kernel can answer that, else about every page. */
+static bool mapped(uintptr_t first, uintptr_t last, int write) {
+  int saved = errno, fd = last - first < 4096 ? -1 : maps_file();
+  for (uintptr_t at = first;;) {
+    mapping m = {.size = sizeof m, .address = at};
+    uintptr_t end;
+    if (fd >= 0 && !ioctl(fd, _IOWR('f', 17, mapping), &m)) {
+      if (!(m.permissions & (write ? MAY_WRITE : MAY_READ))) return false;
+      end = m.end;
+    } else {
+      errno = saved;
+      if (write ? !writable(at) : !readable(at)) return false;
+      end = (at | 4095) + 1;
+    }
+    if (end > last || !end) return true;
+    at = end;
+  }
+}
+
+/* Between this frame and the thread's first: memory that is there as long as the call. */
+static bool on_stack(uintptr_t first, uintptr_t last) {
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+  if (!ocu_self.stack_end) {
+    pthread_attr_t attributes;
+    void *low;
+    size_t bytes;
+    ocu_self.stack_end = ocu_self.stack_low = 1;  /* unknown */
+    if (pthread_getattr_np(pthread_self(), &attributes)) return false;
+    if (!pthread_attr_getstack(&attributes, &low, &bytes)) {
+      ocu_self.stack_low = (uintptr_t)low;
+      ocu_self.stack_end = (uintptr_t)low + bytes;
+    }
+    pthread_attr_destroy(&attributes);
+  }
+  return ocu_self.stack_low <= here && here <= first && last < ocu_self.stack_end;
+}
+
+int ocu_accessible(const void *p, size_t bytes, int write) {
+  uintptr_t first = (uintptr_t)p, last = first + bytes - 1;
+  return last >= first && (on_stack(first, last) || mapped(first, last, write));
 }
 
 static ocu_status bad(const void *p, size_t bytes, const char *why) {
@@ -57,10 +112,8 @@ ocu_status ocu_check(const void *p, size_t bytes, int write) {
   if (found < 0) return bad(p, bytes, "lie in memory that was freed or never allocated");
   if (last < first || ocu_pool_overlaps(p, bytes))
     return bad(p, bytes, "are not one range of memory");
-  bool one_page = first >> 12 == last >> 12;
-  if (!readable(first) || (!one_page && (!readable(last) || !gapless(first, bytes))))
-    return bad(p, bytes, "are not all mapped");
-  if (write && (!writable(first) || (!one_page && !writable(last))))
-    return bad(p, bytes, "may not be written");
+  if (on_stack(first, last)) return OCU_OK;
+  if (!mapped(first, last, 0)) return bad(p, bytes, "are not all mapped");
+  if (write && !mapped(first, last, 1)) return bad(p, bytes, "may not be written");
   return OCU_OK;
 }

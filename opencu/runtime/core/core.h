@@ -9,7 +9,7 @@
  *   check.c     is this memory accessible?      store.c    plans on disk
  *   cpu.c       the CPU's driver table          pack.c     plans that came with the package
  *   workers.c   compute threads, scratch        build.c    build id, the package's folder
- *                                               planner.c  asking the planner process
+ *   env.c       settings                        planner.c  asking the planner process
  */
 #ifndef OCU_CORE_H
 #define OCU_CORE_H
@@ -24,6 +24,13 @@
 /* ---- error.c: sets this thread's message, returns the status ---- */
 ocu_status ocu_fail(ocu_status s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* ---- env.c: an empty variable is not set ---- */
+const char *ocu_env(const char *name);
+/* Says "<name>=<value> is not <expected>"; the text goes on with what is used instead. */
+void ocu_env_refuse(const char *name, const char *expected, ...)
+    __attribute__((format(printf, 2, 3)));
+int ocu_env_number(const char *name, const char *what, int most, int otherwise);
+
 /* ---- per thread; initial-exec keeps an access at one instruction ---- */
 typedef struct {
   int chosen;            /* the current device + 1; 0: not chosen */
@@ -31,6 +38,7 @@ typedef struct {
   void *scratch;
   size_t scratch_bytes;
   char *message;         /* ocu_error() */
+  uintptr_t stack_low, stack_end;  /* 0: not asked yet */
   ocu_spec missing;      /* ocu_last_spec() */
 } ocu_thread;
 extern _Thread_local ocu_thread ocu_self __attribute__((tls_model("initial-exec")));

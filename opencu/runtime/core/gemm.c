@@ -25,37 +25,68 @@ static uint8_t bucket(int64_t m, int64_t n, int64_t k) {
   return BUCKET_PACKED;
 }
 
-/* Are all elements of a batch of rows x columns in accessible memory? */
+/* The bytes of a matrix: its first, and how many to its last. */
+static ocu_status extent(const char *name, const operand *x, int64_t batch, int64_t rows,
+                         int64_t columns, int64_t size, int64_t *lo, int64_t *bytes) {
+  int64_t low = 0, high = 0, far;
+  const int64_t last[3] = {batch - 1, rows - 1, columns - 1}, step[3] = {x->bs, x->rs, x->cs};
+  bool fits = true;
+  for (int i = 0; i < 3; i++)
+    fits = fits && !__builtin_mul_overflow(last[i], step[i], &far) &&
+           !__builtin_add_overflow(far < 0 ? low : high, far, far < 0 ? &low : &high);
+  if (!fits || high > INT64_MAX / size / 2 || low < -(INT64_MAX / size / 2))
+    return ocu_fail(OCU_INVALID_VALUE, "gemm: %s is larger than memory can be", name);
+  *lo = low * size;
+  *bytes = (high - low + 1) * size;
+  return OCU_OK;
+}
+
+/* Are all its elements in accessible memory? Between distant rows or columns may lie anything. */
+static ocu_status check_matrix(const char *name, const operand *x, int64_t rows, int64_t columns,
+                               int64_t size, int write) {
+  int64_t lo, bytes, line;
+  ocu_status status = extent(name, x, 1, rows, columns, size, &lo, &bytes);
+  if (status) return status;
+  if (llabs(x->rs) < llabs(x->cs)) {
+    const operand t = transpose(*x);
+    return check_matrix(name, &t, columns, rows, size, write);
+  }
+  int64_t gap = llabs(x->rs) - (columns - 1) * llabs(x->cs);
+  if (rows < 2 || gap < 4096 / size || ocu_pool_overlaps(x->p, 1))
+    return ocu_check((const char *)x->p + lo, (size_t)bytes, write);
+  line = (columns - 1) * llabs(x->cs) * size + size;
+  lo = x->cs < 0 ? size - line : 0;
+  for (int64_t i = 0; i < rows && !status; i++)
+    status = ocu_check((const char *)x->p + lo + i * x->rs * size, (size_t)line, write);
+  return status;
+}
+
 static ocu_status check(const char *name, const operand *x, int64_t batch, int64_t rows,
                         int64_t columns, int64_t size, int write) {
-  if (!batch || !rows || !columns) return OCU_OK;
-  int64_t lo = 0, hi = 0, far;
-  const int64_t last[3] = {batch - 1, rows - 1, columns - 1}, step[3] = {x->bs, x->rs, x->cs};
-  for (int i = 0; i < 3; i++) {
-    if (__builtin_mul_overflow(last[i], step[i], &far) ||
-        __builtin_add_overflow(far < 0 ? lo : hi, far, far < 0 ? &lo : &hi))
-      return ocu_fail(OCU_INVALID_VALUE, "gemm: %s is larger than memory can be", name);
+  if (batch == 1) return check_matrix(name, x, rows, columns, size, write);
+  int64_t lo, bytes;
+  ocu_status status = extent(name, x, batch, rows, columns, size, &lo, &bytes);
+  if (status) return status;
+  if (ocu_pool_overlaps(x->p, 1) && !ocu_check((const char *)x->p + lo, (size_t)bytes, write))
+    return OCU_OK;
+  operand one = *x;  /* matrices of a batch may lie in allocations of their own */
+  for (int64_t i = 0; i < batch && !status; i++) {
+    one.p = (const char *)x->p + i * x->bs * size;
+    status = check_matrix(name, &one, rows, columns, size, write);
   }
-  if (hi > INT64_MAX / size - 1 || lo < -(INT64_MAX / size))
-    return ocu_fail(OCU_INVALID_VALUE, "gemm: %s is larger than memory can be", name);
-  return ocu_check((const char *)x->p + lo * size, (size_t)(hi - lo + 1) * size, write);
+  return status;
+}
+
+/* Two scalars are mostly neighbours: one look does. */
+static ocu_status check_scalars(const void *alpha, const void *beta, size_t size) {
+  uintptr_t a = (uintptr_t)alpha, b = (uintptr_t)beta, lo = a < b ? a : b, apart = (a < b ? b : a) - lo;
+  if (apart < 256 && !ocu_check((const void *)lo, apart + size, 0)) return OCU_OK;
+  ocu_status status = ocu_check(alpha, size, 0);
+  return status ? status : ocu_check(beta, size, 0);
 }
 
 static bool is_one(const void *x, ocu_dtype dtype) {
   return dtype == OCU_F32 ? *(const float *)x == 1 : *(const double *)x == 1;
-}
-
-/* The same; matrices of a batch may lie in allocations of their own. */
-static ocu_status check_batch(const char *name, const operand *x, int64_t batch, int64_t rows,
-                              int64_t columns, int64_t size, int write) {
-  ocu_status status = check(name, x, batch, rows, columns, size, write);
-  if (!status || status == OCU_INVALID_VALUE || batch < 2) return status;
-  operand one = *x;
-  for (int64_t i = 0; i < batch; i++) {
-    one.p = (const char *)x->p + i * x->bs * size;
-    if ((status = check(name, &one, 1, rows, columns, size, write))) return status;
-  }
-  return OCU_OK;
 }
 
 ocu_status ocu_gemm(ocu_stream *s, ocu_dtype dtype, int64_t batch, int64_t m, int64_t n, int64_t k,
@@ -73,6 +104,8 @@ ocu_status ocu_gemm(ocu_stream *s, ocu_dtype dtype, int64_t batch, int64_t m, in
 
   /* Scalars travel as bits; a product that BLAS defines as zero reads neither A nor B. */
   int64_t alpha_bits = 0, beta_bits = 0, size = dtype == OCU_F32 ? 4 : 8;
+  ocu_status status = flags & OCU_CALL_TRUSTED ? OCU_OK : check_scalars(alpha, beta, (size_t)size);
+  if (status) return status;
   memcpy(&alpha_bits, alpha, size);
   memcpy(&beta_bits, beta, size);
   const int64_t magnitude = dtype == OCU_F32 ? 0x7fffffff : INT64_MAX;
@@ -82,10 +115,9 @@ ocu_status ocu_gemm(ocu_stream *s, ocu_dtype dtype, int64_t batch, int64_t m, in
   if (!c || (k && (!a || !b)))
     return ocu_fail(OCU_INVALID_VALUE, "gemm: %s is NULL", !c ? "C" : !a ? "A" : "B");
   if (!(flags & OCU_CALL_TRUSTED)) {
-    ocu_status status = OCU_OK;
-    if (k) status = check_batch("A", &x, batch, m, k, size, 0);
-    if (k && !status) status = check_batch("B", &y, batch, k, n, size, 0);
-    if (!status) status = check_batch("C", &z, batch, m, n, size, 1);
+    if (k) status = check("A", &x, batch, m, k, size, 0);
+    if (k && !status) status = check("B", &y, batch, k, n, size, 0);
+    if (!status) status = check("C", &z, batch, m, n, size, 1);
     if (status) return status;
   }
 

@@ -73,6 +73,8 @@ OCU_API ocu_status ocu_free_async(ocu_stream *s, void *p);  /* freed in stream o
 OCU_API ocu_status ocu_pointer_query(const void *p, ocu_pointer_info *out);
 /* Are bytes [p, p + bytes) accessible? In the pool this is a look-up; other memory is probed. */
 OCU_API ocu_status ocu_check(const void *p, size_t bytes, int write);
+/* The same of any memory of this process, as the kernel sees it: 1 or 0. */
+OCU_API int ocu_accessible(const void *p, size_t bytes, int write);
 
 /* ---- streams and events --------------------------------------------------------------------- */
 

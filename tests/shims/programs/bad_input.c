@@ -2,6 +2,7 @@
 #include <cublas_v2.h>
 #include <cuda_runtime.h>
 #include <stdint.h>
+#include <sys/mman.h>
 
 #include "check.h"
 
@@ -98,6 +99,50 @@ static void handles(void) {
   EXPECT(cublasGetVector(-1, 4, A, 1, &one, 1), CUBLAS_STATUS_INVALID_VALUE);
 }
 
+/* Neither scalars nor results behind pointers that lead nowhere. */
+static void wild_pointers(void) {
+  const cublasStatus_t failed = CUBLAS_STATUS_EXECUTION_FAILED;
+  const float *wild[] = {(const float *)(uintptr_t)0x10, (const float *)((uintptr_t)1 << 62)};
+  for (int i = 0; i < 2; i++) {
+    void *p = (void *)(uintptr_t)wild[i];
+    float stack = 1;
+    C[0] = 42;
+    EXPECT(sgemm(0, 0, 4, 4, 4, wild[i], A, 4, B, 4, &zero, C, 4), failed);
+    EXPECT(sgemm(0, 0, 4, 4, 4, &stack, A, 4, B, 4, wild[i], C, 4), failed);
+    EXPECT(C[0], 42);
+    EXPECT(cublasCreate(p), CUBLAS_STATUS_INVALID_VALUE);
+    EXPECT(cublasGetVersion(handle, p), CUBLAS_STATUS_INVALID_VALUE);
+    EXPECT(cublasGetStream(handle, p), CUBLAS_STATUS_INVALID_VALUE);
+    EXPECT(cudaMalloc(p, 64), cudaErrorInvalidValue);
+    EXPECT(cudaGetDevice(p), cudaErrorInvalidValue);
+    EXPECT(cudaGetDeviceProperties(p, 0), cudaErrorInvalidValue);
+    EXPECT(cudaStreamCreate(p), cudaErrorInvalidValue);
+    EXPECT(cudaEventCreate(p), cudaErrorInvalidValue);
+    EXPECT(cudaMemGetInfo(p, p), cudaErrorInvalidValue);
+    EXPECT(cudaPointerGetAttributes(p, A), cudaErrorInvalidValue);
+  }
+}
+
+/* Only the elements of a matrix in ordinary memory are touched: what lies between may be gone. */
+static void holes(void) {
+  const size_t column = 1 << 20;
+  char *memory = mmap(NULL, 4 * column, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  TRUE(memory != MAP_FAILED);
+  for (int i = 0; i < 64; i++) A[i] = 1;
+  float *sparse = (float *)(void *)memory, *last = sparse + 3 * column / 4;
+  int ld = (int)(column / sizeof(float));
+  for (int j = 0; j < 4; j++) EXPECT(munmap(memory + j * column + 65536, 4096), 0);
+  EXPECT(sgemm(0, 0, 16, 4, 4, &one, A, 16, B, 4, &zero, sparse, ld), CUBLAS_STATUS_SUCCESS);
+  EXPECT(cudaDeviceSynchronize(), cudaSuccess);
+  EXPECT(last[15], 4);
+  EXPECT(mprotect(memory + 3 * column, 4096, PROT_READ), 0);
+  EXPECT(sgemm(0, 0, 16, 4, 4, &one, A, 16, B, 4, &zero, sparse, ld),
+         CUBLAS_STATUS_EXECUTION_FAILED);
+  EXPECT(sgemm(0, 0, 4, 1, 20000, &one, sparse, 4, B, 20000, &zero, C, 4),
+         CUBLAS_STATUS_EXECUTION_FAILED);
+  EXPECT(munmap(memory, 4 * column), 0);
+}
+
 static void runtime_arguments(void) {
   void *p;
   cudaStream_t stream;
@@ -142,6 +187,8 @@ int main(void) {
   gemm_arguments();
   dead_memory();
   handles();
+  wild_pointers();
+  holes();
   runtime_arguments();
   EXPECT(cublasDestroy(handle), CUBLAS_STATUS_SUCCESS);
   puts("ok");

@@ -54,7 +54,7 @@ def check_gemm(target, dtype, m, n, k, layouts, packed, beta, BK=32):
         gemm,
         target,
         grid,
-        [a, b, c, scalar(1.5), scalar(beta)],
+        [a, b, c, c, scalar(1.5), scalar(beta), np.zeros((1, 1, 1), dtype)],
         blocks,
         BM=BM,
         BN=BN,
@@ -65,12 +65,19 @@ def check_gemm(target, dtype, m, n, k, layouts, packed, beta, BK=32):
     close(c, want, k, dtype)
 
 
+LAYOUTS = [("rows",) * 3, ("columns", "columns", "rows"), ("rows", "columns", "reversed")]
+PACKED = [(False, True), (False, False), (True, True)]
+
+
 @targets
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
-@pytest.mark.parametrize("packed", [(True, True), (False, False), (False, True)], ids=str)
 @pytest.mark.parametrize(
-    "layouts",
-    [("rows", "rows", "rows"), ("columns", "columns", "rows"), ("rows", "columns", "reversed")],
+    ("layouts", "packed"),
+    [  # quick: each layout and each packing once
+        pytest.param(layouts, packed, marks=() if i == j else pytest.mark.slow)
+        for i, layouts in enumerate(LAYOUTS)
+        for j, packed in enumerate(PACKED)
+    ],
     ids=str,
 )
 def test_gemm_equals_the_reference(target, dtype, packed, layouts):
@@ -86,7 +93,7 @@ def test_gemm_equals_the_reference(target, dtype, packed, layouts):
     target=st.sampled_from(runnable()),
     dtype=st.sampled_from(["f4", "f8"]),
     layouts=st.tuples(*[st.sampled_from(["rows", "columns", "reversed"])] * 2),
-    packed=st.sampled_from([(True, True), (False, False), (False, True)]),
+    packed=st.sampled_from(PACKED),
     beta=st.sampled_from([0, 1, -0.5]),
 )
 @settings(max_examples=60, deadline=None)
@@ -190,7 +197,7 @@ def assembly(target, dtype) -> str:
     tiles = GEMM[target.name][dtype.name, "packed"]
     rows = tile.View(dtype, (None, None, 1))
     scalar = tile.Scalar(dtype)
-    types = dict(a=rows, b=rows, c=rows, alpha=scalar, beta=scalar)
+    types = dict(a=rows, b=rows, c=rows, d=rows, alpha=scalar, beta=scalar, bias=rows)
     consts = dict(BM=tiles.bm, BN=tiles.bn, BK=tiles.bk, MR=tiles.blocks.mr, NR=tiles.blocks.nr)
     lowered = vector.lower(gemm.trace(types, consts), target, tiles.blocks)
     return llvm.emit(llvm.optimise(lowered.text, target), target, assembly=True)

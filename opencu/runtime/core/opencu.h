@@ -26,7 +26,9 @@ typedef enum {
   OCU_SYSTEM            /* an operating-system call failed */
 } ocu_status;
 
-typedef enum { OCU_F32 = 1, OCU_F64 = 2 } ocu_dtype;
+typedef enum {
+  OCU_F32 = 1, OCU_F64, OCU_F16, OCU_BF16, OCU_I8, OCU_I32, OCU_C64, OCU_C128
+} ocu_dtype;
 
 typedef struct ocu_stream ocu_stream;  /* NULL: the current device's legacy default stream */
 typedef struct ocu_event ocu_event;
@@ -175,10 +177,37 @@ OCU_API int64_t ocu_counter(const char *name); /* "plans.mapped", "planner.calls
 
 /* ---- operations ----------------------------------------------------------------------------- */
 
-/* C[i] = alpha op(A[i]) op(B[i]) + beta C[i] for i in 0..batch-1; A is m x k, B k x n, C m x n.
- * Strides (rows, columns, batch) are in elements and may be anything; alpha and beta point to
- * values of the dtype and are read at the call. beta == 0 does not read C; alpha == 0 or k == 0
- * does not read A and B. */
+/* D[i] = activation(alpha op(A[i]) op(B[i]) + beta C[i] + bias) for i in 0..batch-1; op(A) is m x k,
+ * op(B) k x n, C and D m x n; C and D may be the same memory, and must not overlap otherwise.
+ * Strides (of the batch, rows, columns) are in elements and may be anything, so a transpose is a
+ * swap; alpha, beta and the sums are of the dtype `scale`. beta == 0 does not read C; alpha == 0 or
+ * k == 0 does not read A and B. */
+typedef enum { OCU_IDENTITY, OCU_RELU, OCU_GELU } ocu_activation; /* gelu: with the tanh */
+enum { OCU_BIAS_NONE, OCU_BIAS_ROWS, OCU_BIAS_COLUMNS };          /* a number for each row, column */
+
+typedef struct {
+  uint8_t ab, c, scale;   /* ocu_dtype of A and B; of C, D and bias; of alpha, beta and the sums */
+  uint8_t conj;           /* 1: the conjugate of A, 2: of B, 3: of both */
+  uint8_t activation, bias;
+  uint8_t pointers;       /* 1: a, b, c, d are arrays of `batch` pointers, read when it runs */
+} ocu_gemm_kind;
+
+typedef struct {
+  const void *p;
+  int64_t bs, rs, cs;
+} ocu_matrix;
+
+typedef struct {
+  ocu_gemm_kind kind;
+  int64_t batch, m, n, k;
+  const void *alpha, *beta; /* read at the call */
+  ocu_matrix a, b, c, d;
+  const void *bias;
+  int64_t bias_bs;          /* elements from one matrix's bias to the next one's */
+} ocu_product;
+
+OCU_API ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags);
+/* The same for one dtype (OCU_F32 or OCU_F64), D being C. */
 OCU_API ocu_status ocu_gemm(ocu_stream *s, ocu_dtype dtype, int64_t batch, int64_t m, int64_t n,
                             int64_t k, const void *alpha, const void *a, int64_t a_rs, int64_t a_cs,
                             int64_t a_bs, const void *b, int64_t b_rs, int64_t b_cs, int64_t b_bs,

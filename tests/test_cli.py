@@ -94,7 +94,10 @@ opencu.blas.gemm(a, a)
     listed = opencu_command("cache", "list")[1]
     assert listed.count("x86-64-") == 1 and "bytes" in listed
     assert opencu_command("cache", "size")[1].endswith(" KiB\n")
+    (plan,) = (tmp_path / "plans").glob("*/*.plan")
+    plan.with_name("new-1-0").touch()  # of a process that ended while it wrote
     assert opencu_command("cache", "clear")[1] == "1 plans removed\n"
+    assert not list(plan.parent.glob("new-*"))
     assert opencu_command("cache", "list")[1] == ""
 
 

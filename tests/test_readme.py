@@ -29,6 +29,7 @@ def work(tmp_path):
     return tmp_path, dict(os.environ) | {"PATH": path}
 
 
+@pytest.mark.slow
 def test_every_console_command_runs(work):
     folder, environment = work
     script = "set -e\n" + "\n".join(commands())

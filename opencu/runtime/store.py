@@ -38,8 +38,9 @@ def entries() -> list[Entry]:
 
 
 def clear() -> int:
-    """Remove every stored plan; how many there were."""
+    """Remove every stored plan, and what was never finished; how many plans there were."""
     found = entries()
-    for entry in found:
-        entry.path.unlink(missing_ok=True)
+    unfinished = path().glob("?" * 32 + "/new-*")  # its writer, if it lives, does without a store
+    for file in [entry.path for entry in found] + list(unfinished):
+        file.unlink(missing_ok=True)
     return len(found)

@@ -1,5 +1,6 @@
 /* plans.c - cases of test_store.py and test_planner.py: programs that look for plans. */
 #include <errno.h>
+#include <sys/auxv.h>
 #include <sys/wait.h>
 #include <signal.h>
 #include "core_test.h"
@@ -76,6 +77,8 @@ static void unseen(void) {
   report(OCU_OK);
 }
 
+static void privileges(void) { puts(getauxval(AT_SECURE) ? "raised" : "plain"); }
+
 static void maps(void) {
   char line[500];
   FILE *f = fopen("/proc/self/maps", "r");
@@ -85,6 +88,7 @@ static void maps(void) {
 
 int main(int argc, char **argv) {
   static const test_case cases[] = {CASE(store), CASE(find), CASE(ask), CASE(ask_twice),
-                                    CASE(write_plan), CASE(threads_ask), CASE(unseen), CASE(maps)};
+                                    CASE(write_plan), CASE(threads_ask), CASE(unseen), CASE(maps),
+                                    CASE(privileges)};
   return run_cases(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -194,7 +194,7 @@ def test_a_planner_that_dies_is_started_again_and_then_reported(planner, ask, ho
     assert 2 <= len(planner.pids()) <= 3
 
 
-@pytest.mark.parametrize("how", ["start", "make"])
+@pytest.mark.parametrize("how", [pytest.param("start", marks=pytest.mark.slow), "make"])
 def test_a_planner_that_hangs_is_given_up_in_time(planner, ask, how):
     planner.behave(**{how: "time.sleep(30)"})
     began = time.monotonic()

@@ -1,5 +1,6 @@
 """The library in a process that forks, ends, or unloads it."""
 
+import re
 import subprocess
 import sys
 
@@ -42,7 +43,33 @@ def test_devices_threads_and_instruction_sets_follow_the_environment(package):
 
     assert ask(OPENCU_CPU_ISA="sse2")[2] == "x86-64-sse2"
     best = ask()[2]
-    assert ask(OPENCU_CPU_ISA="nonsense")[2] == best
     assert ask(OPENCU_CPU_ISA="avx512")[2] == best  # never raised
     assert ask(OPENCU_CPU_DEVICES="3", OPENCU_THREADS="5")[:2] == ["3", "5"]
-    assert ask(OPENCU_CPU_DEVICES="-3", OPENCU_THREADS="many")[0] == "1"
+    assert ask(OPENCU_CPU_DEVICES="", OPENCU_THREADS="", OPENCU_CPU_ISA="") == ask()
+
+
+THREADS = r"a number of threads from 1 to 1024; using [1-9]\d*"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("OPENCU_THREADS", "abc", THREADS),
+        ("OPENCU_THREADS", "0", THREADS),
+        ("OPENCU_THREADS", "2x", THREADS),
+        ("OPENCU_THREADS", "9" * 30, THREADS),
+        ("OPENCU_CPU_DEVICES", "-3", "a number of devices from 1 to 64; using 1"),
+        ("OPENCU_CPU_DEVICES", "65", "a number of devices from 1 to 64; using 1"),
+        ("OPENCU_CPU_ISA", "avx9", r"avx512, avx2 or sse2; using (avx512|avx2|sse2)"),
+        ("OPENCU_DEBUG", "lunch", "a list of launches,times,ir,llvm,asm; using none of them"),
+        ("OPENCU_DEBUG", "ir,lunch,asm", "a list of launches,times,ir,llvm,asm; using ir,asm"),
+    ],
+)
+def test_a_setting_that_means_nothing_is_told_once(run, name, value, said):
+    done = run("workers", "scratch", "float_modes", **{name: value})
+    assert re.fullmatch(f"opencu: {name}={value} is not {said}\n", done.stderr)
+
+
+@pytest.mark.parametrize("value", ["", "9"])  # more than there are cores is allowed
+def test_a_number_of_threads_is_taken_in_silence(run, value):
+    assert run("workers", "scratch", OPENCU_THREADS=value).stderr == ""

@@ -2,12 +2,15 @@
 
 import os
 import re
+import shutil
 import struct
 import subprocess
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
-from capi import Core, spec
+from capi import CORE, HERE, WARN, Core, cc, spec
 
 
 @pytest.fixture
@@ -115,6 +118,38 @@ def test_a_store_of_another_user_is_not_used(seen, store):
     assert seen("store")["store"] == ""
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a setuid program")
+def test_a_program_with_raised_privileges_has_no_store(built):
+    nobody, user = 65534, 12345
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders let no other user through
+        folder = Path(name)
+        folder.chmod(0o755)
+        shutil.copy2(built, folder / "libopencu.so")  # by RPATH: LD_LIBRARY_PATH is ignored too
+        flags = ["-I", CORE, "-L", folder, f"-Wl,-rpath,{folder}", "-lopencu"]
+        cc(*WARN, "-O1", HERE / "plans.c", "-o", folder / "plans", *flags)
+        store = folder / "store"
+        store.mkdir(mode=0o700)
+        os.chown(store, nobody, nobody)
+
+        def run_as(uid: int) -> str:
+            variables = dict.fromkeys(("OPENCU_CACHE_DIR", "XDG_CACHE_HOME", "HOME"), str(store))
+            command = [folder / "plans", "privileges", "store"]
+            who = dict(user=uid, group=uid, extra_groups=[])
+            done = subprocess.run(command, env=variables, capture_output=True, text=True, **who)
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        os.chown(folder / "plans", nobody, nobody)
+        (folder / "plans").chmod(0o4755)
+        said = run_as(user)
+        if said.startswith("plain"):
+            pytest.skip("setuid has no effect here: a nosuid filesystem, or no_new_privs")
+        assert "OCU_OK mapped=1 stored=0" in said and " store= " in said
+        assert not list(store.iterdir())
+        (folder / "plans").chmod(0o755)
+        assert f"stored=1 calls=0 store={store} " in run_as(nobody)  # nothing else kept it away
+
+
 @pytest.mark.parametrize("home", ["/nonexistent/home", "/proc", "/dev/null", ""])
 def test_without_a_usable_home_plans_live_in_memory(seen, home):
     said = seen("store", OPENCU_CACHE_DIR="", XDG_CACHE_HOME="", HOME=home)
@@ -143,6 +178,31 @@ def test_the_oldest_plans_leave_when_the_store_is_full(seen, store):
     seen("store", OPENCU_CACHE_MAX_MB="1")
     assert entry.exists()
     assert sorted(p.name for p in old.iterdir()) == ["0.plan", "1.plan"]
+
+
+def test_a_file_left_by_a_process_of_the_same_number_is_no_obstacle(run, store):
+    run("plans", "store")
+    (entry,) = entries(store)
+    entry.unlink()
+    # The program takes the shell's place, and with it the number in the names.
+    script = f'for n in 0 1 2; do : > {entry.parent}/new-$$-$n; done; exec "$@"'
+    command = ["sh", "-c", script, "sh", run.program("plans"), "store"]
+    done = subprocess.run(command, env=run.environment, capture_output=True, text=True)
+    assert "OCU_OK mapped=1 stored=1" in done.stdout
+    assert entry.exists()
+    assert len(list(store.glob("*/new-*"))) == 3  # another process may be writing them
+
+
+def test_files_that_were_never_finished_leave_after_an_hour(seen, store):
+    seen("store")
+    (entry,) = entries(store)
+    for name, age in (("new-1-0", 0), ("new-2-0", 3000), ("new-3-0", 4000), ("new-4-0", 9000)):
+        path = entry.with_name(name)
+        path.write_bytes(b"half a plan" * (age < 9000))
+        os.utime(path, (time.time() - age,) * 2)
+    seen("store")
+    assert sorted(p.name for p in store.glob("*/new-*")) == ["new-1-0", "new-2-0"]
+    assert entry.exists()
 
 
 def test_the_build_id_follows_the_sources(seen, store, package):

@@ -24,14 +24,7 @@ static void in_child(void) {
   if (atomic_load(&begun)) atomic_store(&ocu_state, OCU_DEAD);
 }
 
-static int env_int(const char *name, int otherwise, int most) {
-  const char *text = getenv(name);
-  long n = text ? strtol(text, NULL, 10) : 0;
-  return n < 1 ? otherwise : n > most ? most : (int)n;
-}
-
-static bool listed(const char *list, const char *word) {
-  size_t n = strlen(word);
+static bool listed(const char *list, const char *word, size_t n) {
   for (; list && *list; list += *list == ',') {
     size_t len = strcspn(list, ",");
     if (len == n && !memcmp(list, word, n)) return true;
@@ -40,9 +33,27 @@ static bool listed(const char *list, const char *word) {
   return false;
 }
 
+/* OPENCU_DEBUG; the last three words are the compiler's. */
+static void choose_debug(const char *list) {
+  static const char known[] = "launches,times,ir,llvm,asm";
+  char used[sizeof known] = "";
+  bool wrong = false;
+  for (const char *word = list; word && *word; word += *word == ',') {
+    size_t n = strcspn(word, ","), at = strlen(used);
+    if (!listed(known, word, n)) wrong = true;
+    else if (!listed(used, word, n))
+      snprintf(used + at, sizeof used - at, "%s%.*s", at ? "," : "", (int)n, word);
+    word += n;
+  }
+  if (wrong)
+    ocu_env_refuse("OPENCU_DEBUG", "a list of %s; using %s", known, *used ? used : "none of them");
+  ocu_debug_times = listed(used, "times", 5);
+  ocu_debug_launches = ocu_debug_times || listed(used, "launches", 8);
+}
+
 /* OPENCU_DEVICE: "cpu", or "cpu:1" for a device that is not the first. */
 static bool choose_device(const char *name) {
-  if (!name || !*name || !strcmp(name, "cpu")) return true;
+  if (!name || !strcmp(name, "cpu")) return true;
   char *end = NULL;
   bool number = !strncmp(name, "cpu:", 4) && name[4] >= '0' && name[4] <= '9';
   long n = number ? strtol(name + 4, &end, 10) : -1;
@@ -68,11 +79,9 @@ static void start(void) {
   atomic_store(&begun, true);
   pthread_atfork(NULL, NULL, in_child);
   stay_loaded();
-  const char *debug = getenv("OPENCU_DEBUG");
-  ocu_debug_times = listed(debug, "times");
-  ocu_debug_launches = ocu_debug_times || listed(debug, "launches");
-  ocu_n_devices = env_int("OPENCU_CPU_DEVICES", 1, OCU_MAX_DEVICES);
-  if (!choose_device(getenv("OPENCU_DEVICE"))) {
+  choose_debug(ocu_env("OPENCU_DEBUG"));
+  ocu_n_devices = ocu_env_number("OPENCU_CPU_DEVICES", "devices", OCU_MAX_DEVICES, 1);
+  if (!choose_device(ocu_env("OPENCU_DEVICE"))) {
     started = OCU_INVALID_DEVICE;
     return;
   }
@@ -83,7 +92,7 @@ static void start(void) {
   ocu_machine_memory("", &ocu_cpu.memory_total, &available);
   ocu_cpu.cores = ocu_machine_cores("");
   ocu_team_start();
-  ocu_cpu.threads = env_int("OPENCU_THREADS", ocu_cpu.cores, 1024);
+  ocu_cpu.threads = ocu_env_number("OPENCU_THREADS", "threads", 1024, ocu_cpu.cores);
   started = ocu_pool_start();
   if (!started) started = ocu_queue_start();
   if (!started) started = ocu_event_start();

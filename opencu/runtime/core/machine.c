@@ -183,10 +183,13 @@ const char *ocu_machine_target(void) {
         __builtin_cpu_supports("avx512cd"))
       best = 2;
   }
-  const char *want = getenv("OPENCU_CPU_ISA");
-  for (int i = 0; want && i < best; i++)
-    if (!strcmp(want, targets[i] + strlen("x86-64-"))) best = i;
-  return targets[best];
+  const char *want = ocu_env("OPENCU_CPU_ISA");
+  int most = 2;
+  while (want && most >= 0 && strcmp(want, targets[most] + strlen("x86-64-"))) most--;
+  if (most < 0)
+    ocu_env_refuse("OPENCU_CPU_ISA", "avx512, avx2 or sse2; using %s",
+                   targets[best] + strlen("x86-64-"));
+  return targets[most >= 0 && most < best ? most : best];
 #else
   return "unknown";
 #endif

@@ -13,10 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include "core.h"
 
 static const size_t plan_most = (size_t)64 << 20;  /* bytes; a plan is some tens of kilobytes */
+static const time_t temporary_most = 3600;         /* seconds; writing a plan takes none */
 static char root[PATH_MAX], build[33];
 static size_t given;  /* length of the part of root that must exist: no home is made up */
 
@@ -134,6 +136,8 @@ void ocu_store_drop(const char *target, const ocu_spec *spec) {
 typedef struct { int64_t age, bytes; char build[33], name[80]; } entry;
 typedef struct { entry *e; size_t n, room; int64_t bytes; } entries;
 
+static bool is_temporary(const char *name) { return !strncmp(name, "new-", 4); }
+
 static void list_build(int top, const char *name, entries *all) {
   int fd = openat(top, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -145,6 +149,10 @@ static void list_build(int top, const char *name, entries *all) {
   struct stat st;
   while ((d = readdir(dir))) {
     if (fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode)) continue;
+    if (is_temporary(d->d_name) && st.st_mtim.tv_sec < time(NULL) - temporary_most) {
+      unlinkat(fd, d->d_name, 0);  /* of a process that ended while it wrote */
+      continue;
+    }
     if (strlen(d->d_name) >= sizeof all->e->name || !st.st_size) continue;  /* the planner's lock */
     if (all->n == all->room) {
       size_t room = all->room ? 2 * all->room : 64;
@@ -191,10 +199,12 @@ ocu_status ocu_store_write(const ocu_plan_header *header, const void *plan) {
   static _Atomic int counter;
   char name[80], temporary[64];
   entry_name(name, header->target, &header->spec);
-  snprintf(temporary, sizeof temporary, "new-%d-%d", getpid(), atomic_fetch_add(&counter, 1));
-  int folder = ocu_store_open();
+  int folder = ocu_store_open(), fd;
   if (folder < 0) return OCU_SYSTEM;
-  int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  do {  /* an earlier process, or one of another container, may have had this number too */
+    snprintf(temporary, sizeof temporary, "new-%d-%d", getpid(), atomic_fetch_add(&counter, 1));
+    fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  } while (fd < 0 && errno == EEXIST);
   bool ok = fd >= 0;
   for (size_t at = 0; ok && at < header->bytes;) {
     ssize_t n = write(fd, (const char *)plan + at, header->bytes - at);

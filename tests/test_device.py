@@ -21,7 +21,7 @@ def test_a_device_tells_what_it_is(device):
     assert info.threads >= 1
 
 
-@pytest.mark.parametrize("name", ["cpu:99", "gpu", "cpu:x", "cpu:-1", 3])
+@pytest.mark.parametrize("name", ["cpu:99", "gpu", "cpu:x", "cpu:-1", "", 3, 0, [], False])
 def test_a_device_that_does_not_exist_is_refused_by_name(name):
     with pytest.raises(ValueError, match=r"device .* does not exist: expected one of cpu:0"):
         opencu.device(name)

@@ -56,10 +56,20 @@ def test_a_grid_of_nothing_does_nothing():
     ("args", "consts", "error", "message"),
     [
         (((1,) * 4, np.zeros(4), np.zeros(4), 1.0), {"N": 4}, ValueError, "one to three sizes"),
-        (((1,), np.zeros(4), "text", 1.0), {"N": 4}, TypeError, "y: expected an array or a number"),
+        (((1,), np.zeros(4), "text", 1.0), {"N": 4}, TypeError, "y is a builtins.str: expected"),
         (((1,), np.zeros(4), np.zeros(4), 1.0, 2.0), {"N": 4}, TypeError, "takes 3 arguments"),
         (((1,), np.zeros(4), np.zeros(4)), {"N": 4}, tile.KernelError, "the parameter a"),
-        (((1,), np.zeros(4, "c8"), np.zeros(4), 1.0), {"N": 4}, TypeError, "complex64"),
+        (((1,), np.zeros(4, "c8"), np.zeros(4), 1.0), {"N": 4}, TypeError, "x has dtype complex64"),
+        (((1,), np.zeros(4), np.zeros(4, "f2"), 1.0), {"N": 4}, TypeError, "y has dtype float16"),
+        (((1,), np.zeros(4, "f2"), np.zeros(4), 1.0), {"N": 4}, TypeError, "x has dtype float16"),
+        (("x", np.zeros(4), np.zeros(4), 1.0), {"N": 4}, ValueError, "grid is 'x': expected a"),
+        (((1.5,), np.zeros(4), np.zeros(4), 1.0), {"N": 4}, TypeError, r"grid is \(1\.5,\): exp"),
+        (((1 << 40,) * 2, np.zeros(4), np.zeros(4), 1.0), {"N": 4}, ValueError, "fewer than 2"),
+        (((1,), np.zeros(4), np.zeros(4), 1 << 70), {"N": 4}, ValueError, "a is 1180.*fits i64"),
+        (((1,), *np.zeros((2, 4), "f4"), 1e300), {"N": 4}, ValueError, r"a is 1e\+300.*fits f32"),
+        (((1,), np.zeros(4), np.zeros(4), 1.0), {"N": [4]}, TypeError, r"N is \[4\]: expected a c"),
+        (((1,), np.zeros(4), np.zeros(4), 1.0), {"N": 4, "stream": 3}, TypeError, "stream is 3: e"),
+        (((1,), np.zeros(4), np.zeros(4), 1.0), {"N": 4, "blocks": 3}, TypeError, "blocks is 3: e"),
     ],
 )
 def test_bad_launches_are_refused(args, consts, error, message):
@@ -109,3 +119,113 @@ def test_equal_constants_of_other_types_are_other_classes():
     launch(add, (1,), x, N=4, A=2)
     with pytest.raises(tile.KernelError, match=r"the constant 2\.0 does not fit i64"):
         launch(add, (1,), x, N=4, A=2.0)
+
+
+def test_zeros_of_either_sign_are_other_constants():
+    @tile.kernel
+    def copysign(y, N: int, A):
+        tile.store(y, 0, tile.full(N, A[0], y.dtype))
+
+    y = np.zeros(1)
+    for zero in (0.0, -0.0):
+        launch(copysign, (1,), y, N=1, A=(zero,))
+        assert np.signbit(y[0]) == np.signbit(zero)
+
+
+# ---- what a kernel reads outside itself ----------------------------------------------------------
+
+FACTOR, TABLE = 2.0, [1.0, 2.0]
+
+
+def helper(x):
+    return x * FACTOR
+
+
+@tile.kernel
+def through_helper(y, N: int):
+    tile.store(y, 0, helper(tile.full(N, 1, y.dtype)))
+
+
+@tile.kernel
+def from_table(y, N: int):
+    tile.store(y, 0, tile.full(N, TABLE[0] + len(TABLE), y.dtype))
+
+
+def filled(kernel, **consts):
+    y = np.zeros(4)
+    launch(kernel, (1,), y, N=4, **consts)
+    return y[0]
+
+
+def test_a_changed_global_is_seen(monkeypatch):
+    assert filled(through_helper) == 2
+    monkeypatch.setitem(globals(), "FACTOR", 3.0)
+    assert filled(through_helper) == 3
+    monkeypatch.setitem(globals(), "FACTOR", 2.0)
+    assert filled(through_helper) == 2
+
+
+def test_a_changed_helper_is_seen(monkeypatch):
+    assert filled(through_helper) == 2
+    monkeypatch.setitem(globals(), "helper", lambda x: x)
+    with pytest.raises(tile.KernelError, match="expected a function made with def"):
+        filled(through_helper)
+
+    def other(x):
+        return x + 7
+
+    monkeypatch.setitem(globals(), "helper", other)
+    assert filled(through_helper) == 8
+    monkeypatch.setattr(other, "__code__", (lambda x: x).__code__)
+    with pytest.raises(tile.KernelError, match="expected a function made with def"):
+        filled(through_helper)
+
+
+def test_a_global_that_is_gone_is_an_error(monkeypatch):
+    assert filled(through_helper) == 2
+    monkeypatch.delitem(globals(), "FACTOR")
+    with pytest.raises(tile.KernelError, match="the name FACTOR has no value here"):
+        filled(through_helper)
+
+
+def test_a_changed_closure_is_seen():
+    factor = 2.0
+
+    def scale(x):
+        return x * factor
+
+    @tile.kernel
+    def scaled(y, N: int, hook):
+        tile.store(y, 0, hook(tile.full(N, factor, y.dtype)))
+
+    assert filled(scaled, hook=scale) == 4
+    factor = 5.0
+    assert filled(scaled, hook=scale) == 25
+
+
+def test_changed_contents_are_seen(monkeypatch):
+    assert filled(from_table) == 3
+    monkeypatch.setitem(globals(), "TABLE", TABLE.copy())
+    TABLE[0] = 5.0
+    assert filled(from_table) == 7
+    TABLE.append(0.0)
+    assert filled(from_table) == 8
+
+
+def test_a_changed_attribute_is_seen():
+    class Settings:
+        factor = 2.0
+
+    @tile.kernel
+    def scaled(y, N: int, settings):
+        tile.store(y, 0, tile.full(N, settings.factor, y.dtype))
+
+    assert filled(scaled, settings=Settings) == 2
+    Settings.factor = 3.0
+    assert filled(scaled, settings=Settings) == 3
+
+
+def test_a_launch_like_the_last_one_reads_no_source(monkeypatch):
+    assert filled(through_helper) == FACTOR
+    monkeypatch.setattr(tile.Kernel, "trace", None)
+    assert filled(through_helper) == FACTOR

@@ -94,3 +94,19 @@ def test_synchronize_waits_for_a_whole_device(matrix):
     assert all(stream.query() for stream in streams)
     opencu.synchronize("cpu")
     assert len(outs) == 3
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda s, e: opencu.Stream(non_blocking="no"), "non_blocking is 'no': expected True or F"),
+        (lambda s, e: opencu.Event(timing=None), "timing is None: expected True or False"),
+        (lambda s, e: s.wait_event(3), "event is 3: expected an opencu.Event"),
+        (lambda s, e: s.record_event(0), "event is 0: expected an opencu.Event or None"),
+        (lambda s, e: e.record(e), "stream is .*Event.*: expected an opencu.Stream or None"),
+        (lambda s, e: e.elapsed_time(None), "end is None: expected an opencu.Event"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused_by_name(call, text):
+    with pytest.raises(TypeError, match=text):
+        call(opencu.Stream(), opencu.Event())

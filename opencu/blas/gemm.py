@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from opencu.drivers.status import check, ffi, lib
+from opencu.runtime.arguments import dtype as as_dtype
+from opencu.runtime.arguments import flag
 from opencu.runtime.array import CODES, DEFAULT, Array, as_matrix, row_major, share
 from opencu.runtime.device import current
 from opencu.runtime.stream import NULL, Stream, handle_on
@@ -68,11 +70,9 @@ def _gemm(a, b, c, alpha, beta, trans_a, trans_b, out_dtype, stream, host) -> Ar
     """gemm on device arrays; with host, on arrays over host memory and done on return."""
     m, k, a_rs, a_cs, a_at, a_low, a_high = a.matrix or as_matrix("a", a)
     inner, n, b_rs, b_cs, b_at, b_low, b_high = b.matrix or as_matrix("b", b)
-    if trans_a:
-        _check_flag("trans_a", trans_a)
+    if trans_a is not False and flag("trans_a", trans_a):
         m, k, a_rs, a_cs = k, m, a_cs, a_rs
-    if trans_b:
-        _check_flag("trans_b", trans_b)
+    if trans_b is not False and flag("trans_b", trans_b):
         inner, n, b_rs, b_cs = n, inner, b_cs, b_rs
     code, device = a.code, a.memory.device
     if k != inner or b.code != code or not code or b.memory.device is not device:
@@ -128,11 +128,6 @@ def _plan_and_call(status: int, call: tuple) -> None:
     check(status)
 
 
-def _check_flag(name: str, value: Any) -> None:
-    if value is not True and value != 1:
-        raise TypeError(f"{name} is {value!r}: expected True or False")
-
-
 def _scalar(name: str, value: Any, code: int) -> Any:
     """A pointer to alpha or beta as a value of the dtype."""
     if type(value) is int or type(value) is float:
@@ -174,7 +169,7 @@ def _refuse_output(c: Array, shape: tuple[int, ...], a: Array) -> None:
 
 
 def _check_out_dtype(out_dtype: Any, dtype: np.dtype) -> None:
-    if np.dtype(out_dtype) != dtype:
+    if as_dtype("out_dtype", out_dtype) != dtype:
         raise NotImplementedError(
             f"out_dtype is {out_dtype!r}: only the operands' own, {dtype}, is implemented so far"
         )

@@ -42,9 +42,8 @@ def compile(function: Function, target: Target, blocks: Blocks | None = None) ->
     for stage, text in (("ir", str(function)), ("llvm", lowered.text)):
         if stage in show:
             print(text, file=sys.stderr)
+    module = llvm.optimise(lowered.text, target)
     if "asm" in show:
-        module = llvm.optimise(lowered.text, target)
-        print(llvm.emit(module, target, assembly=True), file=sys.stderr)
-    elf = llvm.emit(llvm.optimise(lowered.text, target), target)
-    linked = blob.link(elf, lowered.entry)
+        print(llvm.emit(module.clone(), target, assembly=True), file=sys.stderr)
+    linked = blob.link(llvm.emit(module, target), lowered.entry)
     return Code(linked.code, linked.entry, lowered.scratch, lowered.params)

@@ -49,6 +49,9 @@ class Blocks:
     pack_b: bool = True
 
     def __post_init__(self) -> None:
+        sizes, flags = (self.mr, self.nr, self.mc, self.unroll), (self.pack_a, self.pack_b)
+        if {type(x) for x in sizes} != {int} or {type(x) for x in flags} != {bool}:
+            raise TypeError(f"{self}: expected integers, and pack_a and pack_b True or False")
         if min(self.mr, self.nr, self.unroll) < 1 or self.mc < 0 or self.mc % self.mr:
             raise ValueError(f"{self}: expected mr, nr, unroll >= 1 and mc a multiple of mr")
 
@@ -76,7 +79,7 @@ class Nest(NamedTuple):
         ok = users == dots and acc is dots[0].operands[2] and end is dots[0].result
         return Nest(dots[0], op, op.result) if ok and acc not in dots[0].operands[:2] else None
 
-    def fuse(self, rest: list[Op]) -> bool:
+    def fusible(self, rest: list[Op]) -> bool:
         """Is the result used by one store only, with nothing in between that must come first? The
         nest then stores while it still reads a and b, which must not be the stored view's."""
         read = {root_view(x.op.operands[0]) for v in self.dot.operands[:2] for x in loads(v)}
@@ -127,22 +130,22 @@ class Lowering:
         if nr % self.w:
             raise KernelError(nest.dot.loc, f"nr {nr} is not a multiple of {self.w} lanes")
         self.mc = self.blocks.mc or self.bm
-        self.np = room(self.bm, mr) // mr
+        self.panels = room(self.bm, mr) // mr
         self.acc = (
-            state.allocate(self.np * room(self.bn, nr) * mr * self.bytes) if nest.loop else ""
+            state.allocate(self.panels * room(self.bn, nr) * mr * self.bytes) if nest.loop else ""
         )
         # A transposed panel's last store may run over its end by less than a vector.
         slack = state.target.vector_bytes
         if self.blocks.pack_a:
             rows = room(min(self.mc, self.bm), mr)
-            self.pa = state.allocate(rows * self.bk * self.bytes + slack)
+            self.packed_a = state.allocate(rows * self.bk * self.bytes + slack)
         if self.blocks.pack_b:
-            self.pb = state.allocate(room(self.bn, nr) * self.bk * self.bytes + slack)
+            self.packed_b = state.allocate(room(self.bn, nr) * self.bk * self.bytes + slack)
 
     def run(self) -> None:
         f, loop = self.f, self.nest.loop
         self.ends = [f.clamp(n, str(s)) for n, s in zip(self.access.limits, (self.bm, self.bn))]
-        self.safe_out = self.state.safe(self.value, self.access, self.ends)
+        self.safe_out = self.state.safe(self.value, self.ends)
         if loop is None:
             self.first = self.last = None
             self.chunk(None)
@@ -168,32 +171,28 @@ class Lowering:
     def chunk(self, exists: str | None) -> None:
         f, mr, nr = self.f, self.blocks.mr, self.blocks.nr
         rows, columns = self.ends
-        limits = {v: self.limits(v) for v in (self.a, self.b)}
+        # Per axis, below which index every load behind an operand is in bounds.
+        limits = {v: self.state.safe(v, [str(s) for s in v.type.shape]) for v in (self.a, self.b)}
         # k beyond both operands' bounds adds 0 * 0, if out of bounds is zero after the load hooks.
         depth = str(self.bk)
         if zero_outside(self.a) and zero_outside(self.b):
             depth = f.clamp(f.max(limits[self.a][1], limits[self.b][0]), depth)
         if exists:
             depth = f.let(f"select i1 {exists}, i64 {depth}, i64 0")
-        self.depth, self.limit = depth, limits
+        self.depth, self.limits = depth, limits
         packer = Packer(f, self.points, self.dtype, self.w, self.bk, depth)
         if self.blocks.pack_b:
-            packer.pack(self.b, 1, "0", columns, nr, self.pb, limits[self.b])
+            packer.pack(self.b, 1, "0", columns, nr, self.packed_b, limits[self.b])
         if not self.blocks.pack_a:
             self.block("0", rows)
             return
 
         def band(i: str) -> None:
             end = f.min(f.add(i, str(self.mc)), rows)
-            packer.pack(self.a, 0, i, end, mr, self.pa, limits[self.a])
+            packer.pack(self.a, 0, i, end, mr, self.packed_a, limits[self.a])
             self.block(i, end)
 
         f.each("0", rows, str(self.mc), band)
-
-    def limits(self, v: Value) -> list[str]:
-        """Per axis, below which index every load behind an operand is in bounds."""
-        none = Access("", ("", ""), tuple(map(str, v.type.shape)))
-        return self.state.safe(v, none, list(none.limits))
 
     # ---- register blocks -------------------------------------------------------------------------
 
@@ -203,35 +202,44 @@ class Lowering:
         f, blocks = self.f, self.blocks
         columns, vectors = self.ends[1], blocks.nr // self.w
         if blocks.pack_b:
-            self.columns("0", columns, vectors, False, lo, hi)
+            self.columns("0", columns, vectors, lo, hi)
             return
-        whole = f.floor_to(f.min(columns, self.limit[self.b][1]), blocks.nr)
-        deep = f.let(f"icmp sle i64 {self.depth}, {self.limit[self.b][0]}")
+        whole = f.floor_to(f.min(columns, self.limits[self.b][1]), blocks.nr)
+        deep = f.let(f"icmp sle i64 {self.depth}, {self.limits[self.b][0]}")
         whole = f.let(f"select i1 {deep}, i64 {whole}, i64 0")
-        self.columns("0", whole, vectors, False, lo, hi)
-        self.columns(whole, columns, 1, True, lo, hi)
+        self.columns("0", whole, vectors, lo, hi)
+        self.columns(whole, columns, 1, lo, hi, checked=True)
 
-    def columns(self, start: str, end: str, vectors: int, checked: bool, lo: str, hi: str) -> None:
+    def columns(
+        self, start: str, end: str, vectors: int, lo: str, hi: str, *, checked: bool = False
+    ) -> None:
         f, mr = self.f, self.blocks.mr
 
         def strip(j: str) -> None:
             if self.blocks.pack_a:
-                self.rows(lo, hi, mr, lo, Columns(j, vectors, checked), False)
+                self.rows(lo, hi, mr, lo, Columns(j, vectors, checked))
                 return
-            deep = f.let(f"icmp sle i64 {self.depth}, {self.limit[self.a][1]}")
-            readable = f.max(f.min(hi, self.limit[self.a][0]), lo)
+            deep = f.let(f"icmp sle i64 {self.depth}, {self.limits[self.a][1]}")
+            readable = f.max(f.min(hi, self.limits[self.a][0]), lo)
             readable = f.let(f"select i1 {deep}, i64 {readable}, i64 {lo}")
             i, size = lo, mr
             while size:
                 stop = f.add(i, f.floor_to(f.sub(readable, i), size))
-                self.rows(i, stop, size, lo, Columns(j, vectors, checked), False)
+                self.rows(i, stop, size, lo, Columns(j, vectors, checked))
                 i, size = stop, max(s for s in (4, 2, 1, 0) if s < size)
-            self.rows(i, hi, 1, lo, Columns(j, vectors, checked), True)
+            self.rows(i, hi, 1, lo, Columns(j, vectors, checked), checked=True)
 
         f.each(start, end, str(vectors * self.w), strip)
 
     def rows(
-        self, start: str, end: str, size: int, band: str, columns: Columns, checked: bool
+        self,
+        start: str,
+        end: str,
+        size: int,
+        band: str,
+        columns: Columns,
+        *,
+        checked: bool = False,
     ) -> None:
         self.f.each(
             start,

@@ -1,6 +1,7 @@
 """LLVM IR as text: a small function builder, and the way from text to an object file."""
 
 import functools
+import struct
 from collections.abc import Callable, Sequence
 
 import llvmlite.binding as llvm
@@ -9,7 +10,6 @@ from opencu.drivers.interface import Target
 from opencu.tile.dtypes import DType
 
 SCALAR = {"f32": "float", "f64": "double", "i32": "i32", "i64": "i64", "bool": "i1"}
-_SUFFIX = {"f32": "f32", "f64": "f64", "i32": "i32", "i64": "i64", "bool": "i1"}
 
 
 def type_of(dtype: DType, width: int = 1) -> str:
@@ -18,16 +18,17 @@ def type_of(dtype: DType, width: int = 1) -> str:
 
 def suffix(dtype: DType, width: int = 1) -> str:
     """The type's name inside an intrinsic's."""
-    return _SUFFIX[dtype.name] if width == 1 else f"v{width}{_SUFFIX[dtype.name]}"
+    one = dtype.name if dtype.kind == "f" else SCALAR[dtype.name]
+    return one if width == 1 else f"v{width}{one}"
 
 
-def constant(dtype: DType, value) -> str:
-    if dtype.kind == "f":
-        import struct
-
-        single = struct.unpack("f", struct.pack("f", value))[0] if dtype.bits == 32 else value
-        return f"0x{struct.unpack('Q', struct.pack('d', single))[0]:016X}"
-    return str(int(value))
+def constant(dtype: DType, value: bool | int | float) -> str:
+    if dtype.kind == "b":
+        return "true" if value else "false"
+    if dtype.kind == "i":
+        return str(int(value))
+    rounded = dtype.numpy.type(value)  # LLVM writes a float as the bits of the equal double
+    return f"0x{struct.unpack('Q', struct.pack('d', rounded))[0]:016X}"
 
 
 class Function:
@@ -279,7 +280,8 @@ def optimise(text: str, target: Target) -> llvm.ModuleRef:
     return module
 
 
-def emit(module: llvm.ModuleRef, target: Target, assembly: bool = False):
-    """The module's object file, or its assembly text. Emission consumes a module: emit once."""
+def emit(module: llvm.ModuleRef, target: Target, *, assembly: bool = False):
+    """The module's object file, or its assembly text. Emission consumes a module: emit a clone if
+    the module is needed afterwards."""
     machine = _machine(target)
     return machine.emit_assembly(module) if assembly else machine.emit_object(module)

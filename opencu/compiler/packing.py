@@ -115,7 +115,7 @@ class Packer:
             groups = []
             for c in range(0, width, w):
                 at = [f.add(i, str(r)) for r in range(c, min(c + w, width))]
-                points = [Point((r, k) if axis == 0 else (k, r), 1 - axis, w, False) for r in at]
+                points = [Point((r, k) if axis == 0 else (k, r), 1 - axis, w) for r in at]
                 rows = self.points.at(v, points, {})
                 for p in points:
                     self.prefetch_source(v, axis, width, p)
@@ -133,7 +133,7 @@ class Packer:
         ahead = list(p.at)
         ahead[axis] = self.f.add(ahead[axis], str(width))
         for x in loads(v):
-            place = Point(tuple(ahead), p.lane, p.width, False)
+            place = Point(tuple(ahead), p.lane, p.width)
             self.f.prefetch(self.points.address(self.points.access[x], x.type.dtype.bytes, place))
 
     def transpose(self, rows: list[str]) -> list[str]:

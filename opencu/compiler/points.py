@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from opencu.compiler.llvm import Function, constant, suffix, type_of
 from opencu.drivers.interface import Target
-from opencu.tile.dtypes import i32, i64
+from opencu.tile.dtypes import DType, i32, i64
 from opencu.tile.ir import KernelError, Op, Tile, Value
 
 
@@ -20,7 +20,7 @@ class Point:
     at: tuple[str, ...]
     lane: int
     width: int
-    checked: bool  # may lie outside a view: loads give zero there, stores write nothing
+    checked: bool = False  # may lie outside a view: loads give zero there, stores write nothing
 
     def collapse(self, shape: tuple[int, ...]) -> "Point":
         """The same point of an operand that is broadcast along its axes of size 1."""
@@ -137,7 +137,7 @@ class Points:
             return self._cast(dtype, op.result.type.dtype, x[0], width)
         raise KernelError(op.loc, f"the vector lowering has no operation {op.name}")
 
-    def _unary(self, fn: str, dtype, t: str, x: str, width: int) -> str:
+    def _unary(self, fn: str, dtype: DType, t: str, x: str, width: int) -> str:
         name = suffix(dtype, width)
         if fn == "neg":
             return self.f.let(
@@ -153,7 +153,7 @@ class Points:
             return self.f.call(t, f"abs.{name}", (t, x), ("i1", "false"))
         return self.f.call(t, f"{ {'abs': 'fabs'}.get(fn, fn) }.{name}", (t, x))
 
-    def _floor(self, dtype, t: str, x: str, width: int) -> str:
+    def _floor(self, dtype: DType, t: str, x: str, width: int) -> str:
         """SSE2 has no rounding instruction, and LLVM would call the C library: go through integers
         where there can be a fraction at all."""
         f, integer = self.f, i32 if dtype.bits == 32 else i64
@@ -168,7 +168,7 @@ class Points:
         signed = f.call(t, f"copysign.{name}", (t, down), (t, x))
         return f.let(f"select {i1} {fraction}, {t} {signed}, {t} {x}")
 
-    def _binary(self, fn: str, dtype, t: str, x: list[str], width: int) -> str:
+    def _binary(self, fn: str, dtype: DType, t: str, x: list[str], width: int) -> str:
         name = suffix(dtype, width)
         if fn in ("min", "max"):
             intrinsic = {"f": f"{fn}imum", "i": f"s{fn}"}[dtype.kind]
@@ -178,7 +178,7 @@ class Points:
         prefix = "f" if dtype.kind == "f" and fn in ("add", "sub", "mul", "div") else ""
         return self.f.let(f"{prefix}{fn} {t} {x[0]}, {x[1]}")
 
-    def _divide(self, fn: str, dtype, t: str, x: list[str], width: int) -> str:
+    def _divide(self, fn: str, dtype: DType, t: str, x: list[str], width: int) -> str:
         """Division that rounds down. What would trap gives some value: x / 0, and the least
         integer / -1 (the quotient by -1 is a negation, which wraps)."""
         let, zero, one = self.f.let, *(self.f.splat(c, dtype, width) for c in "01")
@@ -197,7 +197,7 @@ class Points:
         fixed = let(f"sub {t} {q}, {one}") if fn == "floordiv" else let(f"add {t} {r}, {d}")
         return let(f"select {i1} {fix}, {t} {fixed}, {t} {q if fn == 'floordiv' else r}")
 
-    def _cast(self, source, target, x: str, width: int) -> str:
+    def _cast(self, source: DType, target: DType, x: str, width: int) -> str:
         s, t = type_of(source, width), type_of(target, width)
         if source == target:
             return x
@@ -252,70 +252,55 @@ class Points:
             vector = self.f.let(f"insertelement {t} {vector}, ptr {q}, i64 {i}")
         return vector
 
+    def _masked(
+        self, a: Access, dtype: DType, p: Point, packed: str, scattered: str
+    ) -> tuple[str, tuple[str, str]]:
+        """The intrinsic for lanes that lie side by side, or apart, in memory; its place operand."""
+        lanes, align = suffix(dtype, p.width), dtype.bytes
+        if a.strides[p.lane] == "1":
+            where = (f"ptr align {align}", self.address(a, dtype.bytes, p))
+            return f"masked.{packed}.{lanes}.p0", where
+        where = (f"<{p.width} x ptr> align {align}", self._pointer_vector(a, dtype.bytes, p))
+        return f"masked.{scattered}.{lanes}.v{p.width}p0", where
+
     def load(self, a: Access, v: Value, p: Point) -> str:
         """The view's elements at p; zero for lanes outside, where p is checked."""
         f, dtype, w = self.f, v.type.dtype, p.width
         one, t, align = type_of(dtype), type_of(dtype, w), dtype.bytes
-        if p.checked and w == 1:
-            inside = self.mask(a, p)
-            zero = constant(dtype, 0) if dtype.kind != "b" else "false"
 
-            def read() -> list[str]:
-                return [f.load(one, self.address(a, dtype.bytes, p), align)]
-
-            return f.branch(inside, read, lambda: [zero], [one])[0]
-        if w == 1 or (a.strides[p.lane] == "1" and not p.checked):
+        def read() -> str:
             return f.load(t, self.address(a, dtype.bytes, p), align)
-        if a.strides[p.lane] == "1":
-            return f.call(
-                t,
-                f"masked.load.{suffix(dtype, w)}.p0",
-                (f"ptr align {align}", self.address(a, dtype.bytes, p)),
-                (f"<{w} x i1>", self.mask(a, p)),
-                (t, "zeroinitializer"),
-            )
+
+        if p.checked and w == 1:
+            zero = constant(dtype, 0)
+            return f.branch(self.mask(a, p), lambda: [read()], lambda: [zero], [t])[0]
         if p.checked:
-            return f.call(
-                t,
-                f"masked.gather.{suffix(dtype, w)}.v{w}p0",
-                (f"<{w} x ptr> align {align}", self._pointer_vector(a, dtype.bytes, p)),
-                (f"<{w} x i1>", self.mask(a, p)),
-                (t, "zeroinitializer"),
-            )
+            name, where = self._masked(a, dtype, p, "load", "gather")
+            mask = (f"<{w} x i1>", self.mask(a, p))
+            return f.call(t, name, where, mask, (t, "zeroinitializer"))
+        if w == 1 or a.strides[p.lane] == "1":
+            return read()
         vector = "poison"
         for i, q in enumerate(self._lane_pointers(a, dtype.bytes, p)):
             x = f.load(one, q, align)
             vector = f.let(f"insertelement {t} {vector}, {one} {x}, i64 {i}")
         return vector
 
-    def store(self, a: Access, dtype, value: str, p: Point) -> None:
+    def store(self, a: Access, dtype: DType, value: str, p: Point) -> None:
         """Write the lanes at p; those outside the view are dropped where p is checked."""
         f, w, align = self.f, p.width, dtype.bytes
         one, t = type_of(dtype), type_of(dtype, w)
-        if w == 1:
 
-            def write() -> None:
-                f.store(one, value, self.address(a, dtype.bytes, p), align)
-
-            f.when(self.mask(a, p), write) if p.checked else write()
-        elif a.strides[p.lane] == "1" and not p.checked:
+        def write() -> None:
             f.store(t, value, self.address(a, dtype.bytes, p), align)
-        elif a.strides[p.lane] == "1":
-            f.call(
-                "void",
-                f"masked.store.{suffix(dtype, w)}.p0",
-                (t, value),
-                (f"ptr align {align}", self.address(a, dtype.bytes, p)),
-                (f"<{w} x i1>", self.mask(a, p)),
-            )
+
+        if p.checked and w == 1:
+            f.when(self.mask(a, p), write)
         elif p.checked:
-            f.call(
-                "void",
-                f"masked.scatter.{suffix(dtype, w)}.v{w}p0",
-                (t, value),
-                (f"<{w} x ptr> align {align}", self._pointer_vector(a, dtype.bytes, p)),
-                (f"<{w} x i1>", self.mask(a, p)),
-            )
+            name, where = self._masked(a, dtype, p, "store", "scatter")
+            f.call("void", name, (t, value), where, (f"<{w} x i1>", self.mask(a, p)))
+        elif w == 1 or a.strides[p.lane] == "1":
+            write()
         else:
             for i, q in enumerate(self._lane_pointers(a, dtype.bytes, p)):
                 x = f.let(f"extractelement {t} {value}, i64 {i}")

@@ -51,7 +51,7 @@ class RegisterBlock:
         sums = f.branch(nest.first, lambda: self.begin(acc), lambda: self.resume(acc, rest), types)
         f.branch(nest.last, lambda: self.finish(sums), lambda: self.put_by(sums, rest))
 
-    def block(self, checked: bool) -> list[Point]:
+    def block(self, *, checked: bool) -> list[Point]:
         return [Point((r, c), 1, self.w, checked) for r in self.row_at for c in self.column_at]
 
     # ---- sums between chunks ---------------------------------------------------------------------
@@ -61,7 +61,7 @@ class RegisterBlock:
         nest, f, nr = self.nest, self.f, self.nest.blocks.nr
         panel = f.let(f"udiv i64 {self.columns.first}, {nr}")
         inside = f.let(f"urem i64 {self.columns.first}, {nr}")
-        top = f.mul(panel, str(nest.np * nest.blocks.mr))
+        top = f.mul(panel, str(nest.panels * nest.blocks.mr))
         places = [f.add(f.mul(f.add(top, r), str(nr)), inside) for r in self.row_at]
         lines = [f.offset(nest.acc, p, nest.bytes) for p in places]
         return [
@@ -75,7 +75,7 @@ class RegisterBlock:
         (Blocks of unpacked operands are too short for it to pay.)"""
         nest, f = self.nest, self.f
         for r, resting in zip(self.row_at, rest[:: self.columns.vectors]):
-            at = Point((r, self.columns.first), 1, self.w, False)
+            at = Point((r, self.columns.first), 1, self.w)
             final = self.points.address(nest.access, nest.out_dtype.bytes, at)
             f.prefetch(f.let(f"select i1 {nest.last}, ptr {final}, ptr {resting}"), write=True)
 
@@ -84,7 +84,7 @@ class RegisterBlock:
         init = self.nest.init
         if is_zero(init):
             return acc
-        start = self.points.at(init, self.block(bool(loads(init))), {})
+        start = self.points.at(init, self.block(checked=bool(loads(init))), {})
         return [self.f.let(f"fadd {self.type} {x}, {y}") for x, y in zip(start, acc)]
 
     def resume(self, acc: list[str], rest: list[str]) -> list[str]:
@@ -103,10 +103,10 @@ class RegisterBlock:
         self.a_panel = self.b_panel = ""
         if self.nest.blocks.pack_a:
             place = f.mul(f.sub(self.rows.first, self.rows.band), str(self.nest.bk))
-            self.a_panel = f.offset(self.nest.pa, place, self.nest.bytes)
+            self.a_panel = f.offset(self.nest.packed_a, place, self.nest.bytes)
         if self.nest.blocks.pack_b:
             place = f.mul(self.columns.first, str(self.nest.bk))
-            self.b_panel = f.offset(self.nest.pb, place, self.nest.bytes)
+            self.b_panel = f.offset(self.nest.packed_b, place, self.nest.bytes)
         main = f.floor_to(depth, unroll)
         acc = ["zeroinitializer"] * (self.rows.count * self.columns.vectors)
         for lo, hi, count in (("0", main, unroll), (main, depth, 1))[: 1 + (unroll > 1)]:
@@ -156,12 +156,12 @@ class RegisterBlock:
         inside = [f.let(f"icmp sle i64 {x}, {limit}") for x, limit in zip((bottom, right), safe)]
         f.branch(
             f.let(f"and i1 {inside[0]}, {inside[1]}"),
-            lambda: self.epilogue(sums, False),
-            lambda: self.epilogue(sums, True),
+            lambda: self.epilogue(sums, checked=False),
+            lambda: self.epilogue(sums, checked=True),
         )
 
-    def epilogue(self, sums: list[str], checked: bool) -> None:
-        nest, points = self.nest, self.block(checked)
+    def epilogue(self, sums: list[str], *, checked: bool) -> None:
+        nest, points = self.nest, self.block(checked=checked)
         memo: Memo = {(nest.result, p): x for p, x in zip(points, sums)}
         for x, p in zip(self.points.at(nest.value, points, memo), points):
             self.points.store(nest.access, nest.out_dtype, x, p)

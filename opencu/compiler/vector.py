@@ -47,6 +47,8 @@ class Vector:
     views: dict[Value, ViewRef] = field(default_factory=dict)
     nests: dict[Value, dot.Nest] = field(default_factory=dict)  # dots that wait for their store
     early: set[Value] = field(default_factory=set)  # loads that cannot wait for their use
+    grid: list[str] = field(default_factory=list)  # its three sizes
+    pid: list[str] = field(default_factory=list)  # this program's place in it
     scratch: int = 0
 
     def __post_init__(self) -> None:
@@ -82,7 +84,7 @@ class Vector:
                 return
             getattr(self, f"op_{op.name}", self.op_pointwise)(op)
             nest = dot.Nest.of(op)
-            if nest and not nest.fuse(block.ops[i + 1 :]):
+            if nest and not nest.fusible(block.ops[i + 1 :]):
                 self.points.access[nest.result] = self.memory(nest.result.type)
                 dot.lower(self, nest, None)
             elif nest:
@@ -95,11 +97,7 @@ class Vector:
             self.scalars[op.result] = self.points.apply(op, operands, 1)
 
     def op_const(self, op: Op) -> None:
-        dtype = op.result.type.dtype
-        value = op.attrs["value"]
-        self.scalars[op.result] = (
-            ("true" if value else "false") if dtype.kind == "b" else constant(dtype, value)
-        )
+        self.scalars[op.result] = constant(op.result.type.dtype, op.attrs["value"])
 
     def op_pid(self, op: Op) -> None:
         self.scalars[op.result] = self.pid[op.attrs["axis"]]
@@ -257,7 +255,7 @@ class Vector:
         lane = len(tile.shape) - 1 if lane is None else lane
         w = self.width(within)
         ends = [f.clamp(n, str(s)) for n, s in zip(access.limits, tile.shape)]
-        safe = self.safe(value, access, ends)
+        safe = self.safe(value, ends)
 
         def write(points: list[Point]) -> None:
             for x, p in zip(self.points.at(value, points, {}), points):
@@ -274,12 +272,12 @@ class Vector:
                 fast = f.let(f"select i1 {ok}, i64 {fast}, i64 0")
             fast = f.floor_to(fast, w * UNROLL)
 
-            def chunk(start: str, vectors: int, checked: bool) -> None:
+            def chunk(start: str, vectors: int, *, checked: bool) -> None:
                 lanes = [f.add(start, str(u * w)) for u in range(vectors)]
                 write([Point(at[:lane] + (c,) + at[lane + 1 :], lane, w, checked) for c in lanes])
 
-            f.each("0", fast, str(w * UNROLL), lambda c: chunk(c, UNROLL, False))
-            f.each(fast, ends[lane], str(w), lambda c: chunk(c, 1, True))
+            f.each("0", fast, str(w * UNROLL), lambda c: chunk(c, UNROLL, checked=False))
+            f.each(fast, ends[lane], str(w), lambda c: chunk(c, 1, checked=True))
 
         self.every([d for d in range(len(ends)) if d != lane], ends, row, {})
 
@@ -297,8 +295,8 @@ class Vector:
         first, rest = axes[0], axes[1:]
         self.f.each("0", ends[first], "1", lambda i: self.every(rest, ends, row, {**at, first: i}))
 
-    def safe(self, value: Value, access: Access, ends: list[str]) -> list[str]:
-        """Per axis, below which index every access is inside its view."""
+    def safe(self, value: Value, ends: list[str]) -> list[str]:
+        """Per axis, below which index, `ends` at most, every load behind a tile is in bounds."""
         f, safe = self.f, list(ends)
         for v, wide in reached(value).items():
             a = self.points.access.get(v)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from opencu.drivers.status import check, ffi, lib
+from opencu.runtime.arguments import dtype as as_dtype
 from opencu.runtime.device import Device, current, host_device
 from opencu.runtime.device import device as find_device
 from opencu.runtime.stream import NULL, Stream
@@ -124,7 +125,11 @@ class Array:
 
     def transpose(self, *axes: int) -> Array:
         """A view with the axes in another order (reversed unless given)."""
-        return self._view(self._numpy().transpose(*axes))
+        try:
+            return self._view(self._numpy().transpose(*axes))
+        except (TypeError, ValueError) as error:
+            expected = f"expected 0 to {self.ndim - 1} in some order"
+            raise type(error)(f"axes are {axes!r}: {expected}") from None
 
     def __getitem__(self, key: Any) -> Array:
         """A view: integers, slices, None and ... select; a single element is a 0-d array."""
@@ -144,8 +149,9 @@ class Array:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """A numpy array over the same memory, once the work on it is done."""
+        wanted = None if dtype is None else as_dtype("dtype", dtype)
         self.memory.wait()
-        return np.array(self._numpy(), dtype=dtype, copy=copy)
+        return np.array(self._numpy(), dtype=wanted, copy=copy)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return self._numpy().__dlpack_device__()
@@ -211,7 +217,7 @@ def empty(shape: int | tuple[int, ...], dtype: Any = np.float64, device: Any = N
         raise TypeError(f"shape is {shape!r}: expected an integer or a tuple of them") from None
     if min(sizes, default=0) < 0:
         raise ValueError(f"shape is {shape!r}: expected sizes of at least 0")
-    return row_major(sizes, _storable(np.dtype(dtype)), find_device(device))
+    return row_major(sizes, _storable(as_dtype("dtype", dtype)), find_device(device))
 
 
 def row_major(shape: tuple[int, ...], dtype: np.dtype, device: Device) -> Array:
@@ -244,7 +250,10 @@ def asarray(x: Any, device: str | Device | None = None) -> Array:
     if isinstance(x, Array) and (device is None or find_device(device) is x.device):
         return x
     if isinstance(x, (np.ndarray, Array)) or not hasattr(x, "__dlpack__"):
-        host = np.asarray(x)
+        try:
+            host = np.asarray(x)
+        except ValueError as error:
+            raise ValueError(f"x is {x!r}: expected an array or a list of equal rows") from error
     else:
         host = np.from_dlpack(x)
     where = find_device(device)
@@ -259,7 +268,11 @@ def asarray(x: Any, device: str | Device | None = None) -> Array:
 
 def from_dlpack(x: Any) -> Array:
     """An array over the memory of anything that speaks DLPack and lies in the process's memory."""
-    return x if isinstance(x, Array) else share(np.from_dlpack(x))
+    if isinstance(x, Array):
+        return x
+    if not hasattr(x, "__dlpack__"):
+        raise TypeError(f"x is {x!r}: expected an object with __dlpack__")
+    return share(np.from_dlpack(x))
 
 
 def share(host: np.ndarray) -> Array:

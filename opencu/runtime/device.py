@@ -76,8 +76,9 @@ def device(name: str | Device | None = None) -> Device:
     """
     if isinstance(name, Device):
         return name
-    name = name or os.environ.get("OPENCU_DEVICE")
-    if not name:
+    if name is None:
+        name = os.environ.get("OPENCU_DEVICE") or None
+    if name is None:
         return _devices("cpu")[lib.ocu_device_get()]
     kind, _, index = name.partition(":") if isinstance(name, str) else ("", "", "")
     known = _devices(kind) if kind == "cpu" or kind in drivers() else []

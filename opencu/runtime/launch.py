@@ -3,13 +3,15 @@
     launch(kernel, (programs,), x, y, 2.0, N=1024)
 
 Arrays become views (an axis of stride 1 is known to be contiguous), numbers become scalars, keyword
-arguments are the kernel's constants. The first launch of a class compiles; the plan is kept.
+arguments are the kernel's constants. The first launch of a class compiles; the plan is kept, for as
+long as the globals, closures and helpers that the kernel reads are what they were.
 """
 
 import hashlib
+import operator
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,16 +21,35 @@ from opencu.compiler.simplify import simplify
 from opencu.drivers.cpu import TARGETS
 from opencu.drivers.status import check, ffi, lib
 from opencu.runtime import plan as plans
+from opencu.runtime.arguments import instance
 from opencu.runtime.array import DEFAULT, Array
-from opencu.runtime.device import current, host_device
-from opencu.runtime.stream import handle_on
+from opencu.runtime.device import Device, current, host_device
+from opencu.runtime.stream import Stream, handle_on
 from opencu.tile import Kernel, Scalar, View, dtypes
+from opencu.tile.reads import Reads, exact
 
-_specs: dict[Any, tuple[bytes, set[str]]] = {}  # the spec; the parameters that are stored to
+
+class Class(NamedTuple):
+    """A class of launches that was compiled."""
+
+    spec: bytes
+    stored: set[str]  # the parameters that are stored to
+    reads: Reads  # what the code was made from, besides its key in _classes
 
 
-def _view_type(x: Any, strides: Sequence[int]) -> View:
-    return View(dtypes.of(x.dtype), tuple(1 if s == 1 else None for s in strides))
+_classes: dict[Any, Class] = {}
+
+
+def _dtype(name: str, x: Any) -> dtypes.DType:
+    try:
+        return dtypes.of(x.dtype)
+    except TypeError:
+        known = ", ".join(str(d.numpy) for d in dtypes.ALL)
+        raise TypeError(f"{name} has dtype {x.dtype}: expected one of {known}") from None
+
+
+def _view_type(name: str, x: Any, strides: Sequence[int]) -> View:
+    return View(_dtype(name, x), tuple(1 if s == 1 else None for s in strides))
 
 
 def _flatten(name: str, x: Any, default: dtypes.DType) -> tuple[Any, list[int]]:
@@ -37,20 +58,24 @@ def _flatten(name: str, x: Any, default: dtypes.DType) -> tuple[Any, list[int]]:
         if any(s % x.itemsize for s in x.strides):
             raise ValueError(f"{name}: strides {x.strides} are not multiples of the element size")
         strides = [s // x.itemsize for s in x.strides]
-        return _view_type(x, strides), [x.ctypes.data, *x.shape, *strides]
+        return _view_type(name, x, strides), [x.ctypes.data, *x.shape, *strides]
     if isinstance(x, Array):
-        return _view_type(x, x.steps), [x.ptr, *x.shape, *x.steps]
-    if not isinstance(x, (bool, int, float, np.generic)):
-        raise TypeError(f"{name}: expected an array or a number, got {type(x).__name__}")
-    dtype = (
-        dtypes.of(x.dtype)
-        if isinstance(x, np.generic)
-        else dtypes.bool_
-        if isinstance(x, bool)
-        else dtypes.i64
-        if isinstance(x, int)
-        else default
-    )
+        return _view_type(name, x, x.steps), [x.ptr, *x.shape, *x.steps]
+    return _number(name, x, default)
+
+
+def _number(name: str, x: Any, default: dtypes.DType) -> tuple[Any, list[int]]:
+    if isinstance(x, np.generic):
+        return Scalar(_dtype(name, x)), [int.from_bytes(x.tobytes(), "little")]
+    if isinstance(x, (bool, int)):
+        dtype = dtypes.bool_ if isinstance(x, bool) else dtypes.i64
+    elif isinstance(x, float):
+        dtype = default
+    else:
+        kind = f"{type(x).__module__}.{type(x).__qualname__}"
+        raise TypeError(f"{name} is a {kind}: expected a numpy or opencu array, or a number")
+    if not dtypes.fits(x, dtype):
+        raise ValueError(f"{name} is {x!r}: expected a number that fits {dtype}")
     return Scalar(dtype), [int.from_bytes(np.array(x, dtype.numpy).tobytes(), "little")]
 
 
@@ -58,7 +83,7 @@ def launch(
     kernel: Kernel,
     grid: Sequence[int],
     *args: Any,
-    stream: Any = None,
+    stream: Stream | None = None,
     blocks: Blocks | None = None,
     **consts: Any,
 ) -> None:
@@ -67,72 +92,111 @@ def launch(
 
     blocks: register blocks for the kernel's dots, if it has any. KernelError: not a valid kernel.
     """
-    if not isinstance(kernel, Kernel):
-        raise TypeError(f"kernel: expected a function marked with @tile.kernel, got {kernel!r}")
-    if not isinstance(grid, (tuple, list)) or not 1 <= len(grid) <= 3 or min(grid) < 0:
-        raise ValueError(f"grid is {grid!r}: expected a tuple of one to three sizes >= 0")
-    default = next(
-        (
-            dtypes.of(x.dtype)
-            for x in args
-            if isinstance(x, (np.ndarray, Array)) and x.dtype.kind == "f"
-        ),
-        dtypes.f32,
-    )
+    instance("kernel", kernel, Kernel, "a function marked with @tile.kernel")
+    sizes = _grid(grid)
+    if stream is not None:
+        instance("stream", stream, Stream, "an opencu.Stream or None")
+    if blocks is not None:
+        instance("blocks", blocks, Blocks, "opencu.compiler.Blocks or None")
     names = [n for n in kernel.parameters if n not in consts]
-    flat = {n: _flatten(n, x, default) for n, x in zip(names, args)}
     if len(names) < len(args):
         raise TypeError(f"{kernel.__name__} takes {len(names)} arguments, got {len(args)}")
-    grid = (*grid, *(1,) * (3 - len(grid)))
-    if 0 in grid:
+    arrays = {n: x for n, x in zip(names, args) if isinstance(x, (np.ndarray, Array))}
+    floats = (_dtype(n, x) for n, x in arrays.items() if x.dtype.kind == "f")
+    default = next(floats, dtypes.f32)
+    flat = {n: _flatten(n, x, default) for n, x in zip(names, args)}
+    device = _device(names, args)
+    if 0 in sizes:
         return
-    words = [*grid, *(w for _, ws in flat.values() for w in ws)]
+    words = [*sizes, *(w for _, ws in flat.values() for w in ws)]
     words = [w - (1 << 64) if w >= 1 << 63 else w for w in words]
-
-    target = plans.current_target()
-    key = (
-        kernel,
-        target,
-        blocks,
-        tuple((n, t) for n, (t, _) in flat.items()),
-        tuple((n, type(v), v) for n, v in sorted(consts.items())),
-    )
-    known = _specs.get(key)
-    if known is None:
-        types = {n: t for n, (t, _) in flat.items()}
-        known = _specs[key] = _plan(kernel, types, consts, blocks, target, len(words))
-    spec, stored = known
+    types = {n: t for n, (t, _) in flat.items()}
+    target = plans.target_of(device.index)
+    spec, stored, _ = _class(kernel, types, consts, blocks, target)
     for name, x in zip(names, args):
         if name in stored and not (x.flags.writeable if isinstance(x, np.ndarray) else x.writable):
             raise ValueError(f"{name} is read-only: the kernel stores to it")
-    arrays = [x for x in args if isinstance(x, Array)]
-    device = arrays[0].device if arrays else host_device()
-    for x in arrays:
-        if x.device is not device:
-            raise ValueError(f"an array is on {x.device.name}: expected {device.name}, as another")
     on_host = any(isinstance(x, np.ndarray) for x in args)
     flags = lib.OCU_CALL_NO_PLANNER | (lib.OCU_CALL_SYNC if on_host else 0)
     with current(device):
         handle = handle_on(device, stream)
-        for x in arrays:
-            x.memory.use(stream or DEFAULT)
+        for x in args:
+            if isinstance(x, Array):
+                x.memory.use(stream or DEFAULT)
         check(lib.ocu_call(handle, ffi.new("ocu_spec *", [spec]), words, len(words), flags))
 
 
-def _plan(
-    kernel: Kernel, types: dict, consts: dict, blocks: Blocks | None, target: str, n_args: int
-) -> tuple[bytes, set[str]]:
-    """Compile a class of launches; its spec, named by a hash of the simplified IR."""
-    function = simplify(kernel.trace(types, consts))
+def _grid(grid: Any) -> tuple[int, ...]:
+    """A grid's three sizes."""
+    expected = f"grid is {grid!r}: expected a tuple of one to three sizes >= 0"
+    try:
+        sizes = tuple(map(operator.index, grid)) if isinstance(grid, (tuple, list)) else ()
+    except TypeError:
+        raise TypeError(expected) from None
+    if not 1 <= len(sizes) <= 3 or min(sizes) < 0:
+        raise ValueError(expected)
+    sizes = (*sizes, *(1,) * (3 - len(sizes)))
+    if sizes[0] * sizes[1] * sizes[2] >= 1 << 62:
+        raise ValueError(f"grid is {grid!r}: expected fewer than 2**62 programs")
+    return sizes
+
+
+def _device(names: Sequence[str], args: Sequence[Any]) -> Device:
+    """Where the arrays are, all of them."""
+    arrays = [(n, x) for n, x in zip(names, args) if isinstance(x, Array)]
+    if not arrays:
+        return host_device()
+    where, device = arrays[0][0], arrays[0][1].device
+    for name, x in arrays:
+        if x.device is not device:
+            raise ValueError(
+                f"{name} is on {x.device.name}: expected {device.name}, where {where} is"
+            )
+    return device
+
+
+def _class(kernel: Kernel, types: dict, consts: dict, blocks: Blocks | None, target: str) -> Class:
+    """The class of a launch, compiled if it is new or reads other globals than before."""
+    key = (
+        kernel,
+        target,
+        blocks,
+        tuple(types.items()),
+        tuple((n, exact(v)) for n, v in sorted(consts.items())),
+    )
+    try:
+        known = _classes.get(key)
+    except TypeError:
+        name, value = next((n, v) for n, v in consts.items() if not _hashable(v))
+        raise TypeError(
+            f"{name} is {value!r}: expected a constant (a number, a tuple, a dtype, a function)"
+        ) from None
+    if known is None or not known.reads.same():
+        known = _classes[key] = _plan(kernel, types, consts, blocks, target)
+    return known
+
+
+def _hashable(x: Any) -> bool:
+    try:
+        hash(x)
+    except TypeError:
+        return False
+    return True
+
+
+def _plan(kernel: Kernel, types: dict, consts: dict, blocks: Blocks | None, target: str) -> Class:
+    """Compile a class of launches; its spec is a hash of the simplified IR."""
+    reads = Reads()
+    function = simplify(kernel.trace(types, consts, reads))
     text = f"{function} {blocks}".encode()
     spec = struct.pack("<B15s", lib.OCU_OP_USER, hashlib.sha256(text).digest()[:15])
     if lib.ocu_plan_find(target.encode(), ffi.new("ocu_spec *", [spec])) != lib.OCU_OK:
         code = compile(function, TARGETS[target], blocks)
-        slots = plans.Slots(n_args)
+        slots = plans.Slots(code.params)
         programs = slots.arg(0) * slots.arg(1) * slots.arg(2)
         long = slots.const(1_000_000)  # unknown: never on the caller's time
-        params = [slots.arg(i) for i in range(n_args)]
+        params = [slots.arg(i) for i in range(code.params)]
         plan = plans.Plan(slots, [plans.Launch(code, programs, long, params)])
         data = plans.write(plan, spec, TARGETS[target])
         check(lib.ocu_plan_store(data, len(data)))
-    return spec, {v.name for v in stored_views(function.body)}
+    return Class(spec, {v.name for v in stored_views(function.body)}, reads)

@@ -4,6 +4,7 @@ A planner gets a spec's 16 bytes and a Target, and gives a Plan: expressions ove
 arguments (grids, costs) and the launches that use them. `make` writes it as bytes.
 """
 
+import functools
 import importlib
 import struct
 from collections.abc import Callable
@@ -154,17 +155,18 @@ def make(spec: bytes, target: str) -> bytes:
     return write(module.plan(spec, TARGETS[target]), spec, TARGETS[target])
 
 
-def current_target() -> str:
-    """The target of the thread's current device."""
+@functools.cache  # asking takes longer than a small launch
+def target_of(device: int) -> str:
+    """The target of a device, by its index."""
     out = ffi.new("ocu_device_info *")
-    check(lib.ocu_device_query(lib.ocu_device_get(), out))
+    check(lib.ocu_device_query(device, out))
     return ffi.string(out.target).decode()
 
 
 def ensure(spec: bytes) -> None:
     """Make the plan of a class for the current device in this process, unless it is known; keep it
     in the store if there is one."""
-    target = current_target()
+    target = target_of(lib.ocu_device_get())
     if lib.ocu_plan_find(target.encode(), ffi.new("ocu_spec *", [spec])) == lib.OCU_OK:
         return
     data = make(spec, target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opencu.drivers.interface import Handle
 from opencu.drivers.status import check, ffi, lib
+from opencu.runtime.arguments import flag, instance
 from opencu.runtime.device import Device, current
 from opencu.runtime.device import device as find_device
 
@@ -21,7 +22,7 @@ class Stream:
 
     def __init__(self, device: str | Device | None = None, *, non_blocking: bool = False):
         self.device = find_device(device)
-        flags = lib.OCU_STREAM_NONBLOCKING if non_blocking else 0
+        flags = lib.OCU_STREAM_NONBLOCKING if flag("non_blocking", non_blocking) else 0
         self.handle: Handle = self.device.driver.stream(self.device.index, flags)
 
     @property
@@ -39,11 +40,13 @@ class Stream:
 
     def wait_event(self, event: Event) -> None:
         """Let work that is put on the stream from now on wait for an event."""
+        instance("event", event, Event, "an opencu.Event")
         check(lib.ocu_stream_wait(self.handle, event.handle))
 
     def record_event(self, event: Event | None = None) -> Event:
         """Record an event (a new one unless given) behind the stream's work so far."""
-        event = event or Event(self.device)
+        event = Event(self.device) if event is None else event
+        instance("event", event, Event, "an opencu.Event or None")
         event.record(self)
         return event
 
@@ -63,7 +66,7 @@ class Event:
 
     def __init__(self, device: str | Device | None = None, *, timing: bool = True):
         self.device = find_device(device)
-        flags = 0 if timing else lib.OCU_EVENT_NO_TIMING
+        flags = 0 if flag("timing", timing) else lib.OCU_EVENT_NO_TIMING
         self.handle: Handle = self.device.driver.event(self.device.index, flags)
 
     def record(self, stream: Stream | None = None) -> None:
@@ -81,6 +84,7 @@ class Event:
 
     def elapsed_time(self, end: Event) -> float:
         """Milliseconds from this event to a later one; both must have been reached."""
+        instance("end", end, Event, "an opencu.Event")
         out = ffi.new("float *")
         check(lib.ocu_event_elapsed(self.handle, end.handle, out))
         return out[0]
@@ -94,6 +98,7 @@ def handle_on(device: Device, stream: Stream | None) -> Handle:
     """A stream's handle, for work on data of a device; None is NULL, the current one's default."""
     if stream is None:
         return NULL
+    instance("stream", stream, Stream, "an opencu.Stream or None")
     if stream.device is not device:
         raise ValueError(
             f"stream is on {stream.device.name}: expected one on {device.name}, where the data is"

@@ -13,6 +13,7 @@ the tile at a tile index (element index = tile index * tile shape) and reads zer
 integer's axis taken away. Views that share memory must not overlap in part.
 """
 
+import math
 from typing import Any
 
 from opencu.tile.dtypes import DType, bool_, f32, f64, i32, i64
@@ -53,8 +54,10 @@ __all__ = [
 
 def _shape(t: Tracer, shape: Any) -> tuple[int, ...]:
     shape = shape if isinstance(shape, tuple) else (shape,)
-    if not shape or not all(is_static(s) and isinstance(s, int) and s > 0 for s in shape):
+    if not shape or not all(isinstance(s, int) and s is not True and s > 0 for s in shape):
         t.fail(f"a tile's shape is one or more positive constants, got {shape}")
+    if math.prod(shape) >= 1 << 31:
+        t.fail(f"a tile's shape is {shape}: expected fewer than 2**31 elements")
     return shape
 
 
@@ -64,15 +67,27 @@ def _place(t: Tracer, view: Any, index: Any) -> list[Value]:
     return [view, *(t.index(i) for i in (index if isinstance(index, tuple) else (index,)))]
 
 
+def _check_axis(t: Tracer, axis: Any) -> None:
+    if type(axis) is not int or axis not in (0, 1, 2):
+        t.fail(f"axis is {axis!r}: expected a grid axis, 0, 1 or 2")
+
+
+def _check_dtype(t: Tracer, dtype: Any) -> None:
+    if not isinstance(dtype, DType):
+        t.fail(f"dtype is {dtype!r}: expected one of the language's, such as tile.f32")
+
+
 @Builtin
 def pid(t: Tracer, axis: int = 0) -> Value:
     """This program's index along a grid axis (0, 1 or 2)."""
+    _check_axis(t, axis)
     return t.b.one("pid", [], Scalar(i64), axis=axis)
 
 
 @Builtin
 def npid(t: Tracer, axis: int = 0) -> Value:
     """The number of programs along a grid axis."""
+    _check_axis(t, axis)
     return t.b.one("npid", [], Scalar(i64), axis=axis)
 
 
@@ -93,6 +108,7 @@ def store(t: Tracer, view: Value, index: Any, value: Any) -> None:
 @Builtin
 def full(t: Tracer, shape: Any, value: Any, dtype: DType) -> Value:
     """A tile of one value."""
+    _check_dtype(t, dtype)
     v = t.value(value, dtype)
     return t.broadcast(v, _shape(t, shape))
 
@@ -101,7 +117,8 @@ def full(t: Tracer, shape: Any, value: Any, dtype: DType) -> Value:
 def iota(t: Tracer, shape: Any, axis: int = 0, dtype: DType = i64) -> Value:
     """A tile whose elements count 0, 1, 2, ... along an axis."""
     shape = _shape(t, shape)
-    if not 0 <= axis < len(shape) or dtype.kind != "i":
+    _check_dtype(t, dtype)
+    if type(axis) is not int or not 0 <= axis < len(shape) or dtype.kind != "i":
         t.fail(f"iota: axis {axis}, {dtype}: expected an axis of {shape} and an integer dtype")
     return t.b.one("iota", [], Tile(shape, dtype), axis=axis)
 
@@ -121,6 +138,7 @@ def select(t: Tracer, condition: Any, x: Any, y: Any) -> Any:
 @Builtin
 def cast(t: Tracer, x: Any, dtype: DType) -> Value:
     """x in another dtype; floating to integer rounds toward zero."""
+    _check_dtype(t, dtype)
     v = t.value(x)
     return v if v.type.dtype == dtype else t.b.one("cast", [v], retype(v.type, dtype))
 

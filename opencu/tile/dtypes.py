@@ -1,5 +1,6 @@
 """Element types of tiles and views."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,12 +33,22 @@ i64 = DType("i64", "i", 64)
 bool_ = DType("bool", "b", 1)
 
 ALL = (f32, f64, i32, i64, bool_)
+_BY_NUMPY = {dtype.numpy: dtype for dtype in ALL}
 
 
 def of(numpy_dtype) -> DType:
     """The DType of a numpy dtype; TypeError names what is supported."""
     wanted = np.dtype(numpy_dtype)
-    for dtype in ALL:
-        if dtype.numpy == wanted:
-            return dtype
+    if wanted in _BY_NUMPY:
+        return _BY_NUMPY[wanted]
     raise TypeError(f"dtype {wanted} is not supported; expected one of {', '.join(map(str, ALL))}")
+
+
+def fits(x: bool | int | float, dtype: DType) -> bool:
+    """Can a Python number become one of the dtype, rounded at most?"""
+    if dtype.kind == "i":
+        return not isinstance(x, float) and -(1 << dtype.bits - 1) <= x < 1 << dtype.bits - 1
+    if dtype.kind == "b":
+        return isinstance(x, bool)
+    largest = float(np.finfo(dtype.numpy).max)
+    return abs(x) <= largest or (isinstance(x, float) and not math.isfinite(x))

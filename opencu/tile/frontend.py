@@ -6,17 +6,15 @@ Python function is inlined, so helpers and hooks are ordinary functions.
 """
 
 import ast
+import functools
 import inspect
-import math
 import operator
 import textwrap
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from types import CodeType, MappingProxyType
 from typing import Any
 
-import numpy as np
-
-from opencu.tile.dtypes import DType, bool_, f32, i64
+from opencu.tile.dtypes import DType, bool_, f32, fits, i64
 from opencu.tile.ir import (
     Block,
     Builder,
@@ -30,6 +28,7 @@ from opencu.tile.ir import (
     retype,
     verify,
 )
+from opencu.tile.reads import Reads
 
 _BINARY = {
     ast.Add: "add",
@@ -43,6 +42,12 @@ _BINARY = {
     ast.BitXor: "xor",
 }
 _COMPARE = {ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge"}
+_UNARY = {
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Not: operator.not_,
+    ast.Invert: operator.invert,
+}
 _STATIC = {
     "add": operator.add,
     "sub": operator.sub,
@@ -62,6 +67,16 @@ _STATIC = {
 }
 
 
+_FAILURES = (
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+)
+
+
 class Builtin:
     """A function of the kernel language; `emit(tracer, *args, **kwargs)` gives its meaning."""
 
@@ -76,6 +91,8 @@ class Kernel:
     """A function marked with @kernel: the source of code for every target."""
 
     def __init__(self, function: Callable):
+        if not inspect.isfunction(function):
+            raise TypeError(f"a kernel is made of {function!r}: expected a function made with def")
         self.function, self.__name__, self.__doc__ = function, function.__name__, function.__doc__
         self.parameters = list(inspect.signature(function).parameters)
 
@@ -83,12 +100,17 @@ class Kernel:
         raise TypeError(f"kernel {self.__name__} is launched with opencu.launch, not called")
 
     def trace(
-        self, types: dict[str, Type], consts: Mapping[str, Any] = MappingProxyType({})
+        self,
+        types: dict[str, Type],
+        consts: Mapping[str, Any] = MappingProxyType({}),
+        reads: Reads | None = None,
     ) -> Function:
-        """The IR for these argument types; consts are the values of the other parameters."""
-        tracer = Tracer()
+        """The IR for these argument types; consts are the values of the other parameters. `reads`
+        takes note of what else it depends on."""
+        tracer = Tracer(Reads() if reads is None else reads)
         names = inspect.signature(self.function).parameters
-        tracer.at(_source(self.function).loc)
+        loc = _source(self.function.__code__).loc
+        tracer.at(loc)
         for n, p in names.items():
             if n not in types and n not in consts and p.default is p.empty:
                 tracer.fail(f"kernel {self.__name__}: no type or value for the parameter {n}")
@@ -97,9 +119,7 @@ class Kernel:
                 tracer.fail(f"kernel {self.__name__} has no parameter {n}")
         params = {n: Value(t, None, n) for n, t in types.items()}
         tracer.inline(self.function, [], {**consts, **params})
-        function = Function(
-            self.__name__, list(params.values()), tracer.b.block, _source(self.function).loc
-        )
+        function = Function(self.__name__, list(params.values()), tracer.b.block, loc)
         verify(function)
         return function
 
@@ -108,41 +128,25 @@ kernel = Kernel
 
 
 class _Source:
-    def __init__(self, function: Callable):
-        code = function.__code__
+    def __init__(self, code: CodeType):
         self.file = code.co_filename
         try:
-            lines, self.first = inspect.getsourcelines(function)
+            lines, self.first = inspect.getsourcelines(code)
         except OSError:
             raise KernelError(
                 (self.file, code.co_firstlineno),
-                f"the source of {function.__name__} cannot be read: write kernels in a file",
+                f"the source of {code.co_name} cannot be read: write kernels in a file",
             ) from None
-        self.tree = ast.parse(textwrap.dedent("".join(lines))).body[0]
+        try:
+            self.tree: Any = ast.parse(textwrap.dedent("".join(lines))).body[0]
+        except SyntaxError:  # a lambda, amid an expression
+            self.tree = None
         if not isinstance(self.tree, ast.FunctionDef):
             raise KernelError((self.file, self.first), "expected a function made with def")
-        cells = inspect.getclosurevars(function)
-        self.names = {**cells.builtins, **cells.globals, **cells.nonlocals}
-        self.names.update({k: v for k, v in function.__globals__.items() if k not in self.names})
         self.loc = (self.file, self.first)
 
 
-_sources: dict[Any, _Source] = {}
-
-
-def _source(function: Callable) -> _Source:
-    key = function.__code__
-    if key not in _sources or function.__closure__:
-        _sources[key] = _Source(function)
-    return _sources[key]
-
-
-def _fits(x: bool | int | float, dtype: DType) -> bool:
-    if dtype.kind == "i":
-        return not isinstance(x, float) and -(1 << dtype.bits - 1) <= x < 1 << dtype.bits - 1
-    if dtype.kind == "b":
-        return isinstance(x, bool)
-    return not math.isfinite(x) or abs(x) <= np.finfo(dtype.numpy).max
+_source = functools.cache(_Source)
 
 
 def is_static(x: Any) -> bool:
@@ -153,9 +157,10 @@ def is_static(x: Any) -> bool:
 class Tracer:
     """Reads one kernel; the language's functions call its methods to emit ops."""
 
-    def __init__(self) -> None:
-        self.b = Builder()
-        self.source: _Source | None = None
+    def __init__(self, reads: Reads) -> None:
+        self.b, self.reads = Builder(), reads
+        self.function: Any = None  # what is being read
+        self.source: Any = None  # its _Source
         self.scope: dict[str, Any] = {}
 
     # ---- errors and locations --------------------------------------------------------------------
@@ -168,6 +173,13 @@ class Tracer:
 
     # ---- values ----------------------------------------------------------------------------------
 
+    def known(self, function: Callable, *args: Any) -> Any:
+        """function(*args) for objects that are known now; what is in them may have changed by the
+        next launch."""
+        if all(type(x) in (bool, int, float) for x in args):
+            return function(*args)
+        return self.reads.get(function, *args)
+
     def value(self, x: Any, dtype: DType | None = None) -> Value:
         """x as an IR value; a Python number takes `dtype`, or i64, f32 or bool."""
         if isinstance(x, Value):
@@ -176,7 +188,7 @@ class Tracer:
             self.fail(f"expected a number or a tile, got {x!r}")
         natural = bool_ if isinstance(x, bool) else i64 if isinstance(x, int) else f32
         dtype = dtype or natural
-        if not _fits(x, dtype):
+        if not fits(x, dtype):
             self.fail(f"the constant {x} does not fit {dtype}")
         return self.b.one("const", [], Scalar(dtype), value=float(x) if dtype.kind == "f" else x)
 
@@ -216,13 +228,13 @@ class Tracer:
 
     def binary(self, fn: str, x: Any, y: Any) -> Any:
         if is_static(x) and is_static(y):
-            return _STATIC[fn](x, y)
+            return self.known(_STATIC[fn], x, y)
         a, b = self.align(x, y)
         return self.b.one("binary", [a, b], a.type, fn=fn)
 
     def compare(self, fn: str, x: Any, y: Any) -> Any:
         if is_static(x) and is_static(y):
-            return _STATIC[fn](x, y)
+            return self.known(_STATIC[fn], x, y)
         a, b = self.align(x, y)
         return self.b.one("compare", [a, b], retype(a.type, bool_), fn=fn)
 
@@ -234,35 +246,40 @@ class Tracer:
 
     def inline(self, function: Callable, args: list, kwargs: dict) -> Any:
         """Read a function's body with its parameters bound; its return value."""
-        source = _source(function)
+        source = _source(self.reads.get(getattr, function, "__code__"))
+        self.reads.get(getattr, function, "__defaults__")
         try:
             bound = inspect.signature(function).bind(*args, **kwargs)
         except TypeError as error:
             self.fail(f"{function.__name__}: {error}")
         bound.apply_defaults()
-        saved = self.source, self.scope, self.b.loc
-        self.source, self.scope = source, dict(bound.arguments)
+        saved = self.function, self.source, self.scope, self.b.loc
+        self.function, self.source, self.scope = function, source, dict(bound.arguments)
         result = self.body(source.tree.body, top=True)
-        self.source, self.scope, self.b.loc = saved
+        self.function, self.source, self.scope, self.b.loc = saved
         return result
 
     def body(self, statements: list[ast.stmt], top: bool = False) -> Any:
         for i, s in enumerate(statements):
             self.at((self.source.file, self.source.first + s.lineno - 1))
-            if isinstance(s, ast.Return):
-                if not top or i != len(statements) - 1:
-                    self.fail("return is only allowed as the last statement of a function")
-                return self.expr(s.value) if s.value else None
+            returns = isinstance(s, ast.Return)
+            if returns and (not top or i != len(statements) - 1):
+                self.fail("return is only allowed as the last statement of a function")
             method = getattr(self, f"stmt_{type(s).__name__}", None)
             if method is None:
                 self.fail(
                     f"{type(s).__name__.lower()} statements are not part of the kernel language"
                 )
             try:
-                method(s)
-            except (TypeError, ValueError, ArithmeticError, AttributeError, LookupError) as error:
+                result = method(s)
+                if returns:
+                    return result
+            except _FAILURES as error:
                 self.fail(f"{type(error).__name__}: {error}")
         return None
+
+    def stmt_Return(self, s: ast.Return) -> Any:
+        return self.expr(s.value) if s.value else None
 
     def stmt_Pass(self, s: ast.Pass) -> None:
         return None
@@ -298,7 +315,7 @@ class Tracer:
     def stmt_If(self, s: ast.If) -> None:
         condition = self.expr(s.test)
         if is_static(condition):
-            self.body(s.body if condition else s.orelse)
+            self.body(s.body if self.known(bool, condition) else s.orelse)
             return
         before, outer = dict(self.scope), self.b.block
         changed = sorted(_assigned(s.body) | _assigned(s.orelse))
@@ -376,8 +393,12 @@ class Tracer:
     def expr_Name(self, node: ast.Name) -> Any:
         if node.id in self.scope:
             return self.scope[node.id]
-        if node.id in self.source.names:
-            return self.source.names[node.id]
+        code = self.function.__code__
+        try:
+            if node.id not in code.co_varnames + code.co_cellvars:
+                return self.reads.name(self.function, node.id)
+        except LookupError:
+            pass
         return self.fail(f"the name {node.id} has no value here")
 
     def expr_Tuple(self, node: ast.Tuple) -> tuple:
@@ -397,7 +418,7 @@ class Tracer:
             self.fail(f"a {owner.type} has no attribute {node.attr}")
         if not hasattr(owner, node.attr):
             self.fail(f"{ast.unparse(node)}: no such attribute")
-        return getattr(owner, node.attr)
+        return self.reads.get(getattr, owner, node.attr)
 
     def expr_BinOp(self, node: ast.BinOp) -> Any:
         fn = _BINARY.get(type(node.op)) or self.fail(f"{ast.unparse(node)}: unknown operator")
@@ -406,12 +427,7 @@ class Tracer:
     def expr_UnaryOp(self, node: ast.UnaryOp) -> Any:
         x = self.expr(node.operand)
         if is_static(x):
-            return {
-                ast.USub: operator.neg,
-                ast.UAdd: operator.pos,
-                ast.Not: operator.not_,
-                ast.Invert: operator.invert,
-            }[type(node.op)](x)
+            return self.known(_UNARY[type(node.op)], x)
         fn = {ast.USub: "neg", ast.Not: "not", ast.Invert: "not"}.get(type(node.op))
         return self.unary(fn, x) if fn else x
 
@@ -430,12 +446,12 @@ class Tracer:
         condition = self.expr(node.test)
         if not is_static(condition):
             self.fail("a if b else c needs a condition that is known here; use select")
-        return self.expr(node.body if condition else node.orelse)
+        return self.expr(node.body if self.known(bool, condition) else node.orelse)
 
     def expr_Subscript(self, node: ast.Subscript) -> Any:
         owner = self.expr(node.value)
         if not isinstance(owner, Value):
-            return owner[self.expr(node.slice)]
+            return self.reads.get(operator.getitem, owner, self.expr(node.slice))
         if not isinstance(owner.type, View):
             self.fail("only views take [ ]")
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
@@ -468,18 +484,16 @@ class Tracer:
             except TypeError as error:
                 self.fail(f"{function.__name__}: {error}")
             return function.emit(self, *args, **kwargs)
-        if function in (min, max):
-            return (
-                self.binary(function.__name__, *args)
-                if not all(map(is_static, args))
-                else function(*args)
-            )
+        static = all(map(is_static, (*args, *kwargs.values())))
+        if function in (min, max) and not static:
+            return self.binary(function.__name__, *args)
         if isinstance(function, Kernel):
             function = function.function
         if inspect.isfunction(function):
             return self.inline(function, args, kwargs)
-        if all(map(is_static, (*args, *kwargs.values()))) and callable(function):
-            return function(*args, **kwargs)
+        if static and callable(function):
+            called = functools.partial(function, **kwargs) if kwargs else function
+            return self.reads.get(called, *args)
         return self.fail(f"{ast.unparse(node.func)} cannot be called in a kernel")
 
 

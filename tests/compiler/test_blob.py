@@ -3,7 +3,9 @@
 import pytest
 from execute import AVX2, SSE2
 
-from opencu.compiler import blob, llvm
+from opencu import tile
+from opencu.compiler import blob, compile, llvm
+from opencu.tile import View
 
 LIBRARY_CALL = """
 target triple = "x86_64-unknown-linux-gnu"
@@ -53,3 +55,16 @@ def test_the_target_is_part_of_the_code():
     wide = llvm.emit(llvm.optimise(CONSTANTS, AVX2), AVX2, assembly=True)
     narrow = llvm.emit(llvm.optimise(CONSTANTS, SSE2), SSE2, assembly=True)
     assert "%ymm" in wide and "%ymm" not in narrow
+
+
+@tile.kernel
+def doubled(x, N: int):
+    tile.store(x, tile.pid(0), 2 * tile.load(x, tile.pid(0), N))
+
+
+def test_showing_the_assembly_changes_no_code(monkeypatch, capfd):
+    function = doubled.trace({"x": View(tile.f32, (1,))}, {"N": 16})
+    quiet = compile(function, AVX2)
+    monkeypatch.setenv("OPENCU_DEBUG", "asm")
+    assert compile(function, AVX2) == quiet
+    assert capfd.readouterr().err.count("doubled:") == 1

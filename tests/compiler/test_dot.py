@@ -70,13 +70,13 @@ PACKED = [(False, True), (False, False), (True, True)]
 
 
 @targets
-@pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize(
-    ("layouts", "packed"),
-    [  # quick: each layout and each packing once
-        pytest.param(layouts, packed, marks=() if i == j else pytest.mark.slow)
+    ("layouts", "packed", "dtype"),
+    [  # quick: each layout and each packing once; the other tests here take f8
+        pytest.param(layouts, packed, dtype, marks=() if quick else pytest.mark.slow)
         for i, layouts in enumerate(LAYOUTS)
         for j, packed in enumerate(PACKED)
+        for dtype, quick in (("f4", i == j), ("f8", False))
     ],
     ids=str,
 )
@@ -86,6 +86,7 @@ def test_gemm_equals_the_reference(target, dtype, packed, layouts):
             check_gemm(target, dtype, m, n, k, layouts, packed, beta)
 
 
+@pytest.mark.slow
 @given(
     m=st.integers(0, 80),
     n=st.integers(0, 140),
@@ -240,4 +241,10 @@ def test_a_product_may_overwrite_its_operand(target, packed):
 @pytest.mark.parametrize("wrong", [{"mr": 0}, {"nr": -8}, {"unroll": 0}, {"mc": 6}])
 def test_register_blocks_that_cannot_be_are_refused(wrong):
     with pytest.raises(ValueError, match="expected mr, nr, unroll >= 1 and mc a multiple of mr"):
+        Blocks(**{"mr": 4, "nr": 16, **wrong})
+
+
+@pytest.mark.parametrize("wrong", [{"mr": "4"}, {"nr": 16.0}, {"mc": None}, {"pack_a": 2}])
+def test_register_blocks_of_other_types_are_refused(wrong):
+    with pytest.raises(TypeError, match="expected integers, and pack_a and pack_b True or False"):
         Blocks(**{"mr": 4, "nr": 16, **wrong})

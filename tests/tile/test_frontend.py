@@ -148,6 +148,37 @@ def bad_dot(x, y, M: int, N: int):
     tile.store(y, (0, 0), tile.dot(a, a, a))
 
 
+@tile.kernel
+def too_large(y, N: int):
+    tile.store(y, 0, tile.full(N, 1, tile.f32))
+
+
+@tile.kernel
+def other_axis(y, N: int):
+    tile.store(y, tile.pid(3), tile.full(N, 1, tile.f32))
+
+
+@tile.kernel
+def other_dtype(y, N: int):
+    tile.store(y, 0, tile.cast(tile.iota(N), "f4"))
+
+
+@tile.kernel
+def returns_failure(y, N: int):
+    tile.store(y, 0, tile.full(N, fails(), tile.f32))
+
+
+def fails():
+    return 1 // 0
+
+
+@tile.kernel
+def forgotten(y, n, N: int):
+    if n > 0:
+        ROW = n  # in one branch only; the global of this name is another
+    tile.store(y, ROW, tile.full(N, 1, tile.f32))
+
+
 @pytest.mark.parametrize(
     ("kernel", "types", "message", "consts"),
     [
@@ -162,6 +193,12 @@ def bad_dot(x, y, M: int, N: int):
         (type_changes, "yn", "a variable changes its type in the loop: i64 becomes", {"N": 4}),
         (bad_shape, "y", r"one or more positive constants, got \(4, 0\)", {"N": 4}),
         (too_many, "xy", "load: too many positional arguments", {"N": 4}),
+        (too_large, "y", "expected fewer than 2", {"N": 1 << 40}),
+        (too_large, "y", r"positive constants, got \(True,\)", {"N": True}),
+        (other_axis, "y", "axis is 3: expected a grid axis", {"N": 4}),
+        (other_dtype, "y", "dtype is 'f4': expected one of the language's", {"N": 4}),
+        (returns_failure, "y", "ZeroDivisionError", {"N": 4}),
+        (forgotten, "yn", "the name ROW has no value here", {"N": 4}),
         (inlined, "xy", "no type or value for the parameter N", {}),
         (inlined, "xy", "kernel inlined has no parameter M", {"N": 4, "M": 4}),
     ],

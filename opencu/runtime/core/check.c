@@ -95,6 +95,16 @@ int ocu_accessible(const void *p, size_t bytes, int write) {
   return last >= first && (on_stack(first, last) || mapped(first, last, write));
 }
 
+/* A scalar of a call. A page that held one for this thread before is taken to be there still: the
+ * question would cost as much as a small product. */
+bool ocu_scalar_readable(const void *p, size_t bytes) {
+  uintptr_t first = (uintptr_t)p, last = first + bytes - 1;
+  if (OCU_LIKELY(last >> 12 == ocu_self.scalars_page && first >> 12 == last >> 12)) return true;
+  if (!ocu_accessible(p, bytes, 0)) return false;
+  ocu_self.scalars_page = last >> 12;
+  return true;
+}
+
 static ocu_status bad(const void *p, size_t bytes, const char *why) {
   return ocu_fail(OCU_ILLEGAL_ADDRESS, "the %zu bytes at %p %s", bytes, p, why);
 }

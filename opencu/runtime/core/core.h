@@ -39,6 +39,7 @@ typedef struct {
   size_t scratch_bytes;
   char *message;         /* ocu_error() */
   uintptr_t stack_low, stack_end;  /* 0: not asked yet */
+  uintptr_t scalars_page;          /* where a call's scalars were last */
   ocu_spec missing;      /* ocu_last_spec() */
 } ocu_thread;
 extern _Thread_local ocu_thread ocu_self __attribute__((tls_model("initial-exec")));
@@ -121,6 +122,9 @@ bool ocu_pool_overlaps(const void *p, size_t bytes);
 int64_t ocu_pool_free_bytes(void);
 enum { OCU_POOL_IN_USE, OCU_POOL_COMMITTED, OCU_POOL_CACHED };
 int64_t ocu_pool_count(int what);
+
+/* ---- check.c ---- */
+bool ocu_scalar_readable(const void *p, size_t bytes);
 
 /* ---- queue.c: streams as ticket queues ---- */
 enum { OCU_ORDER_FREE, OCU_ORDER_BLOCKING, OCU_ORDER_LEGACY };

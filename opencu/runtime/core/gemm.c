@@ -36,48 +36,54 @@ static ocu_status extent(const char *name, const ocu_matrix *x, int64_t batch, i
   return OCU_OK;
 }
 
-/* Are all its elements in accessible memory? Between distant rows or columns may lie anything. */
-static ocu_status check_matrix(const char *name, const ocu_matrix *x, int64_t rows, int64_t columns,
-                               int64_t size, int write) {
-  int64_t lo, bytes, line;
-  ocu_status status = extent(name, x, 1, rows, columns, size, &lo, &bytes);
-  if (status) return status;
+/* A matrix in ordinary memory: between distant rows or columns may lie anything. */
+static ocu_status check_lines(const char *name, const ocu_matrix *x, int64_t rows, int64_t columns,
+                              int64_t size, int write) {
   if (llabs(x->rs) < llabs(x->cs)) {
     const ocu_matrix t = transpose(*x);
-    return check_matrix(name, &t, columns, rows, size, write);
+    return check_lines(name, &t, columns, rows, size, write);
   }
-  int64_t gap = llabs(x->rs) - (columns - 1) * llabs(x->cs);
-  if (rows < 2 || gap < 4096 / size || ocu_pool_overlaps(x->p, 1))
-    return ocu_check((const char *)x->p + lo, (size_t)bytes, write);
-  line = (columns - 1) * llabs(x->cs) * size + size;
+  int64_t lo, bytes, line = (columns - 1) * llabs(x->cs) * size + size;
+  ocu_status status = extent(name, x, 1, rows, columns, size, &lo, &bytes);
+  if (rows < 2 || llabs(x->rs) * size - line < 4096)
+    return status ? status : ocu_check((const char *)x->p + lo, (size_t)bytes, write);
   lo = x->cs < 0 ? size - line : 0;
   for (int64_t i = 0; i < rows && !status; i++)
     status = ocu_check((const char *)x->p + lo + i * x->rs * size, (size_t)line, write);
   return status;
 }
 
+/* Are all elements of a batch in accessible memory? */
 static ocu_status check(const char *name, const ocu_matrix *x, int64_t batch, int64_t rows,
                         int64_t columns, int64_t size, int write) {
-  if (batch == 1) return check_matrix(name, x, rows, columns, size, write);
   int64_t lo, bytes;
   ocu_status status = extent(name, x, batch, rows, columns, size, &lo, &bytes);
   if (status) return status;
-  if (ocu_pool_overlaps(x->p, 1) && !ocu_check((const char *)x->p + lo, (size_t)bytes, write))
-    return OCU_OK;
-  ocu_matrix one = *x;  /* matrices of a batch may lie in allocations of their own */
-  for (int64_t i = 0; i < batch && !status; i++) {
-    one.p = (const char *)x->p + i * x->bs * size;
-    status = check_matrix(name, &one, rows, columns, size, write);
+  bool pooled = ocu_pool_overlaps(x->p, 1);
+  if (OCU_LIKELY(pooled)) {
+    status = ocu_check((const char *)x->p + lo, (size_t)bytes, write);
+    if (!status || batch == 1) return status;
   }
-  return status;
+  ocu_matrix one = *x;  /* matrices of a batch may lie in allocations of their own */
+  for (int64_t i = 0; i < batch; i++) {
+    one.p = (const char *)x->p + i * x->bs * size;
+    status = extent(name, &one, 1, rows, columns, size, &lo, &bytes);
+    if (!status)
+      status = pooled ? ocu_check((const char *)one.p + lo, (size_t)bytes, write)
+                      : check_lines(name, &one, rows, columns, size, write);
+    if (status) return status;
+  }
+  return OCU_OK;
 }
 
 /* Two scalars are mostly neighbours: one look does. */
 static ocu_status check_scalars(const void *alpha, const void *beta, size_t size) {
-  uintptr_t a = (uintptr_t)alpha, b = (uintptr_t)beta, lo = a < b ? a : b, apart = (a < b ? b : a) - lo;
-  if (apart < 256 && !ocu_check((const void *)lo, apart + size, 0)) return OCU_OK;
-  ocu_status status = ocu_check(alpha, size, 0);
-  return status ? status : ocu_check(beta, size, 0);
+  uintptr_t a = (uintptr_t)alpha, b = (uintptr_t)beta, lo = a < b ? a : b;
+  size_t both = (a < b ? b : a) - lo + size;
+  if (both < 256 && ocu_scalar_readable((const void *)lo, both)) return OCU_OK;
+  if (ocu_scalar_readable(alpha, size) && ocu_scalar_readable(beta, size)) return OCU_OK;
+  return ocu_fail(OCU_ILLEGAL_ADDRESS, "gemm: alpha at %p or beta at %p may not be read", alpha,
+                  beta);
 }
 
 /* ---- scalars, as real and imaginary bits ----------------------------------------------------- */

@@ -9,9 +9,13 @@
 
     packed panel of a:  k=0: row 0 .. MR-1, k=1: row 0 .. MR-1, ...        (b: columns, alike)
 
+A product of complex numbers is one nest of two planes: real and imaginary parts have panels and
+sums of their own.
+
 Between chunks the accumulators rest in scratch, a block of MR x NR after another; after the last
 one the epilogue runs on the registers and is stored: no accumulator tile goes through memory when
-there is one chunk. An operand that is not packed is read where it lies: a as scalars, b as vectors.
+there is one chunk. An operand that is not packed is read where it lies: a as scalars, b as vectors;
+or, where both are contiguous along k and a is short, both as vectors along k.
 """
 
 from dataclasses import dataclass
@@ -26,10 +30,11 @@ from opencu.compiler.expressions import (
     uses,
     zero_outside,
 )
+from opencu.compiler.multiply import choose, converted
 from opencu.compiler.packing import Packer
 from opencu.compiler.points import Access
-from opencu.compiler.register_block import Columns, RegisterBlock, Rows
-from opencu.tile.ir import KernelError, Op, Tile, Value
+from opencu.compiler.register_block import AlongK, Columns, RegisterBlock, Rows
+from opencu.tile.ir import KernelError, Op, Value
 
 
 def room(size: int, step: int) -> int:
@@ -39,7 +44,8 @@ def room(size: int, step: int) -> int:
 
 @dataclass(frozen=True)
 class Blocks:
-    """How a target does a dot: all in elements, tuned per dtype, nr a multiple of the vector."""
+    """How a target does a dot: all in elements, tuned per dtype, nr a multiple of the vector
+    unless the lanes run along k."""
 
     mr: int
     nr: int
@@ -47,6 +53,7 @@ class Blocks:
     unroll: int = 4  # steps of k
     pack_a: bool = True
     pack_b: bool = True
+    along_k: bool = False  # a vector is one row's, or column's, next elements along k
 
     def __post_init__(self) -> None:
         sizes, flags = (self.mr, self.nr, self.mc, self.unroll), (self.pack_a, self.pack_b)
@@ -54,6 +61,8 @@ class Blocks:
             raise TypeError(f"{self}: expected integers, and pack_a and pack_b True or False")
         if min(self.mr, self.nr, self.unroll) < 1 or self.mc < 0 or self.mc % self.mr:
             raise ValueError(f"{self}: expected mr, nr, unroll >= 1 and mc a multiple of mr")
+        if self.along_k and (self.pack_a or self.pack_b):
+            raise ValueError(f"{self}: operands are read where they lie if lanes run along k")
 
 
 class Nest(NamedTuple):
@@ -61,38 +70,50 @@ class Nest(NamedTuple):
 
     dot: Op
     loop: Op | None
-    result: Value
+    results: list[Value]  # of each plane
 
     @staticmethod
     def of(op: Op) -> "Nest | None":
         """The nest that starts at op: a dot, or a loop with nothing but acc = dot(a, b, acc)."""
         if op.name == "dot":
-            return Nest(op, None, op.result)
-        if op.name != "for" or len(op.results) != 1 or not isinstance(op.result.type, Tile):
+            return Nest(op, None, op.results)
+        if op.name != "for":
             return None
         body = op.blocks[0]
         dots = [o for o in body.ops if o.name == "dot"]
-        acc, end = body.args[1], body.ops[-1].operands[0]
-        users = [o for o in body.ops if acc in uses(o)]
         if len(dots) != 1 or not all(is_pure(o) or o is dots[0] for o in body.ops):
             return None
-        ok = users == dots and acc is dots[0].operands[2] and end is dots[0].result
-        return Nest(dots[0], op, op.result) if ok and acc not in dots[0].operands[:2] else None
+        dot, accs = dots[0], body.args[1:]
+        factors = 2 * len(dot.operands) // 3
+        users = [o for o in body.ops if set(accs) & uses(o)]
+        ok = users == dots and accs == dot.operands[factors:]
+        ok = ok and body.ops[-1].operands == dot.results
+        return (
+            Nest(dot, op, op.results)
+            if ok and not set(accs) & set(dot.operands[:factors])
+            else None
+        )
+
+    @property
+    def planes(self) -> int:
+        """1, or 2 for complex numbers."""
+        return len(self.results)
 
     def fusible(self, rest: list[Op]) -> bool:
         """Is the result used by one store only, with nothing in between that must come first? The
         nest then stores while it still reads a and b, which must not be the stored view's."""
-        read = {root_view(x.op.operands[0]) for v in self.dot.operands[:2] for x in loads(v)}
-        derived, store = {self.result}, None
+        factors = self.dot.operands[: 2 * self.planes]
+        read = {root_view(x.op.operands[0]) for v in factors for x in loads(v)}
+        derived, store = set(self.results), None
         for op in rest:
             used = bool(derived & uses(op))
             if used and (store or not (op.name == "store" or is_pure(op)) or op.name == "yield"):
                 return False
             if op.name == "store" and used:
-                wide = reached(op.operands[-1]).get(self.result, ())
+                found = reached(op.operands[-1])
                 if (
-                    not all(wide)
-                    or op.operands[-1].type.shape != self.result.type.shape
+                    not all(all(found.get(v, ())) for v in self.results)
+                    or op.operands[-1].type.shape != self.results[0].type.shape
                     or reads_elsewhere(op)
                     or derived & set(op.operands[:-1])
                     or root_view(op.operands[0]) in read
@@ -106,8 +127,8 @@ class Nest(NamedTuple):
         return store is not None
 
 
-def lower(state, nest: Nest, fused: tuple[Op, Access] | None) -> None:
-    """Emit the nest; `fused` is the store, with its place, whose value the result flows into."""
+def lower(state, nest: Nest, fused: tuple[Value, Access] | None) -> None:
+    """Emit the nest; `fused` is the value that the result flows into, and where it is stored."""
     if state.blocks is None:
         raise KernelError(nest.dot.loc, "this launch has no register blocks for its dot")
     Lowering(state, nest, fused).run()
@@ -116,36 +137,47 @@ def lower(state, nest: Nest, fused: tuple[Op, Access] | None) -> None:
 class Lowering:
     """One nest being emitted: where its operands, its sums and its result lie."""
 
-    def __init__(self, state, nest: Nest, fused: tuple[Op, Access] | None):
+    def __init__(self, state, nest: Nest, fused: tuple[Value, Access] | None):
         self.state, self.nest, self.f, self.points = state, nest, state.f, state.points
-        self.a, self.b, _ = nest.dot.operands
-        self.init = nest.loop.operands[3] if nest.loop else nest.dot.operands[2]
-        (self.bm, self.bk), self.bn = self.a.type.shape, self.b.type.shape[1]
-        self.dtype, self.blocks = nest.result.type.dtype, state.blocks
+        planes, blocks = range(nest.planes), state.blocks
+        operands = nest.dot.operands
+        self.blocks, self.result = blocks, nest.results
+        self.factors = operands[: nest.planes], operands[nest.planes : 2 * nest.planes]
+        self.init = nest.loop.operands[3:] if nest.loop else operands[2 * nest.planes :]
+        (self.bm, self.bk), (_, self.bn) = (x[0].type.shape for x in self.factors)
+        self.dtype = nest.results[0].type.dtype
         self.bytes, self.w = self.dtype.bytes, state.target.vector_bytes // self.dtype.bytes
-        self.value = fused[0].operands[-1] if fused else nest.result
-        self.access = fused[1] if fused else state.points.access[nest.result]
-        self.result, self.out_dtype = nest.result, self.value.type.dtype
-        mr, nr = self.blocks.mr, self.blocks.nr
-        if nr % self.w:
-            raise KernelError(nest.dot.loc, f"nr {nr} is not a multiple of {self.w} lanes")
-        self.mc = self.blocks.mc or self.bm
+        self.lanes = 1 if blocks.along_k else self.w  # of a vector of sums
+        self.outputs = [fused] if fused else [(v, state.points.access[v]) for v in nest.results]
+        packed = blocks.pack_a and blocks.pack_b
+        factor = self.factors[0][0].type.dtype
+        self.multiply = m = choose(state.target, factor, self.dtype, packed)
+        self.a, self.b = ([converted(v, m.element) for v in x] for x in self.factors)
+        mr, nr = blocks.mr, blocks.nr
+        if nr % self.lanes or self.bk % m.group:
+            what = f"nr {nr} is not a multiple of {self.lanes} lanes"
+            if self.bk % m.group:
+                what = f"a depth of {self.bk} is not a multiple of {m.group}, which are one unit"
+            raise KernelError(nest.dot.loc, what)
+        self.mc = blocks.mc or self.bm
         self.panels = room(self.bm, mr) // mr
-        self.acc = (
-            state.allocate(self.panels * room(self.bn, nr) * mr * self.bytes) if nest.loop else ""
-        )
+        self.bu = self.bk // m.group
+        sums = self.panels * room(self.bn, nr) * mr * self.bytes
+        self.acc = [state.allocate(sums) for _ in planes] if nest.loop else []
         # A transposed panel's last store may run over its end by less than a vector.
         slack = state.target.vector_bytes
-        if self.blocks.pack_a:
-            rows = room(min(self.mc, self.bm), mr)
-            self.packed_a = state.allocate(rows * self.bk * self.bytes + slack)
-        if self.blocks.pack_b:
-            self.packed_b = state.allocate(room(self.bn, nr) * self.bk * self.bytes + slack)
+        if blocks.pack_a:
+            size = room(min(self.mc, self.bm), mr) * self.bu * self.bytes + slack
+            self.packed_a = [state.allocate(size) for _ in planes]
+        if blocks.pack_b:
+            size = room(self.bn, nr) * self.bu * self.bytes + slack
+            self.packed_b = [state.allocate(size) for _ in planes]
 
     def run(self) -> None:
         f, loop = self.f, self.nest.loop
-        self.ends = [f.clamp(n, str(s)) for n, s in zip(self.access.limits, (self.bm, self.bn))]
-        self.safe_out = self.state.safe(self.value, self.ends)
+        value, access = self.outputs[0]
+        self.ends = [f.clamp(n, str(s)) for n, s in zip(access.limits, (self.bm, self.bn))]
+        self.safe_out = self.state.safe(value, self.ends)
         if loop is None:
             self.first = self.last = None
             self.chunk(None)
@@ -172,27 +204,38 @@ class Lowering:
         f, mr, nr = self.f, self.blocks.mr, self.blocks.nr
         rows, columns = self.ends
         # Per axis, below which index every load behind an operand is in bounds.
-        limits = {v: self.state.safe(v, [str(s) for s in v.type.shape]) for v in (self.a, self.b)}
+        limits = self.limits = [self.inside(x) for x in self.factors]
         # k beyond both operands' bounds adds 0 * 0, if out of bounds is zero after the load hooks.
         depth = str(self.bk)
-        if zero_outside(self.a) and zero_outside(self.b):
-            depth = f.clamp(f.max(limits[self.a][1], limits[self.b][0]), depth)
+        if all(zero_outside(v) for x in self.factors for v in x):
+            depth = f.clamp(f.max(limits[0][1], limits[1][0]), depth)
         if exists:
             depth = f.let(f"select i1 {exists}, i64 {depth}, i64 0")
-        self.depth, self.limits = depth, limits
-        packer = Packer(f, self.points, self.dtype, self.w, self.bk, depth)
+        self.depth = self.units = depth
+        if (group := self.multiply.group) > 1:
+            self.units = f.let(f"udiv i64 {f.add(depth, str(group - 1))}, {group}")
+        unit = self.multiply.unit(self.dtype)
+        packer = Packer(f, self.points, unit, self.w, self.bu, depth, self.units, self.multiply)
         if self.blocks.pack_b:
-            packer.pack(self.b, 1, "0", columns, nr, self.packed_b, limits[self.b])
+            for v, panels in zip(self.b, self.packed_b):
+                packer.pack(v, 1, "0", columns, nr, panels, limits[1])
         if not self.blocks.pack_a:
             self.block("0", rows)
             return
 
         def band(i: str) -> None:
             end = f.min(f.add(i, str(self.mc)), rows)
-            packer.pack(self.a, 0, i, end, mr, self.packed_a, limits[self.a])
+            for v, panels in zip(self.a, self.packed_a):
+                packer.pack(v, 0, i, end, mr, panels, limits[0])
             self.block(i, end)
 
         f.each("0", rows, str(self.mc), band)
+
+    def inside(self, planes: list[Value]) -> list[str]:
+        ends = list(map(str, planes[0].type.shape))
+        for v in planes:
+            ends = self.state.safe(v, ends)
+        return ends
 
     # ---- register blocks -------------------------------------------------------------------------
 
@@ -200,12 +243,12 @@ class Lowering:
         """All register blocks of rows lo..hi. Unpacked operands are read with no slack: rows in
         blocks of mr, then of 4, 2, 1; columns in whole blocks, then single masked vectors."""
         f, blocks = self.f, self.blocks
-        columns, vectors = self.ends[1], blocks.nr // self.w
+        columns, vectors = self.ends[1], blocks.nr // self.lanes
         if blocks.pack_b:
             self.columns("0", columns, vectors, lo, hi)
             return
-        whole = f.floor_to(f.min(columns, self.limits[self.b][1]), blocks.nr)
-        deep = f.let(f"icmp sle i64 {self.depth}, {self.limits[self.b][0]}")
+        whole = f.floor_to(f.min(columns, self.limits[1][1]), blocks.nr)
+        deep = f.let(f"icmp sle i64 {self.depth}, {self.limits[1][0]}")
         whole = f.let(f"select i1 {deep}, i64 {whole}, i64 0")
         self.columns("0", whole, vectors, lo, hi)
         self.columns(whole, columns, 1, lo, hi, checked=True)
@@ -219,8 +262,8 @@ class Lowering:
             if self.blocks.pack_a:
                 self.rows(lo, hi, mr, lo, Columns(j, vectors, checked))
                 return
-            deep = f.let(f"icmp sle i64 {self.depth}, {self.limits[self.a][1]}")
-            readable = f.max(f.min(hi, self.limits[self.a][0]), lo)
+            deep = f.let(f"icmp sle i64 {self.depth}, {self.limits[0][1]}")
+            readable = f.max(f.min(hi, self.limits[0][0]), lo)
             readable = f.let(f"select i1 {deep}, i64 {readable}, i64 {lo}")
             i, size = lo, mr
             while size:
@@ -229,7 +272,7 @@ class Lowering:
                 i, size = stop, max(s for s in (4, 2, 1, 0) if s < size)
             self.rows(i, hi, 1, lo, Columns(j, vectors, checked), checked=True)
 
-        f.each(start, end, str(vectors * self.w), strip)
+        f.each(start, end, str(vectors * self.lanes), strip)
 
     def rows(
         self,
@@ -241,9 +284,10 @@ class Lowering:
         *,
         checked: bool = False,
     ) -> None:
+        block = AlongK if self.blocks.along_k else RegisterBlock
         self.f.each(
             start,
             end,
             str(size),
-            lambda i: RegisterBlock(self, Rows(i, size, band, checked), columns).run(),
+            lambda i: block(self, Rows(i, size, band, checked), columns).run(),
         )

@@ -19,6 +19,8 @@ PURE = {
     "cast",
     "fma",
     "yield",
+    "part",
+    "complex",
 }
 
 
@@ -63,13 +65,22 @@ def stored_views(block: Block) -> set[Value]:
 def reads_elsewhere(store: Op) -> bool:
     """Does the stored value load from the memory it overwrites, at another place?"""
     place, shape = store.operands[:-1], store.operands[-1].type.shape
+
+    def source(load: Op) -> list[Value]:
+        view, *index = load.operands
+        is_part = view.op is not None and view.op.name == "part"
+        return [view.op.operands[0] if is_part else view, *index]
+
     return any(
-        v.op is not None
-        and v.op.name == "load"
-        and root_view(v.op.operands[0]) is root_view(place[0])
-        and (v.op.operands != place or v.type.shape != shape)
-        for v in reached(store.operands[-1])
+        root_view(v.op.operands[0]) is root_view(place[0])
+        and (source(v.op) != place or v.type.shape != shape)
+        for v in loads(store.operands[-1])
     )
+
+
+def parts(v: Value) -> list[Value]:
+    """The real values that a stored one is made of: two if it is complex."""
+    return v.op.operands if v.op is not None and v.op.name == "complex" else [v]
 
 
 def loads(v: Value) -> list[Value]:

@@ -124,6 +124,29 @@ class Function:
         first = self.let(f"insertelement {t} poison, {one} {value}, i64 0")
         return self.let(f"shufflevector {t} {first}, {t} poison, <{width} x i32> zeroinitializer")
 
+    def shuffle(self, t: DType, w: int, x: str, y: str, pick: Sequence[int]) -> str:
+        """Lanes of x (0 .. w-1) and y (w .. 2 w - 1), both of w lanes, put together."""
+        source, mask = type_of(t, w), ", ".join(f"i32 {p}" for p in pick)
+        return self.let(f"shufflevector {source} {x}, {source} {y}, <{len(pick)} x i32> <{mask}>")
+
+    def slice(self, x: str, t: DType, w: int, at: int, lanes: int) -> str:
+        """Some of a vector's w lanes."""
+        return x if lanes == w else self.shuffle(t, w, x, "poison", range(at, at + lanes))
+
+    def concat(self, parts: Sequence[str], t: DType, w: int) -> str:
+        """Vectors of w lanes, one behind the other; a power of two of them."""
+        while len(parts) > 1:
+            pairs = zip(parts[::2], parts[1::2])
+            parts, w = [self.shuffle(t, w, x, y, range(2 * w)) for x, y in pairs], 2 * w
+        return parts[0]
+
+    def interleave(self, x: str, y: str, t: DType, w: int) -> str:
+        """x0 y0 x1 y1 ..."""
+        if w == 1:
+            vector = self.let(f"insertelement {type_of(t, 2)} poison, {type_of(t)} {x}, i64 0")
+            return self.let(f"insertelement {type_of(t, 2)} {vector}, {type_of(t)} {y}, i64 1")
+        return self.shuffle(t, w, x, y, [i + s * w for i in range(w) for s in (0, 1)])
+
     def lanes_below(self, start: str, limit: str, width: int) -> str:
         """The mask of lanes l with start + l < limit."""
         left = self.sub(limit, start)

@@ -3,14 +3,17 @@
     panel of rows of a:      k=0: row 0 .. width-1, k=1: row 0 .. width-1, ...
     panel of columns of b:   the same, of columns
 
-Vectors run along the panel where memory does (`straight`); where memory runs along k, squares are
-transposed in registers (`transposed`). Beyond the bounds the panels hold zeros.
+Where an instruction takes a group of k at once, a panel's element is a unit: the group's elements
+side by side (multiply.py), and k counts units. Vectors run along the panel where memory does
+(`straight`); where memory runs along k, squares are transposed in registers (`transposed`). Beyond
+the bounds the panels hold zeros.
 """
 
 from dataclasses import dataclass
 
 from opencu.compiler.expressions import loads
 from opencu.compiler.llvm import Function, type_of
+from opencu.compiler.multiply import Multiply
 from opencu.compiler.points import Point, Points
 from opencu.tile.dtypes import DType
 from opencu.tile.ir import Value
@@ -20,14 +23,16 @@ GROUP = 4  # panels that are filled together
 
 @dataclass
 class Packer:
-    """Packs one chunk of k: `depth` steps, in panels that have room for `bk`."""
+    """Packs one chunk of k: `depth` elements, `units` units, in panels with room for `bk` units."""
 
     f: Function
     points: Points
-    dtype: DType
-    w: int  # lanes of a vector
+    dtype: DType  # of a unit
+    w: int  # units of a vector
     bk: int
     depth: str
+    units: str
+    multiply: Multiply
 
     @property
     def bytes(self) -> int:
@@ -42,22 +47,29 @@ class Packer:
         along_k = any(a.unit_axis() == k_axis for a in sources[:1])
         limit, k_limit = limits[axis], limits[k_axis]
         whole_k = f.let(f"icmp sle i64 {self.depth}, {k_limit}")
+        whole = self.depth  # units without a check
+        if self.multiply.group > 1:
+            whole = f.let(f"udiv i64 {self.depth}, {self.multiply.group}")
 
         def panel(i: str) -> None:
             base = place(i)
             inside = f.let(f"icmp sle i64 {f.add(i, str(width))}, {limit}")
             both = f.let(f"and i1 {inside}, {whole_k}")
-            fast = f.let(f"select i1 {both}, i64 {self.depth}, i64 0")
+            fast = f.let(f"select i1 {both}, i64 {whole}, i64 0")
             if along_k:
                 done = f.floor_to(fast, self.w)
                 self.transposed(v, axis, i, width, base, done)
             else:
                 done = f.floor_to(fast, 4)
                 self.straight(v, axis, i, width, base, ("0", done, 4))
-            self.straight(v, axis, i, width, base, (done, self.depth, 1), checked=True)
+            self.straight(v, axis, i, width, base, (done, self.units, 1), checked=True)
 
         def group(i: str) -> None:
-            self.straight(v, axis, i, width, place(i), ("0", self.depth, 1), panels=GROUP)
+            base = place(i)
+            self.straight(v, axis, i, width, base, ("0", whole, 1), panels=GROUP)
+            if self.multiply.group > 1:  # the last unit may be a part of one
+                part = (whole, self.units, 1)
+                self.straight(v, axis, i, width, base, part, panels=GROUP, checked=True)
 
         def place(i: str) -> str:
             return f.offset(to, f.mul(f.sub(i, lo), str(self.bk)), self.bytes)
@@ -65,8 +77,8 @@ class Packer:
         start = lo
         if not along_k:
             # Panels side by side are filled together: a line of memory, or a page, serves all.
-            whole = f.floor_to(f.sub(f.max(f.min(hi, limit), lo), lo), GROUP * width)
-            start = f.add(lo, f.let(f"select i1 {whole_k}, i64 {whole}, i64 0"))
+            fit = f.floor_to(f.sub(f.max(f.min(hi, limit), lo), lo), GROUP * width)
+            start = f.add(lo, f.let(f"select i1 {whole_k}, i64 {fit}, i64 0"))
             f.each(lo, start, str(GROUP * width), group)
         f.each(start, hi, str(width), panel)
 
@@ -82,7 +94,7 @@ class Packer:
         checked: bool = False,
     ) -> None:
         """Lanes along the panel, steps of k one after another."""
-        f, (lo, hi, steps) = self.f, k_range
+        f, (lo, hi, steps), group = self.f, k_range, self.multiply.group
         pieces = [
             (p, c, min(self.w, width - c)) for p in range(panels) for c in range(0, width, self.w)
         ]
@@ -92,14 +104,40 @@ class Packer:
                 ku = f.add(k, str(u))
                 line = f.offset(base, ku, width * self.bytes)
                 across = [f.add(i, str(p * width + c)) for p, c, _ in pieces]
-                points = [
-                    Point((x, ku) if axis == 0 else (ku, x), axis, lanes, checked)
-                    for x, (_, _, lanes) in zip(across, pieces)
+                deep = [f.add(f.mul(ku, str(group)), str(e)) for e in range(group)]
+                steps_of_k = [
+                    self.points.at(
+                        v,
+                        [
+                            Point((x, e) if axis == 0 else (e, x), axis, lanes, checked)
+                            for x, (_, _, lanes) in zip(across, pieces)
+                        ],
+                        {},
+                    )
+                    for e in deep
                 ]
-                for (p, c, lanes), x in zip(pieces, self.points.at(v, points, {})):
+                for (p, c, lanes), *xs in zip(pieces, *steps_of_k):
+                    x = self.together(xs, lanes, axis)
                     self.write(line, p * width * self.bk + c, x, lanes)
 
         f.each(lo, hi, str(steps), row)
+
+    def together(self, xs: list[str], lanes: int, axis: int) -> str:
+        """Units of a group's vectors, one for each step of k."""
+        t = self.multiply.element
+        while len(xs) > 1:
+            wide = DType(f"i{2 * t.bits}", "i", 2 * t.bits)
+            pairs = [self.f.interleave(x, y, t, lanes) for x, y in zip(xs[::2], xs[1::2])]
+            of, to = type_of(t, 2 * lanes), type_of(wide, lanes)
+            xs, t = [self.f.let(f"bitcast {of} {x} to {to}") for x in pairs], wide
+        return self.biased(xs[0], lanes, axis)
+
+    def biased(self, x: str, lanes: int, axis: int) -> str:
+        """The units of a in an instruction that takes a + 128."""
+        if not self.multiply.biased or axis:
+            return x
+        mask = self.f.splat(str(0x80808080 - (1 << 32)), self.dtype, lanes)
+        return self.f.let(f"xor {type_of(self.dtype, lanes)} {x}, {mask}")
 
     def write(self, line: str, column: int, x: str, lanes: int) -> None:
         to = self.f.offset(line, str(column), self.bytes)
@@ -112,11 +150,19 @@ class Packer:
         zero = "zeroinitializer"
 
         def square(k: str) -> None:
-            groups = []
+            groups, g = [], self.multiply.group
+            first = f.mul(k, str(g))
             for c in range(0, width, w):
                 at = [f.add(i, str(r)) for r in range(c, min(c + w, width))]
-                points = [Point((r, k) if axis == 0 else (k, r), 1 - axis, w) for r in at]
+                points = [
+                    Point((r, first) if axis == 0 else (first, r), 1 - axis, w * g, False)
+                    for r in at
+                ]
                 rows = self.points.at(v, points, {})
+                if g > 1:
+                    of, to = type_of(self.multiply.element, w * g), type_of(self.dtype, w)
+                    rows = [f.let(f"bitcast {of} {x} to {to}") for x in rows]
+                    rows = [self.biased(x, w, axis) for x in rows]
                 for p in points:
                     self.prefetch_source(v, axis, width, p)
                 groups.append(self.transpose(rows + [zero] * (w - len(rows))))
@@ -139,11 +185,9 @@ class Packer:
     def transpose(self, rows: list[str]) -> list[str]:
         """w rows of w lanes: squares inside each 128-bit lane first, then whole 128-bit lanes."""
         w, e = self.w, 16 // self.bytes
-        t = type_of(self.dtype, w)
 
         def shuffle(x: str, y: str, pick: list[int]) -> str:
-            mask = ", ".join(f"i32 {p}" for p in pick)
-            return self.f.let(f"shufflevector {t} {x}, {t} {y}, <{w} x i32> <{mask}>")
+            return self.f.shuffle(self.dtype, w, x, y, pick)
 
         def unpack(x: str, y: str, size: int) -> tuple[str, str]:
             """Interleave pieces of `size` lanes from the low, and from the high, lane halves."""

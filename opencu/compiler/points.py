@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from opencu.compiler.llvm import Function, constant, suffix, type_of
 from opencu.drivers.interface import Target
-from opencu.tile.dtypes import DType, i32, i64
+from opencu.tile.dtypes import DType, bool_, i32, i64
 from opencu.tile.ir import KernelError, Op, Tile, Value
 
 
@@ -38,7 +38,9 @@ class Access:
     limits: tuple[str, ...]
 
     def unit_axis(self) -> int | None:
-        return next((d for d in reversed(range(len(self.strides))) if self.strides[d] == "1"), None)
+        """The axis along which elements, or parts of complex ones, are neighbours."""
+        axes = range(len(self.strides))[::-1]
+        return next((d for step in "12" for d in axes if self.strides[d] == step), None)
 
 
 Memo = dict[tuple[Value, Point], str]
@@ -131,6 +133,8 @@ class Points:
         if op.name == "select":
             t = type_of(op.result.type.dtype, width)
             return f.let(f"select {type_of(dtype, width)} {x[0]}, {t} {x[1]}, {t} {x[2]}")
+        if op.name == "fma" and dtype.kind == "i":
+            return f.let(f"add {t} {f.let(f'mul {t} {x[0]}, {x[1]}')}, {x[2]}")
         if op.name == "fma":
             return f.call(t, f"fmuladd.{suffix(dtype, width)}", *((t, v) for v in x))
         if op.name == "cast":
@@ -274,6 +278,8 @@ class Points:
         if p.checked and w == 1:
             zero = constant(dtype, 0)
             return f.branch(self.mask(a, p), lambda: [read()], lambda: [zero], [t])[0]
+        if a.strides[p.lane] == "2" and w > 1:
+            return self._load_alternate(a, dtype, p)
         if p.checked:
             name, where = self._masked(a, dtype, p, "load", "gather")
             mask = (f"<{w} x i1>", self.mask(a, p))
@@ -285,6 +291,71 @@ class Points:
             x = f.load(one, q, align)
             vector = f.let(f"insertelement {t} {vector}, {one} {x}, i64 {i}")
         return vector
+
+    def _load_alternate(self, a: Access, dtype: DType, p: Point) -> str:
+        """Every second element, the parts of complex numbers: two vectors that meet in the middle,
+        so that nothing behind the last element is read."""
+        f, w, first = self.f, p.width, self.address(a, dtype.bytes, p)
+        t, mask = type_of(dtype, w), self.mask(a, p) if p.checked else ""
+        halves = []
+        for start in (0, w - 1):
+            place = f.offset(first, str(start), dtype.bytes)
+            if not mask:
+                halves.append(f.load(t, place, dtype.bytes))
+                continue
+            even = [e // 2 if e % 2 == 0 else w for e in range(start, start + w)]
+            lanes = f.shuffle(bool_, w, mask, "zeroinitializer", even)
+            halves.append(self._masked_load(dtype, place, lanes, w))
+        pick = [2 * i if 2 * i < w else 2 * i + 1 for i in range(w)]
+        return f.shuffle(dtype, w, *halves, pick)
+
+    def _masked_load(self, dtype: DType, place: str, mask: str, w: int) -> str:
+        t = type_of(dtype, w)
+        return self.f.call(
+            t,
+            f"masked.load.{suffix(dtype, w)}.p0",
+            (f"ptr align {dtype.bytes}", place),
+            (f"<{w} x i1>", mask),
+            (t, "zeroinitializer"),
+        )
+
+    def put(self, a: Access, v: Value, points: list[Point], memo: Memo) -> None:
+        """Compute a value at some points and store it there."""
+        if v.op is None or v.op.name != "complex":
+            for x, p in zip(self.at(v, points, memo), points):
+                self.store(a, v.type.dtype, x, p)
+            return
+        parts = [self.at(x, points, memo) for x in v.op.operands]
+        for re, im, p in zip(*parts, points):
+            self._store_complex(a, v.type.dtype.part, re, im, p)
+
+    def _store_complex(self, a: Access, part: DType, re: str, im: str, p: Point) -> None:
+        """Write complex numbers: interleaved in registers where they are neighbours in memory."""
+        f, w, t = self.f, p.width, type_of(part, p.width)
+        if w == 1 or a.strides[p.lane] != "1":
+            strides = tuple(f.mul(s, "2") for s in a.strides)
+            for x, at in ((re, a.pointer), (im, f.offset(a.pointer, "1", part.bytes))):
+                self.store(replace(a, pointer=at, strides=strides), part, x, p)
+            return
+        both, first = f.interleave(re, im, part, w), self.address(a, 2 * part.bytes, p)
+        mask = self.mask(a, p) if p.checked else ""
+        for start in (0, w):
+            x, place = f.slice(both, part, 2 * w, start, w), f.offset(first, str(start), part.bytes)
+            if mask:
+                lanes = [e // 2 for e in range(start, start + w)]
+                lanes = f.shuffle(bool_, w, mask, "poison", lanes)
+                self._masked_store(part, x, place, lanes, w)
+            else:
+                f.store(t, x, place, part.bytes)
+
+    def _masked_store(self, dtype: DType, value: str, place: str, mask: str, w: int) -> None:
+        self.f.call(
+            "void",
+            f"masked.store.{suffix(dtype, w)}.p0",
+            (type_of(dtype, w), value),
+            (f"ptr align {dtype.bytes}", place),
+            (f"<{w} x i1>", mask),
+        )
 
     def store(self, a: Access, dtype: DType, value: str, p: Point) -> None:
         """Write the lanes at p; those outside the view are dropped where p is checked."""

@@ -2,17 +2,24 @@
 
     for each k:  acc[r][c] += a[r, k] (one number, on all lanes) * b[k, c] (a vector)
 
-A chunk's sums start from zero and meet what was there before at the end, when it has arrived.
+Of complex numbers, real and imaginary parts are planes: four such products for each. A chunk's sums
+start from zero and meet what was there before at the end, when it has arrived.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from opencu.compiler.expressions import is_zero, loads
-from opencu.compiler.llvm import suffix, type_of
+from opencu.compiler.llvm import type_of
 from opencu.compiler.points import Memo, Point
+from opencu.tile.ir import Value
 
 if TYPE_CHECKING:
     from opencu.compiler.dot import Lowering
+
+# (sums, a, b) of each real product behind a complex one, by planes; the third one is subtracted.
+COMPLEX = ((0, 0, 0), (1, 0, 1), (0, 1, 1), (1, 1, 0))
+SUBTRACTED = (0, 1, 1)
 
 
 class Rows(NamedTuple):
@@ -29,10 +36,14 @@ class Columns(NamedTuple):
 
 
 class RegisterBlock:
+    """Sums are a list: plane by plane, row by row, vector by vector."""
+
     def __init__(self, nest: "Lowering", rows: Rows, columns: Columns):
         self.nest, self.f, self.points = nest, nest.f, nest.points
-        self.rows, self.columns, self.w = rows, columns, nest.w
-        self.type = type_of(nest.dtype, nest.w)
+        self.rows, self.columns, self.w = rows, columns, nest.lanes
+        self.type = type_of(nest.dtype, self.w)
+        self.planes = range(len(nest.result))
+        self.size = rows.count * columns.vectors  # of a plane
         self.row_at = [self.f.add(rows.first, str(r)) for r in range(rows.count)]
         self.column_at = [
             self.f.add(columns.first, str(c * self.w)) for c in range(columns.vectors)
@@ -54,6 +65,9 @@ class RegisterBlock:
     def block(self, *, checked: bool) -> list[Point]:
         return [Point((r, c), 1, self.w, checked) for r in self.row_at for c in self.column_at]
 
+    def add(self, x: str, y: str) -> str:
+        return self.f.let(f"{'f' * (self.nest.dtype.kind == 'f')}add {self.type} {x}, {y}")
+
     # ---- sums between chunks ---------------------------------------------------------------------
 
     def rest_places(self) -> list[str]:
@@ -63,7 +77,7 @@ class RegisterBlock:
         inside = f.let(f"urem i64 {self.columns.first}, {nr}")
         top = f.mul(panel, str(nest.panels * nest.blocks.mr))
         places = [f.add(f.mul(f.add(top, r), str(nr)), inside) for r in self.row_at]
-        lines = [f.offset(nest.acc, p, nest.bytes) for p in places]
+        lines = [f.offset(plane, p, nest.bytes) for plane in nest.acc for p in places]
         return [
             f.offset(p, str(c * self.w), nest.bytes)
             for p in lines
@@ -74,22 +88,26 @@ class RegisterBlock:
         """Fetch what the sums will meet while they are made: it is far away, in scratch or in c.
         (Blocks of unpacked operands are too short for it to pay.)"""
         nest, f = self.nest, self.f
+        value, access = nest.outputs[0]
         for r, resting in zip(self.row_at, rest[:: self.columns.vectors]):
-            at = Point((r, self.columns.first), 1, self.w)
-            final = self.points.address(nest.access, nest.out_dtype.bytes, at)
+            at = Point((r, self.columns.first), 1, self.w, False)
+            final = self.points.address(access, value.type.dtype.bytes, at)
             f.prefetch(f.let(f"select i1 {nest.last}, ptr {final}, ptr {resting}"), write=True)
 
     def begin(self, acc: list[str]) -> list[str]:
-        """Add the accumulator that the dot was given."""
-        init = self.nest.init
-        if is_zero(init):
-            return acc
-        start = self.points.at(init, self.block(checked=bool(loads(init))), {})
-        return [self.f.let(f"fadd {self.type} {x}, {y}") for x, y in zip(start, acc)]
+        """Add the accumulators that the dot was given."""
+        out: list[str] = []
+        for p, init in zip(self.planes, self.nest.init):
+            sums = acc[p * self.size : (p + 1) * self.size]
+            if not is_zero(init):
+                start = self.points.at(init, self.block(checked=bool(loads(init))), {})
+                sums = [self.add(x, y) for x, y in zip(start, sums)]
+            out += sums
+        return out
 
     def resume(self, acc: list[str], rest: list[str]) -> list[str]:
         before = [self.f.load(self.type, p, self.nest.bytes) for p in rest]
-        return [self.f.let(f"fadd {self.type} {x}, {y}") for x, y in zip(before, acc)]
+        return [self.add(x, y) for x, y in zip(before, acc)]
 
     def put_by(self, sums: list[str], rest: list[str]) -> None:
         for p, x in zip(rest, sums):
@@ -99,52 +117,92 @@ class RegisterBlock:
 
     def multiply(self) -> list[str]:
         """The sums over this chunk, from zero."""
-        f, depth, unroll = self.f, self.nest.depth, self.nest.blocks.unroll
-        self.a_panel = self.b_panel = ""
-        if self.nest.blocks.pack_a:
-            place = f.mul(f.sub(self.rows.first, self.rows.band), str(self.nest.bk))
-            self.a_panel = f.offset(self.nest.packed_a, place, self.nest.bytes)
-        if self.nest.blocks.pack_b:
-            place = f.mul(self.columns.first, str(self.nest.bk))
-            self.b_panel = f.offset(self.nest.packed_b, place, self.nest.bytes)
-        main = f.floor_to(depth, unroll)
-        acc = ["zeroinitializer"] * (self.rows.count * self.columns.vectors)
+        nest, f = self.nest, self.f
+        self.a_panels = self.b_panels = None
+        if nest.blocks.pack_a:
+            place = f.mul(f.sub(self.rows.first, self.rows.band), str(nest.bu))
+            self.a_panels = [f.offset(p, place, nest.bytes) for p in nest.packed_a]
+        if nest.blocks.pack_b:
+            place = f.mul(self.columns.first, str(nest.bu))
+            self.b_panels = [f.offset(p, place, nest.bytes) for p in nest.packed_b]
+        biased = self.columns.vectors * nest.multiply.biased
+        acc = ["zeroinitializer"] * (self.size * len(self.planes) + biased)
+        acc = self.over_k(nest.units, nest.blocks.unroll, 1, acc, self.steps)
+        return self.unbias(acc) if biased else acc
+
+    def over_k(
+        self, depth: str, unroll: int, step: int, acc: list[str], steps: Callable
+    ) -> list[str]:
+        """acc after steps(k, acc, how many) for all k below depth, in whole steps."""
+        f, t = self.f, type_of(self.nest.dtype, self.nest.w)
+        main = f.floor_to(depth, unroll * step)
         for lo, hi, count in (("0", main, unroll), (main, depth, 1))[: 1 + (unroll > 1)]:
-            carried = [(self.type, x) for x in acc]
-            acc = f.loop(lo, hi, str(count), carried, lambda k, c, n=count: self.steps(k, c, n))
+            carried = [(t, x) for x in acc]
+            stride = str(count * step)
+            acc = f.loop(lo, hi, stride, carried, lambda k, c, n=count: steps(k, c, n))
         return acc
 
     def steps(self, k: str, acc: list[str], count: int) -> list[str]:
-        t, vectors = self.type, self.columns.vectors
-        fma = f"fmuladd.{suffix(self.nest.dtype, self.w)}"
+        nest, f = self.nest, self.f
         for u in range(count):
-            at = self.f.add(k, str(u))
-            xs, ys = self.a_values(at), self.b_values(at)
-            pairs = [(xs[n // vectors], ys[n % vectors]) for n in range(len(acc))]
-            acc = [self.f.call(t, fma, (t, x), (t, y), (t, c)) for (x, y), c in zip(pairs, acc)]
+            at = f.add(k, str(u))
+            xs = [self.a_values(at, p) for p in self.planes]
+            ys = [self.b_values(at, p) for p in self.planes]
+            acc = self.products(xs, ys, acc)
+            if nest.multiply.biased:
+                bias = f.splat("-2139062144", nest.multiply.unit(nest.dtype), nest.w)  # 0x80808080
+                extra = [
+                    nest.multiply.step(f, nest.dtype, nest.w, bias, y, c)
+                    for y, c in zip(ys[0], acc[self.size :])
+                ]
+                acc = acc[: self.size] + extra
         return acc
 
-    def a_values(self, k: str) -> list[str]:
+    def products(self, xs: list[list[str]], ys: list[list[str]], acc: list[str]) -> list[str]:
+        """acc with the products of each plane's column of a and row of b."""
+        nest, f, acc = self.nest, self.f, list(acc)
+        t, vectors = type_of(nest.dtype, nest.w), self.columns.vectors
+        for sums, p, q in COMPLEX[: len(self.planes) ** 2]:
+            negative = (sums, p, q) == SUBTRACTED
+            for r, x in enumerate(xs[p]):
+                if negative:
+                    x = f.let(f"fneg {t} {x}")
+                for c, y in enumerate(ys[q]):
+                    n = sums * self.size + r * vectors + c
+                    acc[n] = nest.multiply.step(f, nest.dtype, nest.w, x, y, acc[n])
+        return acc
+
+    def unbias(self, acc: list[str]) -> list[str]:
+        """Sums of a b from those of (a + 128) b and, behind them, of 128 b."""
+        t, extra = type_of(self.nest.dtype, self.nest.w), acc[self.size :]
+        return [
+            self.f.let(f"sub {t} {x}, {extra[n % len(extra)]}")
+            for n, x in enumerate(acc[: self.size])
+        ]
+
+    def a_values(self, k: str, plane: int) -> list[str]:
         """Column k of a, each number on all lanes."""
         nest, f = self.nest, self.f
-        if self.a_panel:
-            line = f.offset(self.a_panel, k, nest.blocks.mr * nest.bytes)
+        unit = nest.multiply.unit(nest.dtype)
+        if self.a_panels:
+            line = f.offset(self.a_panels[plane], k, nest.blocks.mr * nest.bytes)
             places = [f.offset(line, str(r), nest.bytes) for r in range(self.rows.count)]
-            xs = [f.load(type_of(nest.dtype), p, nest.bytes) for p in places]
+            xs = [f.load(type_of(unit), p, nest.bytes) for p in places]
         else:
             points = [Point((r, k), 1, 1, self.rows.checked) for r in self.row_at]
-            xs = self.points.at(nest.a, points, {})
-        return [f.splat(x, nest.dtype, self.w) for x in xs]
+            xs = self.points.at(nest.a[plane], points, {})
+        return [f.splat(x, unit, nest.w) for x in xs]
 
-    def b_values(self, k: str) -> list[str]:
+    def b_values(self, k: str, plane: int) -> list[str]:
         """Row k of b, as vectors."""
         nest, f = self.nest, self.f
-        if not self.b_panel:
+        if not self.b_panels:
             points = [Point((k, c), 1, self.w, self.columns.checked) for c in self.column_at]
-            return self.points.at(nest.b, points, {})
-        line = f.offset(self.b_panel, k, nest.blocks.nr * nest.bytes)
+            return self.points.at(nest.b[plane], points, {})
+        line = f.offset(self.b_panels[plane], k, nest.blocks.nr * nest.bytes)
         places = [f.offset(line, str(c * self.w), nest.bytes) for c in range(self.columns.vectors)]
-        return [f.load(self.type, p, nest.bytes) for p in places]
+        t = type_of(nest.multiply.unit(nest.dtype), self.w)
+        return [f.load(t, p, nest.bytes) for p in places]
 
     # ---- the epilogue ----------------------------------------------------------------------------
 
@@ -162,6 +220,60 @@ class RegisterBlock:
 
     def epilogue(self, sums: list[str], *, checked: bool) -> None:
         nest, points = self.nest, self.block(checked=checked)
-        memo: Memo = {(nest.result, p): x for p, x in zip(points, sums)}
-        for x, p in zip(self.points.at(nest.value, points, memo), points):
-            self.points.store(nest.access, nest.out_dtype, x, p)
+        memo: Memo = {
+            (v, p): sums[plane * self.size + i]
+            for plane, v in enumerate(nest.result)
+            for i, p in enumerate(points)
+        }
+        for value, access in nest.outputs:
+            self.points.put(access, value, points, memo)
+
+
+class AlongK(RegisterBlock):
+    """Lanes along k, for operands that are contiguous there and read once:
+
+        for each w of k:  acc[r][c] += a[r, k .. k+w-1] (a vector) * b[k .. k+w-1, c] (a vector)
+
+    and each sum is its vector's lanes added up, by halves.
+    """
+
+    def multiply(self) -> list[str]:
+        nest, f = self.nest, self.f
+        whole = f.floor_to(nest.depth, nest.w)
+        checked = self.rows.checked or self.columns.checked
+        acc = ["zeroinitializer"] * (self.size * len(self.planes))
+        read = self.reader(checked)
+        acc = self.over_k(whole, nest.blocks.unroll, nest.w, acc, read)
+        read = self.reader(True)
+        carried = [(type_of(nest.dtype, nest.w), x) for x in acc]
+        acc = f.loop(whole, nest.depth, str(nest.w), carried, lambda k, c: read(k, c, 1))
+        return [self.total(x) for x in acc]
+
+    def reader(self, checked: bool) -> Callable:
+        nest, f, w = self.nest, self.f, self.nest.w
+
+        def values(v: Value, k: str, axis: int, at: list[str]) -> list[str]:
+            points = [Point((x, k) if axis == 0 else (k, x), 1 - axis, w, checked) for x in at]
+            return self.points.at(v, points, {})
+
+        def steps(k: str, acc: list[str], count: int) -> list[str]:
+            for u in range(count):
+                at = f.add(k, str(u * w))
+                xs = [values(v, at, 0, self.row_at) for v in nest.a]
+                ys = [values(v, at, 1, self.column_at) for v in nest.b]
+                acc = self.products(xs, ys, acc)
+            return acc
+
+        return steps
+
+    def total(self, x: str) -> str:
+        """The sum of a vector's lanes."""
+        f, t, w = self.f, self.nest.dtype, self.nest.w
+        while w > 1:
+            w //= 2
+            halves = [f.slice(x, t, 2 * w, at, w) for at in (0, w)] if w > 1 else [
+                f.let(f"extractelement {type_of(t, 2)} {x}, i64 {i}") for i in (0, 1)
+            ]  # fmt: skip
+            add = "fadd" if t.kind == "f" else "add"
+            x = f.let(f"{add} {type_of(t, w)} {halves[0]}, {halves[1]}")
+        return x

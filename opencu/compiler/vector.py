@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from opencu.compiler import dot, llvm
-from opencu.compiler.expressions import is_pure, reached, reads_elsewhere
+from opencu.compiler import complex, dot, llvm
+from opencu.compiler.expressions import is_pure, parts, reached, reads_elsewhere
 from opencu.compiler.llvm import constant, type_of
 from opencu.compiler.order import early_loads
 from opencu.compiler.points import Access, Point, Points
@@ -85,10 +85,11 @@ class Vector:
             getattr(self, f"op_{op.name}", self.op_pointwise)(op)
             nest = dot.Nest.of(op)
             if nest and not nest.fusible(block.ops[i + 1 :]):
-                self.points.access[nest.result] = self.memory(nest.result.type)
+                for v in nest.results:
+                    self.points.access[v] = self.memory(v.type)
                 dot.lower(self, nest, None)
             elif nest:
-                self.nests[nest.result] = nest
+                self.nests.update(dict.fromkeys(nest.results, nest))
 
     def op_pointwise(self, op: Op) -> None:
         """Scalars are emitted here; tiles only when a root asks for their points."""
@@ -130,6 +131,13 @@ class Vector:
         sizes, strides = (x[:axis] + x[axis + 1 :] for x in (view.sizes, view.strides))
         sizes = tuple(f.let(f"select i1 {inside}, i64 {n}, i64 0") for n in sizes)
         self.views[op.result] = ViewRef(pointer, sizes, strides)
+
+    def op_part(self, op: Op) -> None:
+        """The real or imaginary parts of a view of complex numbers."""
+        view, bytes = self.views[op.operands[0]], op.result.type.dtype.bytes
+        pointer = self.f.offset(view.pointer, str(op.attrs["part"]), bytes)
+        strides = tuple(self.f.mul(s, "2") for s in view.strides)
+        self.views[op.result] = ViewRef(pointer, view.sizes, strides)
 
     def op_load(self, op: Op) -> None:
         self.points.access[op.result] = self.access(op, op.result.type)
@@ -230,21 +238,24 @@ class Vector:
     def op_store(self, op: Op) -> None:
         value = op.operands[-1]
         access = self.access(op, value.type)
-        waiting = [n for n in self.nests if n in reached(value)]
+        waiting = [nest for v, nest in self.nests.items() if v in reached(value)]
         if waiting:
-            dot.lower(self, self.nests.pop(waiting[0]), (op, access))
+            for v in waiting[0].results:
+                del self.nests[v]
+            dot.lower(self, waiting[0], (value, access))
         elif reads_elsewhere(op):
             # The value is read from the view that it overwrites, at other places: compute it first.
-            memory = self.memory(value.type)
-            self.put(value, memory)
-            self.points.access[value] = memory
+            places = [(v, self.memory(v.type)) for v in parts(value)]
+            for v, memory in places:
+                self.put(v, memory)
+            self.points.access.update(places)
             self.chunks(value, access, op)
         else:
             self.chunks(value, access, op)
 
     def width(self, values: set[Value]) -> int:
         """Lanes of a vector: as many as the widest dtype among the values allows."""
-        widest = max(v.type.dtype.bytes for v in values)
+        widest = max(v.type.dtype.part.bytes for v in values)
         return self.target.vector_bytes // widest
 
     def chunks(self, value: Value, access: Access, op: Op | None) -> None:
@@ -258,8 +269,7 @@ class Vector:
         safe = self.safe(value, ends)
 
         def write(points: list[Point]) -> None:
-            for x, p in zip(self.points.at(value, points, {}), points):
-                self.points.store(access, tile.dtype, x, p)
+            self.points.put(access, value, points, {})
 
         def row(at: tuple[str, ...]) -> None:
             ok = None
@@ -311,7 +321,7 @@ class Vector:
 
 def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) -> Lowered:
     """The LLVM IR of a kernel for a vector target; blocks: how its dots are register-blocked."""
-    simplify(function)
+    simplify(complex.split(simplify(function)))
     state = Vector(target, blocks, early=early_loads(function.body))
     f = state.f
     count = 0

@@ -16,7 +16,7 @@ integer's axis taken away. Views that share memory must not overlap in part.
 import math
 from typing import Any
 
-from opencu.tile.dtypes import DType, bool_, f32, f64, i32, i64
+from opencu.tile.dtypes import DType, bool_, c64, c128, f32, f64, i32, i64
 from opencu.tile.frontend import Builtin, Kernel, Tracer, is_static, kernel
 from opencu.tile.ir import KernelError, Scalar, Tile, Value, View, retype
 
@@ -29,8 +29,12 @@ __all__ = [
     "View",
     "abs",
     "bool_",
+    "c64",
+    "c128",
     "cast",
     "cdiv",
+    "complex",
+    "conj",
     "dot",
     "f32",
     "f64",
@@ -39,6 +43,7 @@ __all__ = [
     "full",
     "i32",
     "i64",
+    "imag",
     "iota",
     "kernel",
     "load",
@@ -46,6 +51,7 @@ __all__ = [
     "minimum",
     "npid",
     "pid",
+    "real",
     "select",
     "sqrt",
     "store",
@@ -145,8 +151,44 @@ def cast(t: Tracer, x: Any, dtype: DType) -> Value:
 
 @Builtin
 def dot(t: Tracer, a: Value, b: Value, acc: Value) -> Value:
-    """acc + a b, for tiles a[m, k], b[k, n], acc[m, n]."""
+    """acc + a b, for tiles a[m, k], b[k, n], acc[m, n]; acc is of a's and b's dtype, or f32 for
+    f16 and bf16, or i32 for i8."""
     return t.b.one("dot", [a, b, acc], acc.type)
+
+
+@Builtin
+def conj(t: Tracer, x: Any) -> Value:
+    """The complex conjugate."""
+    return t.unary("conj", x)
+
+
+def _part(t: Tracer, x: Any, part: int) -> Value:
+    v = t.value(x)
+    if v.type.dtype.kind != "c" or isinstance(v.type, View):
+        t.fail(f"expected a complex tile or number, got {v.type}")
+    return t.b.one("part", [v], retype(v.type, v.type.dtype.part), part=part)
+
+
+@Builtin
+def real(t: Tracer, x: Any) -> Value:
+    """The real part of a complex value."""
+    return _part(t, x, 0)
+
+
+@Builtin
+def imag(t: Tracer, x: Any) -> Value:
+    """The imaginary part of a complex value."""
+    return _part(t, x, 1)
+
+
+@Builtin
+def complex(t: Tracer, re: Any, im: Any) -> Value:  # noqa: A001
+    """The complex value of two real ones of f32 or f64."""
+    x, y = t.align(re, im)
+    whole = {f32: c64, f64: c128}.get(x.type.dtype)
+    if whole is None:
+        t.fail(f"expected parts of f32 or f64, got {x.type}")
+    return t.b.one("complex", [x, y], retype(x.type, whole))
 
 
 @Builtin

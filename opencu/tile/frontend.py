@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from types import CodeType, MappingProxyType
 from typing import Any
 
-from opencu.tile.dtypes import DType, bool_, f32, fits, i64
+from opencu.tile.dtypes import DType, bool_, c64, f32, fits, i64
 from opencu.tile.ir import (
     Block,
     Builder,
@@ -184,13 +184,14 @@ class Tracer:
         """x as an IR value; a Python number takes `dtype`, or i64, f32 or bool."""
         if isinstance(x, Value):
             return x
-        if not isinstance(x, (bool, int, float)):
+        if not isinstance(x, (bool, int, float, complex)):
             self.fail(f"expected a number or a tile, got {x!r}")
-        natural = bool_ if isinstance(x, bool) else i64 if isinstance(x, int) else f32
+        natural = {bool: bool_, int: i64, complex: c64}.get(type(x), f32)
         dtype = dtype or natural
         if not fits(x, dtype):
             self.fail(f"the constant {x} does not fit {dtype}")
-        return self.b.one("const", [], Scalar(dtype), value=float(x) if dtype.kind == "f" else x)
+        value = {"f": float, "c": complex}.get(dtype.kind, lambda x: x)(x)
+        return self.b.one("const", [], Scalar(dtype), value=value)
 
     def index(self, x: Any) -> Value:
         v = self.value(x)

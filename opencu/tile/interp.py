@@ -18,6 +18,7 @@ UNARY = {
     "sqrt": np.sqrt,
     "floor": np.floor,
     "not": np.logical_not,
+    "conj": np.conjugate,
 }
 BINARY = {
     "add": np.add,
@@ -142,11 +143,19 @@ class _Program:
         return np.asarray(x).astype(op.result.type.dtype.numpy)[()]
 
     def op_fma(self, op: Op, x: Any, y: Any, z: Any) -> Any:
-        wide = np.longdouble  # one rounding, but for the rarest double roundings
+        # One rounding, but for the rarest double roundings.
+        wide = np.clongdouble if op.result.type.dtype.kind == "c" else np.longdouble
         return (wide(x) * y + z).astype(op.result.type.dtype.numpy)[()]
 
+    def op_part(self, op: Op, x: Any) -> Any:
+        return x.imag if op.attrs["part"] else x.real
+
+    def op_complex(self, op: Op, re: Any, im: Any) -> Any:
+        return (re + 1j * im).astype(op.result.type.dtype.numpy)
+
     def op_dot(self, op: Op, a: np.ndarray, b: np.ndarray, acc: np.ndarray) -> np.ndarray:
-        return (acc + a.astype("f8") @ b.astype("f8")).astype(acc.dtype)
+        wide = {"c": "c16", "i": "i8"}.get(acc.dtype.kind, "f8")
+        return (acc + a.astype(wide) @ b.astype(wide)).astype(acc.dtype)
 
     def op_for(self, op: Op, lo: int, hi: int, step: int, *carried: Any) -> list[Any]:
         body = op.blocks[0]

@@ -115,16 +115,18 @@ OPS = {
     "select": (3, ()),
     "cast": (1, ()),
     "fma": (3, ()),
-    "dot": (3, ()),  # a[m,k] b[k,n] acc[m,n] -> acc + a b
+    "dot": (None, ()),  # a[m,k] b[k,n] acc[m,n] -> acc + a b; of two planes: each of them twice
     "for": (None, ()),  # lo, hi, step, carried...; block args: index, carried...
     "if": (1, ()),  # condition; two blocks
     "yield": (None, ()),
+    "part": (1, ("part",)),  # the real (0) or imaginary (1) parts of a complex value or view
+    "complex": (2, ()),  # real parts, imaginary parts -> complex tile
 }
-UNARY = {"neg": "fi", "abs": "fi", "sqrt": "f", "floor": "f", "not": "b"}
+UNARY = {"neg": "fic", "conj": "c", "abs": "fi", "sqrt": "f", "floor": "f", "not": "b"}
 BINARY = {
-    "add": "fi",
-    "sub": "fi",
-    "mul": "fi",
+    "add": "fic",
+    "sub": "fic",
+    "mul": "fic",
     "div": "f",
     "floordiv": "i",
     "mod": "i",
@@ -134,6 +136,7 @@ BINARY = {
     "or": "bi",
     "xor": "bi",
 }
+SUMS = {"f16": "f32", "bf16": "f32", "i8": "i32"}  # what narrow products are summed in
 COMPARE = ("eq", "ne", "lt", "le", "gt", "ge")
 
 
@@ -226,7 +229,9 @@ def _check_elementwise(op: Op, need) -> None:
     first = next(iter(types))
     want = first
     if op.name == "compare":
-        need(op.attrs["fn"] in COMPARE, f"no comparison {op.attrs['fn']}")
+        fn = op.attrs["fn"]
+        need(fn in COMPARE, f"no comparison {fn}")
+        need(first.dtype.kind != "c" or fn in ("eq", "ne"), f"{fn} is not defined for {first}")
         want = retype(first, bool_)
     if op.name == "select":
         need(op.operands[0].type == retype(first, bool_), "expected a condition of the same shape")
@@ -234,7 +239,11 @@ def _check_elementwise(op: Op, need) -> None:
 
 
 def _check_dot(op: Op, need) -> None:
-    a, b, acc = (v.type for v in op.operands)
+    need(len(op.operands) in (3, 6), "expected a, b and an accumulator")
+    planes = len(op.operands) // 3
+    types = [v.type for v in op.operands]
+    a, b, acc = types[::planes]
+    need(types == [t for t in (a, b, acc) for _ in range(planes)], "planes of different types")
     need(
         all(isinstance(t, Tile) and len(t.shape) == 2 for t in (a, b, acc)),
         f"expected three tiles of two axes, got {a}, {b}, {acc}",
@@ -243,11 +252,31 @@ def _check_dot(op: Op, need) -> None:
         a.shape[1] == b.shape[0] and acc.shape == (a.shape[0], b.shape[1]),
         f"shapes {a.shape} x {b.shape} do not give {acc.shape}",
     )
+    sums = SUMS.get(a.dtype.name, a.dtype.name if a.dtype.kind in "fc" else None)
     need(
-        a.dtype == b.dtype == acc.dtype and acc.dtype.kind == "f",
-        f"expected one floating dtype, got {a.dtype}, {b.dtype}, {acc.dtype}",
+        a.dtype == b.dtype and acc.dtype.name == sums,
+        f"no sums of {a.dtype} by {b.dtype} in {acc.dtype}: expected two of one floating or "
+        "complex dtype and its sums (f32 for f16 and bf16), or i8 and i32",
     )
-    need(op.results[0].type == acc, "the result has the accumulator's type")
+    need([r.type for r in op.results] == types[2 * planes :], "the result is of acc's type")
+
+
+def _check_part(op: Op, need) -> None:
+    source, target = op.operands[0].type, op.results[0].type
+    need(source.dtype.kind == "c", f"expected complex numbers, got {source}")
+    need(op.attrs["part"] in (0, 1), "expected part 0 or 1")
+    if isinstance(source, View):
+        strides = tuple(None if s is None else 2 * s for s in source.strides)
+        need(target == View(source.dtype.part, strides), f"{target} is not a part of {source}")
+    else:
+        need(target == retype(source, source.dtype.part), f"{target} is not a part of {source}")
+
+
+def _check_complex(op: Op, need) -> None:
+    re, im = (v.type for v in op.operands)
+    target = op.results[0].type
+    need(re == im == retype(target, target.dtype.part), f"{re} and {im} do not make {target}")
+    need(target.dtype.kind == "c", f"expected a complex result, got {target}")
 
 
 def _check_broadcast(op: Op, need) -> None:
@@ -302,6 +331,8 @@ _CHECKS = {
     "broadcast": _check_broadcast,
     "for": _check_for,
     "if": _check_if,
+    "part": _check_part,
+    "complex": _check_complex,
 }
 
 

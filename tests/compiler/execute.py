@@ -84,8 +84,10 @@ def arguments(kernel: Kernel, args: list, consts: dict) -> tuple[tuple, list[int
             kind = View(dtypes.of(x.dtype), tuple(1 if s == 1 else None for s in strides))
             words += [x.ctypes.data, *x.shape, *strides]
         else:
-            kind = Scalar(dtypes.of(np.asarray(x).dtype))
-            words.append(int.from_bytes(np.asarray(x).tobytes(), "little"))
+            x = np.asarray(x)
+            kind = Scalar(dtypes.of(x.dtype))
+            parts = [x.real, x.imag] if x.dtype.kind == "c" else [x]
+            words += [int.from_bytes(part.tobytes(), "little") for part in parts]
         types.append((name, kind))
     return tuple(types), words
 

@@ -127,7 +127,12 @@ class Vector:
         view, index = self.views[op.operands[0]], self.scalars[op.operands[1]]
         inside = f.let(f"icmp ult i64 {index}, {view.sizes[axis]}")
         step = f.mul(index, view.strides[axis])
-        pointer = f.offset(view.pointer, step, op.result.type.dtype.bytes)
+        if op.operands[0].type.pointers:
+            place = f.offset(view.pointer, step, 8)
+            read, none = (lambda: [f.load("ptr", place, 8)]), (lambda: ["null"])
+            pointer = f.branch(inside, read, none, ["ptr"])[0]
+        else:
+            pointer = f.offset(view.pointer, step, op.result.type.dtype.bytes)
         sizes, strides = (x[:axis] + x[axis + 1 :] for x in (view.sizes, view.strides))
         sizes = tuple(f.let(f"select i1 {inside}, i64 {n}, i64 0") for n in sizes)
         self.views[op.result] = ViewRef(pointer, sizes, strides)

@@ -40,10 +40,12 @@ class Tile:
 
 @dataclass(frozen=True)
 class View:
-    """Memory of `dtype`; strides[d] is a known element stride of axis d, or None."""
+    """Memory of `dtype`; strides[d] is a known element stride of axis d, or None. With `pointers`,
+    axis 0 is an array of pointers to what the other axes step through: pick along it first."""
 
     dtype: DType
     strides: tuple[int | None, ...]
+    pointers: bool = False
 
     @property
     def ndim(self) -> int:
@@ -202,6 +204,7 @@ def verify_op(op: Op) -> None:
 def _check_access(op: Op, need) -> None:
     view = op.operands[0].type
     need(isinstance(view, View), f"expected a view, got {view}")
+    need(not view.pointers, "expected a view; pick one of an array of pointers first")
     index = op.operands[1 : 1 + view.ndim]
     tile = op.results[0].type if op.name == "load" else op.operands[-1].type
     expected = 1 + view.ndim + (op.name == "store")
@@ -215,6 +218,10 @@ def _check_access(op: Op, need) -> None:
         tile.dtype == view.dtype,
         f"a tile of {tile.dtype} does not fit a view of {view.dtype}; use cast",
     )
+
+
+def _check_slice(op: Op, need) -> None:
+    need(not op.operands[0].type.pointers, "an array of pointers has no slices; pick one first")
 
 
 def _check_elementwise(op: Op, need) -> None:
@@ -320,6 +327,7 @@ def _check_if(op: Op, need) -> None:
 
 
 _CHECKS = {
+    "slice": _check_slice,
     "load": _check_access,
     "store": _check_access,
     "unary": _check_elementwise,

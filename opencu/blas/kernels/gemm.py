@@ -1,14 +1,14 @@
 """GEMM: d[z] = act(alpha a[z] b[z] + beta c[z] + bias[z]) for every matrix z of a batch.
 
-          n                 A program makes one band of rows by one band of columns of d.
-        +---+---+           Bands are equally wide, multiples of the register block, at most
-      k | b |   |           BM x BN. Inside, acc[BM, BN] grows over k in steps of BK; beyond the
-    k   +---+---+           edges loads give zero and stores write nothing.
+          n                 A program makes one band of rows by one band of columns of d, for a few
+        +---+---+           matrices one after another. Bands are equally wide, multiples of the
+      k | b |   |           register block, at most BM x BN. Inside, acc[BM, BN] grows over k in
+    k   +---+---+           steps of BK; beyond the edges loads give zero and stores write nothing.
   +---+ +---+---+
-m | a | | d |   |
+m | a | | d |   |           a and b are of one dtype, acc of the one that their products are summed
+  +---+ +---+---+           in, alpha and beta of the one that the epilogue computes in, c and d of
+  |   | |   |   |           a third one.
   +---+ +---+---+           Hooks: load_a, load_b, tile_order, epilogue.
-  |   | |   |   |
-  +---+ +---+---+
 """
 
 from opencu import tile
@@ -17,6 +17,7 @@ from opencu.compiler import compile
 from opencu.drivers.interface import Target
 from opencu.runtime.plan import Launch, Plan, Slots
 from opencu.tile import cdiv
+from opencu.tile.ir import SUMS
 
 
 def band(size, count, i, step):
@@ -27,6 +28,10 @@ def band(size, count, i, step):
 
 def load_plain(x, i, j, BI: int, BJ: int):
     return tile.load(x, (i, j), (BI, BJ))
+
+
+def load_conjugate(x, i, j, BI: int, BJ: int):
+    return tile.conj(tile.load(x, (i, j), (BI, BJ)))
 
 
 def tile_order(d, MR: int, NR: int):
@@ -40,7 +45,7 @@ def identity(x):
 
 
 def relu(x):
-    return tile.maximum(x, 0.0)
+    return tile.maximum(x, 0)
 
 
 def no_bias(x, bias):
@@ -49,19 +54,34 @@ def no_bias(x, bias):
 
 def row_bias(x, bias):
     """A number for each row: bias is a column."""
-    return x + tile.load(bias, (0, 0), (x.shape[0], 1))
+    return x + tile.cast(tile.load(bias, (0, 0), (x.shape[0], 1)), x.dtype)
 
 
 def column_bias(x, bias):
-    return x + tile.load(bias, (0, 0), (1, x.shape[1]))
+    return x + tile.cast(tile.load(bias, (0, 0), (1, x.shape[1])), x.dtype)
 
 
-def epilogue_scale(c, d, acc, alpha, beta, bias, add_bias, activation):
-    """d = act(alpha acc + beta c + bias); c is not read when beta is zero."""
-    out = alpha * acc
-    if beta != 0.0:
-        out = tile.fma(beta, tile.load(c, (0, 0), acc.shape), out)
-    tile.store(d, (0, 0), activation(add_bias(out, bias)))
+def add_extra(x, which, extras):
+    """x plus one of the extra matrices."""
+    return x + tile.cast(tile.load(extras[which], (0, 0), x.shape), x.dtype)
+
+
+def call_step(x, function, extras):
+    return function(x)
+
+
+def apply(x, steps, extras):
+    """A user's epilogue: steps is (how, what, further steps), or None behind the last."""
+    return x if steps is None else apply(steps[0](x, steps[1], extras), steps[2], extras)
+
+
+def epilogue_scale(c, d, acc, alpha, beta, bias, add_bias, activation, steps, extras):
+    """d = act(alpha acc + beta c + bias), and a user's steps; c is not read when beta is zero."""
+    out = alpha * tile.cast(acc, alpha.dtype)
+    if beta != 0:
+        out = tile.fma(beta, tile.cast(tile.load(c, (0, 0), acc.shape), beta.dtype), out)
+    out = apply(activation(add_bias(out, bias)), steps, extras)
+    tile.store(d, (0, 0), tile.cast(out, d.dtype))
 
 
 @tile.kernel
@@ -78,66 +98,96 @@ def gemm(
     BK: int,
     MR: int,
     NR: int,
+    sums=None,
     load_a=load_plain,
     load_b=load_plain,
     tile_order=tile_order,
     epilogue=epilogue_scale,
     add_bias=no_bias,
     activation=identity,
+    steps=None,
+    extra0=None,
+    extra1=None,
+    extra2=None,
+    extra3=None,
 ):
-    z = tile.pid(2)
-    az, bz, cz, dz = a[z], b[z], c[z], d[z]
-    (top, bottom), (left, right) = tile_order(dz, MR, NR)
-    a_band, b_band = az[top:bottom, :], bz[:, left:right]
-    c_band, d_band = cz[top:bottom, left:right], dz[top:bottom, left:right]
-    bias_band = bias[z][top:bottom, left:right]
-    acc = tile.full((BM, BN), 0, d.dtype)
-    for k in range(cdiv(az.shape[1], BK)):
-        acc = tile.dot(load_a(a_band, 0, k, BM, BK), load_b(b_band, k, 0, BK, BN), acc)
-    epilogue(c_band, d_band, acc, alpha, beta, bias_band, add_bias, activation)
+    first, last = band(a.shape[0], tile.npid(2), tile.pid(2), 1)
+    for z in range(first, min(last, a.shape[0])):
+        az, bz, cz, dz = a[z], b[z], c[z], d[z]
+        (top, bottom), (left, right) = tile_order(dz, MR, NR)
+        a_band, b_band = az[top:bottom, :], bz[:, left:right]
+        c_band, d_band = cz[top:bottom, left:right], dz[top:bottom, left:right]
+        bias_band = bias[z][top:bottom, left:right]
+        acc = tile.full((BM, BN), 0, d.dtype if sums is None else sums)
+        for k in range(cdiv(az.shape[1], BK)):
+            acc = tile.dot(load_a(a_band, 0, k, BM, BK), load_b(b_band, k, 0, BK, BN), acc)
+        extras = (
+            None if extra0 is None else extra0[z][top:bottom, left:right],
+            None if extra1 is None else extra1[z][top:bottom, left:right],
+            None if extra2 is None else extra2[z][top:bottom, left:right],
+            None if extra3 is None else extra3[z][top:bottom, left:right],
+        )
+        epilogue(
+            c_band, d_band, acc, alpha, beta, bias_band, add_bias, activation, steps, extras
+        )
 
 
 def reference(a, b, c, alpha, beta):
     """The same in float64, without bias and activation; a [z, m, k], b [z, k, n], c [z, m, n]."""
-    product = alpha * (a.astype("f8") @ b.astype("f8"))
-    return product if beta == 0 else product + beta * c.astype("f8")
+    wide = "c16" if a.dtype.kind == "c" else "f8"
+    product = alpha * (a.astype(wide) @ b.astype(wide))
+    return product if beta == 0 else product + beta * c.astype(wide)
 
 
 # ---- planner -------------------------------------------------------------------------------------
 #
-# spec: operation; dtypes of a and b, of c and d, of the sums; layouts of a, b, c, d (1: rows,
+# spec: operation; dtypes of a and b, of c and d, of alpha and beta; layouts of a, b, c, d (1: rows,
 #       2: columns side by side, 0: neither); bucket; conjugates; activation; bias; pointers
 # args: batch m n k | a: pointer, strides of batch, rows, columns | b | c | d
-#       | alpha, beta: real and imaginary part | bias: pointer, stride of batch
+#       | alpha, beta: real and imaginary part | bias: pointer, stride of batch | extra matrices
 
-DTYPES = {1: tile.f32, 2: tile.f64}
-BUCKETS = {0: "packed", 1: "small", 2: "rows"}
+_CODES = "f32 f64 f16 bf16 i8 i32 c64 c128".split()  # as in opencu.h
+DTYPES = {code: getattr(tile, name) for code, name in enumerate(_CODES, 1) if hasattr(tile, name)}
+BUCKETS = {0: "packed", 1: "small", 2: "rows", 3: "dots"}
 BIAS = {0: no_bias, 1: row_bias, 2: column_bias}
-ACTIVATIONS = {0: identity, 1: relu}
+ACTIVATIONS = {0: identity, 1: relu, 2: getattr(tile, "gelu", None)}
+N_ARGS = 26
+LAUNCH_NS = 20_000  # matrices of a batch share a program up to about this time
 
 
-def view_type(dtype: tile.DType, layout: int) -> tile.View:
-    return tile.View(dtype, (None, 1 if layout == 1 else None, 1 if layout == 2 else None))
+def view_type(dtype: tile.DType, layout: int, pointers: bool = False) -> tile.View:
+    """layout: see above; of extra matrices also 4: rows, 8: columns are all the same."""
+    rows = {1: 1, 4: 0}.get(layout & 5)
+    columns = {2: 1, 8: 0}.get(layout & 10)
+    return tile.View(dtype, (1 if pointers else None, rows, columns), pointers)
 
 
-def plan(spec: bytes, target: Target) -> Plan:
-    """The plan of a gemm class."""
-    _, ab, c, scale, *layouts, bucket, _, activation, bias, _ = spec[:13]
-    dtype = DTYPES[ab]
-    tiles = gemm_tiles(target.name, dtype.name, BUCKETS[bucket], b_layout=layouts[1])
+def plan(
+    spec: bytes, target: Target, steps: tuple | None = None, extras: tuple[int, ...] = ()
+) -> Plan:
+    """The plan of a gemm class; `steps` are a user's, `extras` the layouts of what they read."""
+    _, ab, c, scale, *layouts, bucket, conj, activation, bias, pointers = spec[:13]
+    factor, out, scalar = (DTYPES[d] for d in (ab, c, scale))
+    sums = getattr(tile, SUMS.get(factor.name, factor.name))
+    tiles = gemm_tiles(target, factor, sums, BUCKETS[bucket], layouts[1])
     blocks = tiles.blocks
     bias_strides = (int(bias == 1), int(bias == 2))
+    kinds = (factor, factor, out, out)
     types = {
-        **{x: view_type(DTYPES[d], at) for x, d, at in zip("abcd", (ab, ab, c, c), layouts)},
-        "alpha": tile.Scalar(DTYPES[scale]),
-        "beta": tile.Scalar(DTYPES[scale]),
-        "bias": tile.View(DTYPES[c], (None, *bias_strides)),
+        **{x: view_type(d, at, bool(pointers)) for x, d, at in zip("abcd", kinds, layouts)},
+        "alpha": tile.Scalar(scalar),
+        "beta": tile.Scalar(scalar),
+        "bias": tile.View(out, (None, *bias_strides)),
+        **{f"extra{i}": view_type(out, layout) for i, layout in enumerate(extras)},
     }
-    consts = dict(BM=tiles.bm, BN=tiles.bn, BK=tiles.bk, MR=blocks.mr, NR=blocks.nr)
-    consts |= dict(add_bias=BIAS[bias], activation=ACTIVATIONS[activation])
+    consts = dict(BM=tiles.bm, BN=tiles.bn, BK=tiles.bk, MR=blocks.mr, NR=blocks.nr, sums=sums)
+    consts |= dict(add_bias=BIAS[bias], activation=ACTIVATIONS[activation], steps=steps)
+    for name, bit in (("load_a", 1), ("load_b", 2)):
+        if conj & bit:
+            consts[name] = load_conjugate
     code = compile(gemm.trace(types, consts), target, blocks)
 
-    slots = Slots(26)
+    slots = Slots(N_ARGS + 4 * len(extras))
     arg = slots.arg
     batch, m, n, k = (arg(i) for i in range(4))
     # One thread takes the largest bands; several take smaller ones, a multiple of their number.
@@ -146,21 +196,30 @@ def plan(spec: bytes, target: Target) -> Plan:
     shrink = (alone + 1).min(2)  # 2 for one thread, else 1
     rows = m.cdiv(shrink * (tiles.bm // 2)).align(threads.min(m.cdiv(blocks.mr)))
     columns = n.cdiv(shrink * (tiles.bn // 2))
-    cost = batch * m * n * k // tiles.speed
-    params = [rows, columns, batch]
+    each = m * n * k // tiles.speed + 50
+    matrices = batch.cdiv((slots.const(LAUNCH_NS) // each).max(1))
+    params = [rows, columns, matrices]
     for at, shape in ((4, (m, k)), (8, (k, n)), (12, (m, n)), (16, (m, n))):
-        params += [arg(at), batch, *shape, arg(at + 1), arg(at + 2), arg(at + 3)]
-    params += [arg(20), arg(22)]
+        step = slots.const(1) if pointers else arg(at + 1)
+        params += [arg(at), batch, *shape, step, arg(at + 2), arg(at + 3)]
+    parts = range(2 if scalar.kind == "c" else 1)
+    params += [arg(at + part) for at in (20, 22) for part in parts]
     params += [arg(24), batch, m, n, arg(25), *(slots.const(s) for s in bias_strides)]
-    return Plan(slots, [Launch(code, rows * columns * batch, cost, params)])
+    for at in range(N_ARGS, N_ARGS + 4 * len(extras), 4):
+        params += [arg(at), batch, m, n, arg(at + 1), arg(at + 2), arg(at + 3)]
+    programs = rows * columns * matrices
+    return Plan(slots, [Launch(code, programs, batch * each, params)])
 
 
 def packed_specs() -> list[bytes]:
     """The classes that a vendor's gemm calls use: every transpose, c contiguous along an axis."""
+    kinds = [(1, 1, 1), (2, 2, 2), (3, 3, 1), (4, 4, 1), (7, 7, 7), (8, 8, 8)]
     return [
-        bytes([1, d, d, d, a, b, 2, 2, bucket]).ljust(16, b"\0")
-        for d in DTYPES
+        bytes([1, *kind, a, b, 2, 2, bucket]).ljust(16, b"\0")
+        for kind in kinds
         for a in (1, 2)
         for b in (1, 2)
         for bucket in BUCKETS
+        if (bucket != 3 or (a, b) == (2, 1)) and (bucket != 2 or b == 2)
+        if kind[0] < 3 or bucket == 0
     ]

@@ -13,6 +13,9 @@ bk * bn of b in the last.
 from dataclasses import dataclass, replace
 
 from opencu.compiler import Blocks
+from opencu.compiler.multiply import choose
+from opencu.drivers.interface import Target
+from opencu.tile import DType
 
 
 @dataclass(frozen=True)
@@ -28,16 +31,37 @@ class Tiles:
             raise ValueError(f"{self}: a tile must be whole register blocks")
 
 
-def gemm_tiles(target: str, dtype: str, bucket: str, b_layout: int) -> Tiles:
-    """The entry for a class; b can be read where it lies only if its columns are side by side."""
-    table = GEMM[target]
-    if b_layout == 2 or bucket == "packed":
+def gemm_tiles(target: Target, dtype: DType, sums: DType, bucket: str, b_layout: int) -> Tiles:
+    """The entry for a class, from that of its sums: f32 for f16, bf16, i8 and c64, f64 for c128."""
+    base = "f64" if sums.part.bits == 64 else "f32"
+    tiles = _real(GEMM[target.name], base, bucket, b_layout)
+    if sums.kind == "c":
+        return _complex(tiles, target.vector_bytes // sums.part.bytes)
+    blocks = tiles.blocks
+    group = choose(target, dtype, sums, blocks.pack_a and blocks.pack_b).group
+    return replace(tiles, bk=tiles.bk * group, speed=tiles.speed * group)
+
+
+def _real(table: dict, dtype: str, bucket: str, b_layout: int) -> Tiles:
+    """b can be read where it lies by rows only if its columns are side by side."""
+    if b_layout == 2 or bucket in ("packed", "dots"):
         return table[dtype, bucket]
     if bucket == "small":
         small = table[dtype, bucket]
         return replace(small, blocks=replace(small.blocks, pack_b=True))
     packed = table[dtype, "packed"]  # few rows: as packed, but for a
-    return replace(packed, bm=8, blocks=replace(packed.blocks, mr=4, mc=0, pack_a=False))
+    return replace(packed, bm=16, blocks=replace(packed.blocks, mr=4, mc=0, pack_a=False))
+
+
+def _complex(tiles: Tiles, lanes: int) -> Tiles:
+    """Two planes of sums: one vector of columns in a block, half as many rows packed at once."""
+    blocks = tiles.blocks
+    if blocks.along_k:
+        blocks = replace(blocks, mr=2, nr=2)
+    else:
+        mr = min(blocks.mr, 4) if not blocks.pack_a and blocks.unroll > 1 else blocks.mr
+        blocks = replace(blocks, mr=mr, nr=lanes, mc=blocks.mc // 2 // mr * mr)
+    return replace(tiles, blocks=blocks, speed=max(tiles.speed // 4, 1))
 
 
 def _table(f32: dict, f64: dict) -> dict:
@@ -54,9 +78,15 @@ def _direct(mr: int, nr: int, bm: int, bn: int, speed: int) -> Tiles:
 
 
 def _streamed(nr: int, bn: int, speed: int) -> Tiles:
-    """Up to 8 rows: b is read once, in long runs of a few rows each; the sums stay in the second-
+    """Up to 16 rows: b is read once, in long runs of a few rows each; the sums stay in the second-
     level cache."""
-    return Tiles(8, bn, 8, Blocks(8, nr, unroll=8, pack_a=False, pack_b=False), speed)
+    return Tiles(16, bn, 8, Blocks(8, nr, unroll=8, pack_a=False, pack_b=False), speed)
+
+
+def _dots(mr: int, nr: int, speed: int) -> Tiles:
+    """Up to 16 rows, both operands contiguous along k: dot products, with lanes along k."""
+    blocks = Blocks(mr, nr, unroll=2, pack_a=False, pack_b=False, along_k=True)
+    return Tiles(16 // mr * mr, 256 // nr * nr, 1 << 16, blocks, speed)
 
 
 GEMM = {
@@ -66,11 +96,13 @@ GEMM = {
             "packed": Tiles(768, 1024, 384, Blocks(6, 16, 144), 45),
             "small": _direct(6, 16, 132, 128, 30),
             "rows": _streamed(8, 4096, 20),
+            "dots": _dots(4, 2, 20),
         },
         f64={
             "packed": Tiles(768, 1024, 256, Blocks(6, 8, 72), 22),
             "small": _direct(6, 8, 132, 128, 16),
             "rows": _streamed(4, 2048, 10),
+            "dots": _dots(4, 2, 10),
         },
     ),
     # Zen 4 (32 KiB, 1 MiB, 32 MiB), from the blocking that its best libraries use; not yet tuned.
@@ -79,11 +111,13 @@ GEMM = {
             "packed": Tiles(960, 1152, 480, Blocks(12, 32, 240), 45),
             "small": _direct(12, 32, 132, 128, 30),
             "rows": _streamed(16, 4096, 20),
+            "dots": _dots(4, 4, 20),
         },
         f64={
             "packed": Tiles(960, 1152, 480, Blocks(8, 24, 120, unroll=2), 22),
             "small": _direct(8, 24, 128, 144, 16),
             "rows": _streamed(8, 2048, 10),
+            "dots": _dots(4, 4, 10),
         },
     ),
     # Any x86-64: half the width of AVX2, no fused multiply-add.
@@ -92,11 +126,13 @@ GEMM = {
             "packed": Tiles(768, 512, 256, Blocks(4, 8, 144), 10),
             "small": _direct(4, 8, 128, 128, 5),
             "rows": _streamed(4, 4096, 5),
+            "dots": _dots(2, 4, 5),
         },
         f64={
             "packed": Tiles(768, 512, 256, Blocks(4, 4, 72), 5),
             "small": _direct(4, 4, 128, 128, 3),
             "rows": _streamed(2, 2048, 3),
+            "dots": _dots(2, 4, 3),
         },
     ),
 }

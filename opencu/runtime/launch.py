@@ -51,7 +51,7 @@ def _flatten(name: str, x: Any, default: dtypes.DType) -> tuple[Any, list[int]]:
         if isinstance(x, int)
         else default
     )
-    return Scalar(dtype), [int.from_bytes(np.array(x, dtype.numpy).tobytes(), "little")]
+    return Scalar(dtype), [int.from_bytes(dtypes.narrow(x, dtype).tobytes(), "little")]
 
 
 def launch(

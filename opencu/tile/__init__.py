@@ -15,7 +15,20 @@ integer's axis taken away. Views that share memory must not overlap in part.
 
 from typing import Any
 
-from opencu.tile.dtypes import DType, bool_, f32, f64, i32, i64
+from opencu.tile.dtypes import (
+    DType,
+    bf16,
+    bool_,
+    c64,
+    c128,
+    f16,
+    f32,
+    f64,
+    i8,
+    i32,
+    i64,
+    u8,
+)
 from opencu.tile.frontend import Builtin, Kernel, Tracer, is_static, kernel
 from opencu.tile.ir import KernelError, Scalar, Tile, Value, View, retype
 
@@ -27,10 +40,15 @@ __all__ = [
     "Tile",
     "View",
     "abs",
+    "bf16",
+    "bitcast",
     "bool_",
+    "c128",
+    "c64",
     "cast",
     "cdiv",
     "dot",
+    "f16",
     "f32",
     "f64",
     "floor",
@@ -38,6 +56,7 @@ __all__ = [
     "full",
     "i32",
     "i64",
+    "i8",
     "iota",
     "kernel",
     "load",
@@ -45,9 +64,11 @@ __all__ = [
     "minimum",
     "npid",
     "pid",
+    "rint",
     "select",
     "sqrt",
     "store",
+    "u8",
 ]
 
 
@@ -101,7 +122,7 @@ def full(t: Tracer, shape: Any, value: Any, dtype: DType) -> Value:
 def iota(t: Tracer, shape: Any, axis: int = 0, dtype: DType = i64) -> Value:
     """A tile whose elements count 0, 1, 2, ... along an axis."""
     shape = _shape(t, shape)
-    if not 0 <= axis < len(shape) or dtype.kind != "i":
+    if not 0 <= axis < len(shape) or dtype.kind not in "iu":
         t.fail(f"iota: axis {axis}, {dtype}: expected an axis of {shape} and an integer dtype")
     return t.b.one("iota", [], Tile(shape, dtype), axis=axis)
 
@@ -120,9 +141,16 @@ def select(t: Tracer, condition: Any, x: Any, y: Any) -> Any:
 
 @Builtin
 def cast(t: Tracer, x: Any, dtype: DType) -> Value:
-    """x in another dtype; floating to integer rounds toward zero."""
+    """x in another dtype: rounded to nearest even, or toward zero from floating to integer, where
+    what is out of range becomes the nearest integer and NaN becomes 0."""
+    return t.cast(t.value(x), dtype)
+
+
+@Builtin
+def bitcast(t: Tracer, x: Any, dtype: DType) -> Value:
+    """The bits of x as another dtype of the same size."""
     v = t.value(x)
-    return v if v.type.dtype == dtype else t.b.one("cast", [v], retype(v.type, dtype))
+    return t.b.one("bitcast", [v], retype(v.type, dtype))
 
 
 @Builtin
@@ -134,8 +162,9 @@ def dot(t: Tracer, a: Value, b: Value, acc: Value) -> Value:
 @Builtin
 def fma(t: Tracer, a: Any, b: Any, c: Any) -> Value:
     """a * b + c with one rounding where the target has it."""
-    x, y, z = t.align(a, b, c)
-    return t.b.one("fma", [x, y, z], x.type)
+    args = t.align(a, b, c)
+    wide = t.widen(args)
+    return t.cast(t.b.one("fma", wide, wide[0].type), args[0].type.dtype)
 
 
 @Builtin
@@ -166,6 +195,12 @@ def abs(t: Tracer, x: Any) -> Value:  # noqa: A001 - the language's name for it
 def floor(t: Tracer, x: Any) -> Value:
     """Rounded down to an integer."""
     return t.unary("floor", x)
+
+
+@Builtin
+def rint(t: Tracer, x: Any) -> Value:
+    """Rounded to the nearest integer, ties to even."""
+    return t.unary("rint", x)
 
 
 def cdiv(a, b):

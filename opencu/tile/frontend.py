@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from opencu.tile.dtypes import DType, bool_, f32, i64
+from opencu.tile.dtypes import DType, bf16, bool_, f32, i64
 from opencu.tile.ir import (
     Block,
     Builder,
@@ -41,6 +41,8 @@ _BINARY = {
     ast.BitAnd: "and",
     ast.BitOr: "or",
     ast.BitXor: "xor",
+    ast.LShift: "shl",
+    ast.RShift: "shr",
 }
 _COMPARE = {ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge"}
 _STATIC = {
@@ -53,6 +55,8 @@ _STATIC = {
     "and": operator.and_,
     "or": operator.or_,
     "xor": operator.xor,
+    "shl": operator.lshift,
+    "shr": operator.rshift,
     "eq": operator.eq,
     "ne": operator.ne,
     "lt": operator.lt,
@@ -60,6 +64,7 @@ _STATIC = {
     "gt": operator.gt,
     "ge": operator.ge,
 }
+_BF16_MAX = 255 * 2.0**120
 
 
 class Builtin:
@@ -138,11 +143,15 @@ def _source(function: Callable) -> _Source:
 
 
 def _fits(x: bool | int | float, dtype: DType) -> bool:
-    if dtype.kind == "i":
-        return not isinstance(x, float) and -(1 << dtype.bits - 1) <= x < 1 << dtype.bits - 1
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype.numpy)
+        return not isinstance(x, float) and limits.min <= x <= limits.max
     if dtype.kind == "b":
         return isinstance(x, bool)
-    return not math.isfinite(x) or abs(x) <= np.finfo(dtype.numpy).max
+    if not math.isfinite(x):
+        return True
+    part = dtype.part if dtype.kind == "c" else dtype
+    return abs(x) <= (_BF16_MAX if part == bf16 else np.finfo(part.numpy).max)
 
 
 def is_static(x: Any) -> bool:
@@ -178,7 +187,14 @@ class Tracer:
         dtype = dtype or natural
         if not _fits(x, dtype):
             self.fail(f"the constant {x} does not fit {dtype}")
-        return self.b.one("const", [], Scalar(dtype), value=float(x) if dtype.kind == "f" else x)
+        return self.b.one("const", [], Scalar(dtype), value=float(x) if dtype.kind in "fc" else x)
+
+    def cast(self, v: Value, dtype: DType) -> Value:
+        return v if v.type.dtype == dtype else self.b.one("cast", [v], retype(v.type, dtype))
+
+    def widen(self, vs: list[Value]) -> list[Value]:
+        """The operands in the type that theirs is computed in."""
+        return [self.cast(v, v.type.dtype.compute) for v in vs]
 
     def index(self, x: Any) -> Value:
         v = self.value(x)
@@ -218,17 +234,19 @@ class Tracer:
         if is_static(x) and is_static(y):
             return _STATIC[fn](x, y)
         a, b = self.align(x, y)
-        return self.b.one("binary", [a, b], a.type, fn=fn)
+        dtype, (a, b) = a.type.dtype, self.widen([a, b])
+        return self.cast(self.b.one("binary", [a, b], a.type, fn=fn), dtype)
 
     def compare(self, fn: str, x: Any, y: Any) -> Any:
         if is_static(x) and is_static(y):
             return _STATIC[fn](x, y)
-        a, b = self.align(x, y)
+        a, b = self.widen(self.align(x, y))
         return self.b.one("compare", [a, b], retype(a.type, bool_), fn=fn)
 
     def unary(self, fn: str, x: Any) -> Value:
         v = self.value(x)
-        return self.b.one("unary", [v], v.type, fn=fn)
+        dtype, (v,) = v.type.dtype, self.widen([v])
+        return self.cast(self.b.one("unary", [v], v.type, fn=fn), dtype)
 
     # ---- statements ------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ PURE = {
     "yield",
     "part",
     "complex",
+    "bitcast",
 }
 
 

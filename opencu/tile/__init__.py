@@ -16,7 +16,20 @@ integer's axis taken away. Views that share memory must not overlap in part.
 import math
 from typing import Any
 
-from opencu.tile.dtypes import DType, bool_, c64, c128, f32, f64, i32, i64
+from opencu.tile.dtypes import (
+    DType,
+    bf16,
+    bool_,
+    c64,
+    c128,
+    f16,
+    f32,
+    f64,
+    i8,
+    i32,
+    i64,
+    u8,
+)
 from opencu.tile.frontend import Builtin, Kernel, Tracer, is_static, kernel
 from opencu.tile.ir import KernelError, Scalar, Tile, Value, View, retype
 
@@ -28,14 +41,17 @@ __all__ = [
     "Tile",
     "View",
     "abs",
+    "bf16",
+    "bitcast",
     "bool_",
-    "c64",
     "c128",
+    "c64",
     "cast",
     "cdiv",
     "complex",
     "conj",
     "dot",
+    "f16",
     "f32",
     "f64",
     "floor",
@@ -44,6 +60,7 @@ __all__ = [
     "i32",
     "i64",
     "imag",
+    "i8",
     "iota",
     "kernel",
     "load",
@@ -52,9 +69,11 @@ __all__ = [
     "npid",
     "pid",
     "real",
+    "rint",
     "select",
     "sqrt",
     "store",
+    "u8",
 ]
 
 
@@ -124,7 +143,7 @@ def iota(t: Tracer, shape: Any, axis: int = 0, dtype: DType = i64) -> Value:
     """A tile whose elements count 0, 1, 2, ... along an axis."""
     shape = _shape(t, shape)
     _check_dtype(t, dtype)
-    if type(axis) is not int or not 0 <= axis < len(shape) or dtype.kind != "i":
+    if type(axis) is not int or not 0 <= axis < len(shape) or dtype.kind not in "iu":
         t.fail(f"iota: axis {axis}, {dtype}: expected an axis of {shape} and an integer dtype")
     return t.b.one("iota", [], Tile(shape, dtype), axis=axis)
 
@@ -143,10 +162,18 @@ def select(t: Tracer, condition: Any, x: Any, y: Any) -> Any:
 
 @Builtin
 def cast(t: Tracer, x: Any, dtype: DType) -> Value:
-    """x in another dtype; floating to integer rounds toward zero."""
+    """x in another dtype: rounded to nearest even, or toward zero from floating to integer, where
+    what is out of range becomes the nearest integer and NaN becomes 0."""
+    _check_dtype(t, dtype)
+    return t.cast(t.value(x), dtype)
+
+
+@Builtin
+def bitcast(t: Tracer, x: Any, dtype: DType) -> Value:
+    """The bits of x as another dtype of the same size."""
     _check_dtype(t, dtype)
     v = t.value(x)
-    return v if v.type.dtype == dtype else t.b.one("cast", [v], retype(v.type, dtype))
+    return t.b.one("bitcast", [v], retype(v.type, dtype))
 
 
 @Builtin
@@ -194,8 +221,9 @@ def complex(t: Tracer, re: Any, im: Any) -> Value:  # noqa: A001
 @Builtin
 def fma(t: Tracer, a: Any, b: Any, c: Any) -> Value:
     """a * b + c with one rounding where the target has it."""
-    x, y, z = t.align(a, b, c)
-    return t.b.one("fma", [x, y, z], x.type)
+    args = t.align(a, b, c)
+    wide = t.widen(args)
+    return t.cast(t.b.one("fma", wide, wide[0].type), args[0].type.dtype)
 
 
 @Builtin
@@ -226,6 +254,12 @@ def abs(t: Tracer, x: Any) -> Value:  # noqa: A001 - the language's name for it
 def floor(t: Tracer, x: Any) -> Value:
     """Rounded down to an integer."""
     return t.unary("floor", x)
+
+
+@Builtin
+def rint(t: Tracer, x: Any) -> Value:
+    """Rounded to the nearest integer, ties to even."""
+    return t.unary("rint", x)
 
 
 def cdiv(a, b):

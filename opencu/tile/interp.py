@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from opencu.tile import dtypes
 from opencu.tile.ir import Block, Function, Op, Scalar, Value
 
 UNARY = {
@@ -19,6 +20,7 @@ UNARY = {
     "floor": np.floor,
     "not": np.logical_not,
     "conj": np.conjugate,
+    "rint": np.rint,
 }
 BINARY = {
     "add": np.add,
@@ -32,6 +34,8 @@ BINARY = {
     "and": np.bitwise_and,
     "or": np.bitwise_or,
     "xor": np.bitwise_xor,
+    "shl": lambda x, n: np.left_shift(x, n & x.dtype.type(x.dtype.itemsize * 8 - 1)),
+    "shr": lambda x, n: np.right_shift(x, n & x.dtype.type(x.dtype.itemsize * 8 - 1)),
 }
 COMPARE = {
     "eq": np.equal,
@@ -74,7 +78,7 @@ class _Program:
         return []
 
     def op_const(self, op: Op) -> Any:
-        return op.result.type.dtype.numpy.type(op.attrs["value"])
+        return dtypes.narrow(op.attrs["value"], op.result.type.dtype)[()]
 
     def op_pid(self, op: Op) -> int:
         return np.int64(self.pid[op.attrs["axis"]])
@@ -92,6 +96,8 @@ class _Program:
 
     def op_pick(self, op: Op, view: np.ndarray, index: int) -> np.ndarray:
         axis = op.attrs["axis"]
+        if view.dtype == object and axis == 0:  # an array of pointers: of arrays, here
+            return view[index]
         if not 0 <= index < view.shape[axis]:  # nothing is in bounds
             return np.zeros([0] * (view.ndim - 1), view.dtype)
         return view[(*(slice(None),) * axis, index, ...)]
@@ -140,7 +146,11 @@ class _Program:
         return np.where(c, x, y).astype(op.result.type.dtype.numpy)
 
     def op_cast(self, op: Op, x: Any) -> Any:
-        return np.asarray(x).astype(op.result.type.dtype.numpy)[()]
+        wide = dtypes.widen(x, op.operands[0].type.dtype)
+        return dtypes.narrow(wide, op.result.type.dtype)[()]
+
+    def op_bitcast(self, op: Op, x: Any) -> Any:
+        return np.ascontiguousarray(x).view(op.result.type.dtype.numpy).reshape(np.shape(x))[()]
 
     def op_fma(self, op: Op, x: Any, y: Any, z: Any) -> Any:
         # One rounding, but for the rarest double roundings.
@@ -154,6 +164,7 @@ class _Program:
         return (re + 1j * im).astype(op.result.type.dtype.numpy)
 
     def op_dot(self, op: Op, a: np.ndarray, b: np.ndarray, acc: np.ndarray) -> np.ndarray:
+        a, b = (dtypes.widen(x, v.type.dtype) for x, v in zip((a, b), op.operands))
         wide = {"c": "c16", "i": "i8"}.get(acc.dtype.kind, "f8")
         return (acc + a.astype(wide) @ b.astype(wide)).astype(acc.dtype)
 

@@ -123,20 +123,31 @@ OPS = {
     "yield": (None, ()),
     "part": (1, ("part",)),  # the real (0) or imaginary (1) parts of a complex value or view
     "complex": (2, ()),  # real parts, imaginary parts -> complex tile
+    "bitcast": (1, ()),  # the same bits as another dtype of their size
 }
-UNARY = {"neg": "fic", "conj": "c", "abs": "fi", "sqrt": "f", "floor": "f", "not": "b"}
+UNARY = {
+    "neg": "fiuc",
+    "conj": "c",
+    "abs": "fiu",
+    "sqrt": "f",
+    "floor": "f",
+    "not": "b",
+    "rint": "f",
+}
 BINARY = {
-    "add": "fic",
-    "sub": "fic",
-    "mul": "fic",
+    "add": "fiuc",
+    "sub": "fiuc",
+    "mul": "fiuc",
     "div": "f",
-    "floordiv": "i",
-    "mod": "i",
-    "min": "fi",
-    "max": "fi",
-    "and": "bi",
-    "or": "bi",
-    "xor": "bi",
+    "floordiv": "iu",
+    "mod": "iu",
+    "min": "fiu",
+    "max": "fiu",
+    "and": "biu",
+    "or": "biu",
+    "xor": "biu",
+    "shl": "iu",  # the distance counts modulo the operand's bits
+    "shr": "iu",  # the sign follows in signed integers, zeros in unsigned ones
 }
 SUMS = {"f16": "f32", "bf16": "f32", "i8": "i32"}  # what narrow products are summed in
 COMPARE = ("eq", "ne", "lt", "le", "gt", "ge")
@@ -231,6 +242,9 @@ def _check_elementwise(op: Op, need) -> None:
         need(fn in kinds, f"no function {fn}")
         kind = op.operands[0].type.dtype.kind
         need(kind in kinds[fn], f"{fn} is not defined for {op.operands[0].type}")
+    if op.name != "select":
+        dtype = op.operands[0].type.dtype
+        need(not dtype.storage, f"{dtype} is a storage type; compute in {dtype.compute}")
     types = {v.type for v in (op.operands[1:] if op.name == "select" else op.operands)}
     need(len(types) == 1, f"operands of different types: {', '.join(sorted(map(str, types)))}")
     first = next(iter(types))
@@ -238,7 +252,8 @@ def _check_elementwise(op: Op, need) -> None:
     if op.name == "compare":
         fn = op.attrs["fn"]
         need(fn in COMPARE, f"no comparison {fn}")
-        need(first.dtype.kind != "c" or fn in ("eq", "ne"), f"{fn} is not defined for {first}")
+        ordered = first.dtype.kind != "c" or fn in ("eq", "ne")
+        need(ordered, f"{fn} is not defined for {first}")
         want = retype(first, bool_)
     if op.name == "select":
         need(op.operands[0].type == retype(first, bool_), "expected a condition of the same shape")
@@ -300,6 +315,15 @@ def _check_broadcast(op: Op, need) -> None:
     )
 
 
+def _check_bitcast(op: Op, need) -> None:
+    source, target = op.operands[0].type, op.results[0].type
+    need(target == retype(source, target.dtype), f"{source} does not become {target}")
+    need(
+        source.dtype.bits == target.dtype.bits,
+        f"{source.dtype} and {target.dtype} are not of one size",
+    )
+
+
 def _check_for(op: Op, need) -> None:
     need(all(v.type == Scalar(i64) for v in op.operands[:3]), "expected integer bounds")
     carried = [v.type for v in op.operands[3:]]
@@ -341,6 +365,7 @@ _CHECKS = {
     "if": _check_if,
     "part": _check_part,
     "complex": _check_complex,
+    "bitcast": _check_bitcast,
 }
 
 

@@ -127,9 +127,7 @@ def gemm(
             None if extra2 is None else extra2[z][top:bottom, left:right],
             None if extra3 is None else extra3[z][top:bottom, left:right],
         )
-        epilogue(
-            c_band, d_band, acc, alpha, beta, bias_band, add_bias, activation, steps, extras
-        )
+        epilogue(c_band, d_band, acc, alpha, beta, bias_band, add_bias, activation, steps, extras)
 
 
 def reference(a, b, c, alpha, beta):

@@ -78,6 +78,10 @@ static ocu_status call_op(const ocu_turn *turn, void *data) {
   const call *c = data;
   const ocu_plan *p = c->plan;
   int64_t params[OCU_MAX_SLOTS];
+  if (p->spec.f[0] == OCU_OP_GEMM && p->spec.f[12]) {
+    ocu_status e = ocu_gemm_pointed(&p->spec, c->slot);
+    if (e) return e;
+  }
   for (int i = 0; i < p->n_steps; i++) {
     const ocu_step *s = &p->steps[i];
     for (int j = 0; j < s->l.n_params; j++) params[j] = c->slot[s->params[j]];

@@ -225,6 +225,9 @@ ocu_status ocu_plan_map(const void *plan, size_t bytes);
 ocu_status ocu_plan_obtain(const ocu_spec *spec, int flags, const ocu_plan **out);
 void ocu_spec_hex(const ocu_spec *spec, char out[33]);
 
+/* ---- gemm.c: are the matrices there that arrays of pointers name? ---- */
+ocu_status ocu_gemm_pointed(const ocu_spec *spec, const int64_t *args);
+
 /* ---- store.c, pack.c, build.c, planner.c: file descriptors are -1 with ocu_error() set ---- */
 int ocu_store_open(void);                         /* the folder of this build's plans */
 bool ocu_store_read(const char *target, const ocu_spec *spec, void **plan, size_t *bytes);

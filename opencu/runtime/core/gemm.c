@@ -12,10 +12,19 @@ static ocu_matrix transpose(ocu_matrix x) {
 }
 
 /* How the class multiplies: unpacked for products that stay in the caches, and for few rows. */
-enum { BUCKET_PACKED = 0, BUCKET_SMALL = 1, BUCKET_ROWS = 2 };
+enum { BUCKET_PACKED = 0, BUCKET_SMALL = 1, BUCKET_ROWS = 2, BUCKET_DOTS = 3 };
+enum { FEW_ROWS = 16, MANY_COLUMNS = 64 };
 
-static uint8_t bucket(int64_t m, int64_t n, int64_t k) {
-  if (m <= 8 && n >= 64) return BUCKET_ROWS;
+/* May rows of A be multiplied with columns of B where they lie, vectors running along k? */
+static bool along_k(const ocu_matrix *a, const ocu_matrix *b, int64_t m, int64_t k) {
+  return (a->cs == 1 || (m == 1 && k == 1)) && b->rs == 1 && k >= 64;
+}
+
+static uint8_t bucket(const ocu_matrix *a, const ocu_matrix *b, int64_t m, int64_t n, int64_t k) {
+  if (m <= FEW_ROWS && n >= MANY_COLUMNS) {
+    if (along_k(a, b, m, k)) return BUCKET_DOTS;
+    if (m <= FEW_ROWS / 2 || layout(b) == 2) return BUCKET_ROWS;
+  }
   if (m <= 128 && n <= 128 && k <= 128 && m * n * k <= 112 * 112 * 112) return BUCKET_SMALL;
   return BUCKET_PACKED;
 }
@@ -115,11 +124,68 @@ static bool is_one(scalar x, ocu_dtype dtype) {
   return x.re == (dtype == OCU_F32 || dtype == OCU_C64 ? 0x3f800000 : 0x3ff0000000000000);
 }
 
+/* ---- arrays of pointers ---------------------------------------------------------------------- */
+
+/* The arrays themselves, at the call; what they point to is looked at when the work runs. */
+static ocu_status check_arrays(const ocu_product *g, bool reads_c) {
+  const void *arrays[4] = {g->k ? g->a.p : NULL, g->k ? g->b.p : NULL, reads_c ? g->c.p : NULL, g->d.p};
+  size_t bytes = (size_t)g->batch * sizeof(void *);
+  ocu_status status = OCU_OK;
+  for (int i = 0; i < 4 && !status; i++)
+    if (arrays[i]) status = ocu_check(arrays[i], bytes, 0);
+  return status;
+}
+
+/* In stream order, before the product: a wild pointer fails the stream, as on a GPU, and no program
+ * runs. spec and args are what the product was called with. */
+ocu_status ocu_gemm_pointed(const ocu_spec *spec, const int64_t *args) {
+  static const char *const names[] = {"A", "B", "C", "D"};
+  int64_t batch = args[0], m = args[1], n = args[2], k = args[3];
+  int64_t ab = sizes[spec->f[1]], c = sizes[spec->f[2]];
+  const int64_t shape[4][3] = {{m, k, ab}, {k, n, ab}, {m, n, c}, {m, n, c}};
+  ocu_status status = OCU_OK;
+  for (int i = k ? 0 : 2; i < 4 && !status; i++) {
+    const int64_t *x = args + 4 + 4 * i;
+    for (int64_t z = 0; z < batch && !status; z++) {
+      const ocu_matrix one = {((const void *const *)x[0])[z], 0, x[2], x[3]};
+      status = check(names[i], &one, 1, shape[i][0], shape[i][1], shape[i][2], i == 3);
+    }
+  }
+  return status;
+}
+
+/* ---- users' epilogues ------------------------------------------------------------------------ */
+
+/* The class of a product with an epilogue: both, hashed into one spec. */
+static ocu_spec user_spec(ocu_epilogue *e, const ocu_spec *of, const ocu_matrix *extra) {
+  struct { uint8_t seed[8], key[16]; ocu_spec of; uint8_t layouts[4]; int32_t n; } all;
+  memset(&all, 0, sizeof all);
+  memcpy(all.key, e->key, sizeof all.key);
+  all.of = e->of = *of;
+  all.n = e->n;
+  for (int i = 0; i < e->n; i++)
+    all.layouts[i] = (uint8_t)(layout(&extra[i]) | (extra[i].rs == 0) << 2 | (extra[i].cs == 0) << 3);
+  memcpy(e->layouts, all.layouts, sizeof e->layouts);
+  uint64_t hash[2];
+  for (int i = 0; i < 2; i++) {
+    all.seed[0] = (uint8_t)(i + 1);
+    hash[i] = ocu_checksum(&all, sizeof all);
+  }
+  ocu_spec spec = {{OCU_OP_GEMM_USER}};
+  memcpy(spec.f + 1, hash, 15);
+  return spec;
+}
+
 /* ---- calls ----------------------------------------------------------------------------------- */
 
 static bool kind_exists(const ocu_gemm_kind *x) {
   static const uint8_t known[][3] = {
-      {OCU_F32, OCU_F32, OCU_F32}, {OCU_F64, OCU_F64, OCU_F64}};
+      {OCU_F32, OCU_F32, OCU_F32},  {OCU_F64, OCU_F64, OCU_F64},   {OCU_F16, OCU_F16, OCU_F32},
+      {OCU_F16, OCU_F32, OCU_F32},  {OCU_BF16, OCU_BF16, OCU_F32}, {OCU_BF16, OCU_F32, OCU_F32},
+      {OCU_I8, OCU_I32, OCU_I32},   {OCU_I8, OCU_F32, OCU_F32},    {OCU_C64, OCU_C64, OCU_C64},
+      {OCU_C128, OCU_C128, OCU_C128}};
+  bool complex = x->ab == OCU_C64 || x->ab == OCU_C128;
+  if ((x->conj && !complex) || (x->activation && (complex || x->c == OCU_I32))) return false;
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (!memcmp(&x->ab, known[i], 3))
       return x->conj <= 3 && x->activation <= OCU_GELU && x->bias <= OCU_BIAS_COLUMNS &&
@@ -131,10 +197,9 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
   OCU_ENTER();
   const ocu_gemm_kind *kind = &g->kind;
   if (!kind_exists(kind))
-    return ocu_fail(OCU_UNSUPPORTED, "gemm: no kernel for A and B of dtype %d, C of %d, scale %d",
-                    kind->ab, kind->c, kind->scale);
-  if (kind->pointers)
-    return ocu_fail(OCU_UNSUPPORTED, "gemm: arrays of pointers are not implemented yet");
+    return ocu_fail(OCU_UNSUPPORTED, "gemm: no kernel for A and B of dtype %d, C of %d, scale %d, "
+                    "conjugates %d, activation %d, bias %d", kind->ab, kind->c, kind->scale,
+                    kind->conj, kind->activation, kind->bias);
   int64_t batch = g->batch, m = g->m, n = g->n, k = g->k, ab_size = sizes[kind->ab];
   int64_t size = sizes[kind->c];
   if (batch < 0 || m < 0 || n < 0 || k < 0)
@@ -161,7 +226,12 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
                                           : "B");
   bool in_place = z.p == out.p && z.rs == out.rs && z.cs == out.cs && z.bs == out.bs;
   if (!reads_c) z = out;
-  if (!trusted) {
+  if (!k) x = y = (ocu_matrix){out.p, 0, 0, 0};
+  if (kind->pointers) {
+    ocu_product all = *g;
+    all.c = z, all.k = k;
+    if ((status = check_arrays(&all, reads_c))) return status;
+  } else if (!trusted) {
     if (k) status = check("A", &x, batch, m, k, ab_size, 0);
     if (k && !status) status = check("B", &y, batch, k, n, ab_size, 0);
     if (reads_c && !in_place && !status) status = check("C", &z, batch, m, n, size, 0);
@@ -173,26 +243,39 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
     if (status) return status;
   }
   /* C stays as it is, to the sign of its zeros. */
-  if (!k && in_place && is_one(beta, kind->scale) && !kind->bias && !kind->activation) return OCU_OK;
+  if (!k && in_place && is_one(beta, kind->scale) && !kind->bias && !kind->activation &&
+      !g->epilogue)
+    return OCU_OK;
 
   /* Kernels write rows: where D's rows are not contiguous but its columns are, compute D^T. */
   uint8_t conj = kind->conj, bias = kind->bias;
-  if (out.cs != 1 && out.rs == 1) {
+  ocu_matrix extra[4] = {0};
+  int n_extra = g->epilogue ? g->epilogue->n : 0;
+  for (int i = 0; i < n_extra; i++) extra[i] = g->epilogue->extra[i];
+  const ocu_matrix x_t = transpose(x), y_t = transpose(y);
+  bool few_columns = n <= FEW_ROWS && m >= MANY_COLUMNS && m > n && along_k(&y_t, &x_t, n, k);
+  if ((out.cs != 1 && out.rs == 1) || few_columns) {
     ocu_matrix t = transpose(x);
     x = transpose(y), y = t, z = transpose(z), out = transpose(out);
     int64_t swap = m;
     m = n, n = swap;
     conj = (uint8_t)(conj >> 1 | (conj & 1) << 1);
     if (bias) bias = OCU_BIAS_ROWS + OCU_BIAS_COLUMNS - bias;
+    for (int i = 0; i < n_extra; i++) extra[i] = transpose(extra[i]);
   }
-  const ocu_spec spec = {{OCU_OP_GEMM, kind->ab, kind->c, kind->scale, layout(&x), layout(&y),
-                          layout(&z), layout(&out), bucket(m, n, k), conj, kind->activation, bias,
+  ocu_spec spec = {{OCU_OP_GEMM, kind->ab, kind->c, kind->scale, layout(&x), layout(&y),
+                          layout(&z), layout(&out), bucket(&x, &y, m, n, k), conj, kind->activation, bias,
                           kind->pointers}};
-  const int64_t args[] = {batch, m, n, k,
+  int64_t args[26 + 16] = {batch, m, n, k,
                           (int64_t)x.p, x.bs, x.rs, x.cs, (int64_t)y.p, y.bs, y.rs, y.cs,
                           (int64_t)z.p, z.bs, z.rs, z.cs, (int64_t)out.p, out.bs, out.rs, out.cs,
                           alpha.re, alpha.im, beta.re, beta.im, (int64_t)g->bias, g->bias_bs};
-  return ocu_call(s, &spec, args, sizeof args / sizeof *args, flags);
+  for (int i = 0; i < n_extra; i++) {
+    const int64_t words[4] = {(int64_t)extra[i].p, extra[i].bs, extra[i].rs, extra[i].cs};
+    memcpy(args + 26 + 4 * i, words, sizeof words);
+  }
+  if (g->epilogue) spec = user_spec(g->epilogue, &spec, extra);
+  return ocu_call(s, &spec, args, 26 + 4 * n_extra, flags);
 }
 
 ocu_status ocu_gemm(ocu_stream *s, ocu_dtype dtype, int64_t batch, int64_t m, int64_t n, int64_t k,

@@ -121,7 +121,7 @@ OCU_API ocu_status ocu_fill_2d(ocu_stream *s, void *dst, size_t pitch, int byte,
  */
 
 typedef struct { uint8_t f[16]; } ocu_spec;  /* f[0]: operation; the rest as that operation says */
-enum { OCU_OP_GEMM = 1, OCU_OP_USER = 255 };
+enum { OCU_OP_GEMM = 1, OCU_OP_GEMM_USER = 2, OCU_OP_USER = 255 };
 
 typedef struct {
   char magic[8];          /* "OCUPLAN1" */
@@ -204,7 +204,19 @@ typedef struct {
   ocu_matrix a, b, c, d;
   const void *bias;
   int64_t bias_bs;          /* elements from one matrix's bias to the next one's */
+  struct ocu_epilogue *epilogue;  /* NULL, or what else is done to D's elements */
 } ocu_product;
+
+/* An epilogue of a user's: code that the key stands for, and matrices as large as D, of its dtype,
+ * that it reads (strides may be 0). OCU_NO_PLAN leaves here what the plan is for: the class, the
+ * layouts of the matrices as the kernel sees them. The caller vouches for their memory. */
+typedef struct ocu_epilogue {
+  uint8_t key[16];
+  int n;
+  ocu_matrix extra[4];
+  ocu_spec of;
+  uint8_t layouts[4];
+} ocu_epilogue;
 
 OCU_API ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags);
 /* The same for one dtype (OCU_F32 or OCU_F64), D being C. */

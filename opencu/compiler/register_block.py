@@ -17,9 +17,9 @@ from opencu.tile.ir import Value
 if TYPE_CHECKING:
     from opencu.compiler.dot import Lowering
 
-# (sums, a, b) of each real product behind a complex one, by planes; the third one is subtracted.
-COMPLEX = ((0, 0, 0), (1, 0, 1), (0, 1, 1), (1, 1, 0))
-SUBTRACTED = (0, 1, 1)
+# The planes of b and of the sums that a plane of a meets: its part of a complex product. The
+# product of two imaginary parts is subtracted.
+MEETS = {1: (((0, 0),),), 2: (((0, 0), (1, 1)), ((1, 0), (0, 1)))}
 
 
 class Rows(NamedTuple):
@@ -146,9 +146,8 @@ class RegisterBlock:
         nest, f = self.nest, self.f
         for u in range(count):
             at = f.add(k, str(u))
-            xs = [self.a_values(at, p) for p in self.planes]
             ys = [self.b_values(at, p) for p in self.planes]
-            acc = self.products(xs, ys, acc)
+            acc = self.products(lambda p, r, k=at: self.a_value(k, p, r), ys, acc)
             if nest.multiply.biased:
                 bias = f.splat("-2139062144", nest.multiply.unit(nest.dtype), nest.w)  # 0x80808080
                 extra = [
@@ -158,18 +157,19 @@ class RegisterBlock:
                 acc = acc[: self.size] + extra
         return acc
 
-    def products(self, xs: list[list[str]], ys: list[list[str]], acc: list[str]) -> list[str]:
-        """acc with the products of each plane's column of a and row of b."""
+    def products(self, x_at: Callable, ys: list[list[str]], acc: list[str]) -> list[str]:
+        """acc with the products of a column of a, x_at(plane, row), and a row of b. Each number of a
+        is done with before the next one, so that few are in registers."""
         nest, f, acc = self.nest, self.f, list(acc)
         t, vectors = type_of(nest.dtype, nest.w), self.columns.vectors
-        for sums, p, q in COMPLEX[: len(self.planes) ** 2]:
-            negative = (sums, p, q) == SUBTRACTED
-            for r, x in enumerate(xs[p]):
-                if negative:
-                    x = f.let(f"fneg {t} {x}")
-                for c, y in enumerate(ys[q]):
-                    n = sums * self.size + r * vectors + c
-                    acc[n] = nest.multiply.step(f, nest.dtype, nest.w, x, y, acc[n])
+        for r in range(self.rows.count):
+            for p, meets in enumerate(MEETS[len(self.planes)]):
+                x = x_at(p, r)
+                for q, sums in meets:
+                    factor = f.let(f"fneg {t} {x}") if p and q else x
+                    for c, y in enumerate(ys[q]):
+                        n = sums * self.size + r * vectors + c
+                        acc[n] = nest.multiply.step(f, nest.dtype, nest.w, factor, y, acc[n])
         return acc
 
     def unbias(self, acc: list[str]) -> list[str]:
@@ -180,18 +180,17 @@ class RegisterBlock:
             for n, x in enumerate(acc[: self.size])
         ]
 
-    def a_values(self, k: str, plane: int) -> list[str]:
-        """Column k of a, each number on all lanes."""
+    def a_value(self, k: str, plane: int, row: int) -> str:
+        """A number of a's column k, on all lanes."""
         nest, f = self.nest, self.f
         unit = nest.multiply.unit(nest.dtype)
         if self.a_panels:
             line = f.offset(self.a_panels[plane], k, nest.blocks.mr * nest.bytes)
-            places = [f.offset(line, str(r), nest.bytes) for r in range(self.rows.count)]
-            xs = [f.load(type_of(unit), p, nest.bytes) for p in places]
+            x = f.load(type_of(unit), f.offset(line, str(row), nest.bytes), nest.bytes)
         else:
-            points = [Point((r, k), 1, 1, self.rows.checked) for r in self.row_at]
-            xs = self.points.at(nest.a[plane], points, {})
-        return [f.splat(x, unit, nest.w) for x in xs]
+            point = Point((self.row_at[row], k), 1, 1, self.rows.checked)
+            (x,) = self.points.at(nest.a[plane], [point], {})
+        return f.splat(x, unit, nest.w)
 
     def b_values(self, k: str, plane: int) -> list[str]:
         """Row k of b, as vectors."""
@@ -261,7 +260,7 @@ class AlongK(RegisterBlock):
                 at = f.add(k, str(u * w))
                 xs = [values(v, at, 0, self.row_at) for v in nest.a]
                 ys = [values(v, at, 1, self.column_at) for v in nest.b]
-                acc = self.products(xs, ys, acc)
+                acc = self.products(lambda p, r, x=xs: x[p][r], ys, acc)
             return acc
 
         return steps

@@ -14,7 +14,7 @@ from opencu.tile.dtypes import DType, f32, f64, i32, i64
 from opencu.tile.frontend import Builtin, Tracer
 from opencu.tile.ir import Value
 
-INFINITY, NAN, HALF_RANGE = float("inf"), float("nan"), 2.0**-64
+INFINITY, NAN = float("inf"), float("nan")
 
 
 class Format(NamedTuple):
@@ -94,10 +94,10 @@ ERFCX = (  # f64: e^(x^2) erfc(x) / q at q = 3 / (3 + x), 1 <= x <= 6
     0.19630446520450165, -0.12398494047780699, 0.5340418656939303, -0.7191358478971193,
     0.8109900530547398, -0.5762062362516214, 0.2125976832963027, -0.03186581635521542,
 )  # fmt: skip
-NORMAL = (  # f32: e^(x^2 / 2) Phi(-x) / q at q = 4 / (4 + x), 0 <= x <= 14.2
-    0.0997472428069596, 0.09950464726964339, 0.0954206911835981, 0.07242087998443499,
-    0.08549290106801673, 0.014791127249401254, 0.02602922122787525, 0.05339578159479355,
-    -0.0635107509884367, 0.016708262771762832,
+LOG2_NORMAL = (  # f32: log2(Phi(-x)), 0 <= x <= 5.5; it falls on beyond
+    -0.9999999941066481, -1.1511045283328922, -0.4592191739287092, -0.052441850356315586,
+    0.006939858873210547, 1.3188012620063663e-05, -0.0002899757791483486, 8.06687698309768e-05,
+    -1.1905772132548329e-05, 9.668656587229966e-07, -3.38621761949279e-08,
 )  # fmt: skip
 SIN = {  # (sin(x) / x - 1) / z at z = x^2, |x| <= pi/4; named by the type of the result
     f32: (-0.16666666641607747, 0.008333329383614942, -0.0001983933408634262,
@@ -134,17 +134,25 @@ def elementary(body) -> Builtin:
     return Builtin(emit)
 
 
+def _fma(x, y, c):
+    return tile.fma(x, y, c)
+
+
 @Builtin
+def _polynomial(t: Tracer, x, coefficients) -> Value:
+    """c[0] + c[1] x + c[2] x^2 + ... Long ones are an even and an odd half, side by side."""
+    if len(coefficients) > 4:
+        square = t.binary("mul", x, x)
+        even, odd = (_horner(t, square, coefficients[i::2]) for i in (0, 1))
+        return t.inline(_fma, [x, odd, even], {})
+    return _horner(t, x, coefficients)
+
+
 def _horner(t: Tracer, x, coefficients) -> Value:
-    """c[0] + c[1] x + c[2] x^2 + ..."""
     y = coefficients[-1]
     for c in coefficients[-2::-1]:
-        y = t.inline(_step, [x, y, c], {})
+        y = t.inline(_fma, [x, y, c], {})
     return y
-
-
-def _step(x, y, c):
-    return tile.fma(x, y, c)
 
 
 # ---- bits ----------------------------------------------------------------------------------------
@@ -195,7 +203,15 @@ def exp2(x):
     x = _clip(x, -160.0 if x.dtype == f32 else -1100.0, 129.0 if x.dtype == f32 else 1025.0)
     n = _near(x)
     f = x - n
-    return _scale(tile.fma(f, _horner(f, EXP2[x.dtype]), 1.0), n)
+    return _scale(tile.fma(f, _polynomial(f, EXP2[x.dtype]), 1.0), n)
+
+
+def _small_exp2(x):
+    """2^x in f32, -126 < x < 127; some number for NaN."""
+    t = x + FORMATS[f32].magic
+    f = x - (t - FORMATS[f32].magic)
+    y = tile.fma(f, _polynomial(f, EXP2[f32]), 1.0)
+    return tile.bitcast(tile.bitcast(y, i32) + (tile.bitcast(t, i32) << 23), f32)
 
 
 def _reduce(x):
@@ -207,7 +223,7 @@ def _reduce(x):
 
 def _exp(r):
     """e^r, |r| <= log(2) / 2."""
-    return tile.fma(r, tile.fma(r, _horner(r, EXP[r.dtype]), 1.0), 1.0)
+    return tile.fma(r, tile.fma(r, _polynomial(r, EXP[r.dtype]), 1.0), 1.0)
 
 
 @elementary
@@ -225,7 +241,7 @@ def tanh(x):
     n, r = _reduce(2.0 * tile.select(size > limit, limit, size))
     far = 1.0 - 2.0 / (_exp(r) * _power(n) + 1.0)
     z = x * x
-    near = tile.fma(x * z, _horner(z, TANH[x.dtype]), x)
+    near = tile.fma(x * z, _polynomial(z, TANH[x.dtype]), x)
     return tile.select(size < 0.625, near, _with_sign(far, x))
 
 
@@ -233,7 +249,9 @@ def tanh(x):
 def sigmoid(x):
     """1 / (1 + e^-x)."""
     t = exp(-tile.abs(x))
-    return tile.select(x < 0.0, t, 1.0) / (1.0 + t)
+    total = 1.0 + t
+    y = tile.select(x < 0.0, t, 1.0) / total
+    return y - y * (t - (total - 1.0))
 
 
 # ---- logarithms ----------------------------------------------------------------------------------
@@ -255,7 +273,7 @@ def _log1p(f):
     """log(1 + f) = f - h + t: h = f^2 / 2 and t."""
     s = f / (2.0 + f)
     z, h = s * s, 0.5 * f * f
-    return h, s * (h + z * _horner(z, LOG[f.dtype]))
+    return h, s * (h + z * _polynomial(z, LOG[f.dtype]))
 
 
 def _log_edges(x, y):
@@ -291,10 +309,7 @@ def log2(x):
 
 def _erfc_f32(x):
     """erfc(x), 1 <= x, to 2^-25."""
-    y = _horner(tile.select(x > 3.95, 3.95, x), LOG2_ERFC)
-    n = _near(y)
-    f = y - n
-    return tile.fma(f, _horner(f, EXP2[f32]), 1.0) * _power(n)
+    return _small_exp2(_polynomial(tile.select(x > 3.95, 3.95, x), LOG2_ERFC))
 
 
 def _erfc_f64(x):
@@ -302,16 +317,16 @@ def _erfc_f64(x):
     x = tile.select(x > 6.0, 6.0, x)
     q = 3.0 / (3.0 + x)
     n, r = _reduce(-x * x)
-    return q * _horner(q, ERFCX) * (_exp(r) * _power(n))
+    return q * _polynomial(q, ERFCX) * (_exp(r) * _power(n))
 
 
 @elementary
 def erf(x):
     """The error function."""
     size = tile.abs(x)
-    near = tile.fma(x, _horner(x * x, ERF[x.dtype]), x)
+    near = tile.fma(x, _polynomial(x * x, ERF[x.dtype]), x)
     far = 1.0 - (_erfc_f32(size) if x.dtype == f32 else _erfc_f64(size))
-    return tile.select(size < 1.0, near, _with_sign(far, x))
+    return tile.select(size >= 1.0, _with_sign(far, x), near)
 
 
 @elementary
@@ -321,16 +336,10 @@ def gelu(x):
 
 
 def _gelu_f32(x):
-    """max(x, 0) - |x| Phi(-|x|), which cancels nowhere. The square in the exponent is split."""
+    """max(x, 0) - |x| Phi(-|x|), which cancels nowhere."""
     size = tile.abs(x)
-    a = tile.select(size > 14.2, 14.2, size)
-    q = 4.0 / (4.0 + a)
-    top = _top(a)
-    n, r = _reduce(-0.5 * top * top)
-    r = tile.fma(-0.5 * (a - top), a + top, r)
-    tail = q * _horner(q, NORMAL) * a
-    tail = tail * _exp(r) * _power(n + 64.0) * HALF_RANGE
-    return tile.select(x > 0.0, x, 0.0) - tail
+    a = tile.select(size > 10.75, 10.75, size)
+    return tile.select(x < 0.0, 0.0, x) - a * _small_exp2(_polynomial(a, LOG2_NORMAL))
 
 
 @elementary
@@ -385,10 +394,10 @@ def _circular(x, shift):
     """sin(x + shift pi/2)."""
     n, r, c = _angle_f32(x) if x.dtype == f32 else _angle_f64(x)
     z = r * r
-    sine = r + (r * z * _horner(z, SIN[x.dtype]) + c * (1.0 - 0.5 * z))
+    sine = r + (r * z * _polynomial(z, SIN[x.dtype]) + c * (1.0 - 0.5 * z))
     h = 0.5 * z
     w = 1.0 - h
-    cosine = w + (((1.0 - w) - h) + (z * z * _horner(z, COS[x.dtype]) - r * c))
+    cosine = w + (((1.0 - w) - h) + (z * z * _polynomial(z, COS[x.dtype]) - r * c))
     quadrant = tile.bitcast(n + (FORMATS[f64].magic + shift), i64)
     y = tile.select((quadrant & 1) == 0, sine, cosine)
     y = tile.bitcast(tile.bitcast(y, i64) ^ ((quadrant & 2) << 62), f64)

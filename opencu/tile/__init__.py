@@ -32,6 +32,20 @@ from opencu.tile.dtypes import (
 )
 from opencu.tile.frontend import Builtin, Kernel, Tracer, is_static, kernel
 from opencu.tile.ir import KernelError, Scalar, Tile, Value, View, retype
+from opencu.tile.math import (
+    cos,
+    erf,
+    exp,
+    exp2,
+    gelu,
+    gelu_tanh,
+    log,
+    log2,
+    rsqrt,
+    sigmoid,
+    sin,
+    tanh,
+)
 
 __all__ = [
     "DType",
@@ -50,13 +64,19 @@ __all__ = [
     "cdiv",
     "complex",
     "conj",
+    "cos",
     "dot",
+    "erf",
+    "exp",
+    "exp2",
     "f16",
     "f32",
     "f64",
     "floor",
     "fma",
     "full",
+    "gelu",
+    "gelu_tanh",
     "i32",
     "i64",
     "imag",
@@ -64,15 +84,21 @@ __all__ = [
     "iota",
     "kernel",
     "load",
+    "log",
+    "log2",
     "maximum",
     "minimum",
     "npid",
     "pid",
     "real",
     "rint",
+    "rsqrt",
     "select",
+    "sigmoid",
+    "sin",
     "sqrt",
     "store",
+    "tanh",
     "u8",
 ]
 

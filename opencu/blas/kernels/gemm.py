@@ -145,10 +145,10 @@ def reference(a, b, c, alpha, beta):
 #       | alpha, beta: real and imaginary part | bias: pointer, stride of batch | extra matrices
 
 _CODES = "f32 f64 f16 bf16 i8 i32 c64 c128".split()  # as in opencu.h
-DTYPES = {code: getattr(tile, name) for code, name in enumerate(_CODES, 1) if hasattr(tile, name)}
+DTYPES = {code: getattr(tile, name) for code, name in enumerate(_CODES, 1)}
 BUCKETS = {0: "packed", 1: "small", 2: "rows", 3: "dots"}
 BIAS = {0: no_bias, 1: row_bias, 2: column_bias}
-ACTIVATIONS = {0: identity, 1: relu, 2: getattr(tile, "gelu", None)}
+ACTIVATIONS = {0: identity, 1: relu, 2: tile.gelu_tanh}
 N_ARGS = 26
 LAUNCH_NS = 20_000  # matrices of a batch share a program up to about this time
 

@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Array": "array",
     "asarray": "array",
+    "bfloat16": "dlpack",
     "empty": "array",
     "from_dlpack": "array",
     "zeros": "array",
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from opencu.runtime.device import device as device
     from opencu.runtime.device import devices as devices
     from opencu.runtime.device import synchronize as synchronize
+    from opencu.runtime.dlpack import BFLOAT16 as bfloat16  # noqa: F401
     from opencu.runtime.launch import launch as launch
     from opencu.runtime.stream import Event as Event
     from opencu.runtime.stream import Stream as Stream
@@ -49,7 +51,8 @@ def __getattr__(name: str) -> object:
         return import_module(f"opencu.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'opencu' has no attribute '{name}'")
-    value = getattr(import_module(f"opencu.runtime.{_HOME[name]}"), name)
+    module = import_module(f"opencu.runtime.{_HOME[name]}")
+    value = module.BFLOAT16 if name == "bfloat16" else getattr(module, name)
     globals()[name] = value
     return value
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 import numbers
-import sys
 from typing import Any
 
 import numpy as np
 
+from opencu.blas.host import NUMPY, TAKEN, as_numpy, from_numpy, in_elements, kind
 from opencu.drivers.status import check, ffi, lib
 from opencu.runtime.arguments import dtype as as_dtype
 from opencu.runtime.arguments import flag
@@ -21,13 +21,31 @@ ocu_gemm, device_get = lib.ocu_gemm, lib.ocu_device_get
 NO_PLAN = lib.OCU_NO_PLAN
 DEVICE_FLAGS = lib.OCU_CALL_NO_PLANNER | lib.OCU_CALL_TRUSTED  # an Array keeps its memory alive
 HOST_FLAGS = DEVICE_FLAGS | lib.OCU_CALL_SYNC
+# What a product of (a and b, c) computes alpha and beta in; a's default for c comes first.
+SCALES = {
+    (lib.OCU_F32, lib.OCU_F32): lib.OCU_F32,
+    (lib.OCU_F64, lib.OCU_F64): lib.OCU_F64,
+    (lib.OCU_F16, lib.OCU_F16): lib.OCU_F32,
+    (lib.OCU_F16, lib.OCU_F32): lib.OCU_F32,
+    (lib.OCU_BF16, lib.OCU_BF16): lib.OCU_F32,
+    (lib.OCU_BF16, lib.OCU_F32): lib.OCU_F32,
+    (lib.OCU_I8, lib.OCU_I32): lib.OCU_I32,
+    (lib.OCU_I8, lib.OCU_F32): lib.OCU_F32,
+    (lib.OCU_C64, lib.OCU_C64): lib.OCU_C64,
+    (lib.OCU_C128, lib.OCU_C128): lib.OCU_C128,
+}
+RESULT = {ab: c for ab, c in reversed(SCALES)}  # of the default out_dtype
+DTYPES = {code: dtype for dtype, code in CODES.items()}
 # alpha and beta as the core takes them: pointers to values of the dtype. 0 and 1 are kept ready.
-SCALARS = {lib.OCU_F32: "float[1]", lib.OCU_F64: "double[1]"}
+SCALARS = {lib.OCU_F32: "float[1]", lib.OCU_F64: "double[1]", lib.OCU_I32: "int[1]"}
+SCALARS |= {lib.OCU_C64: "float[2]", lib.OCU_C128: "double[2]"}
 READY: dict[int, dict[float, Any]] = {
     code: {value: ffi.new(c, [value]) for value in (0, 1)} for code, c in SCALARS.items()
 }
-LARGEST = {code: float(np.finfo(dtype).max) for dtype, code in CODES.items()}
-NUMPY, TORCH = "a numpy array", "a torch tensor"
+LARGEST = {code: float(np.finfo(DTYPES[code]).max) for code in SCALARS if code != lib.OCU_I32}
+LARGEST[lib.OCU_I32] = 2**31 - 1
+TRANSPOSED, CONJUGATED = 1, 2
+OPS = {"N": 0, "T": TRANSPOSED, "C": TRANSPOSED | CONJUGATED}
 # Steps that telling apart two interleaved views may take; beyond, they count as overlapping.
 OVERLAP_WORK = 100_000
 
@@ -37,20 +55,29 @@ def gemm(
     b: Any,
     c: Any = None,
     *,
-    alpha: float = 1,
-    beta: float = 0,
-    trans_a: bool = False,
-    trans_b: bool = False,
+    alpha: complex = 1,
+    beta: complex = 0,
+    trans_a: bool | str = False,
+    trans_b: bool | str = False,
     out_dtype: Any = None,
     epilogue: Any = None,
     stream: Stream | None = None,
 ) -> Any:
-    """alpha op(a) op(b) + beta c, with op(x) = x or, where trans says so, its transpose.
+    """alpha op(a) op(b) + beta c, with op(x) = x or, where trans says so, its transpose (True, "T")
+    or conjugate transpose ("C").
 
-    op(a) is (..., m, k), op(b) (..., k, n), c (..., m, n), all float32 or all float64, with any
-    strides; leading axes broadcast as numpy.matmul's do. All are numpy arrays, or all torch CPU
-    tensors, or all opencu arrays on one device. Nothing is copied, and the result is of the same
-    kind: c, written in place, if it is given, else a new one.
+    op(a) is (..., m, k), op(b) (..., k, n), c (..., m, n), with any strides; leading axes broadcast
+    as numpy.matmul's do. All are numpy arrays, or all torch CPU tensors, or all opencu arrays on
+    one device. Nothing is copied, and the result is of the same kind: c, written in place, if it is
+    given, else a new one.
+
+    a and b are of one dtype: float32, float64, complex64, complex128, summed in their own; float16,
+    bfloat16, summed in float32; int8, summed in int32, which wraps. out_dtype, numpy's, torch's or
+    a name, is theirs, or float32; for int8 it is int32, or float32.
+
+    epilogue is done to each element before it is stored: "relu", "gelu" (with tanh), ("bias", v)
+    with v of shape (n,) or (m, 1), ("residual", r) with r as c, a function f(x) -> x of the kernel
+    language, or a list of these in their order.
 
     On device arrays the call is stream-ordered (stream None: the device's default stream); on
     numpy and torch memory it returns when it is done. beta == 0 does not read c; alpha == 0 does
@@ -59,33 +86,39 @@ def gemm(
     Raises TypeError or ValueError before anything runs where kinds, dtypes, shapes, devices or
     scalars do not fit, or c is read-only or shares memory with a, b or itself.
     """
-    if epilogue is not None:
-        raise NotImplementedError(f"epilogue is {epilogue!r}: only None is implemented so far")
     if type(a) is Array and type(b) is Array and (c is None or type(c) is Array):
-        return _gemm(a, b, c, alpha, beta, trans_a, trans_b, out_dtype, stream, False)
-    return _host_gemm(a, b, c, alpha, beta, trans_a, trans_b, out_dtype, stream)
+        steps = None if epilogue is None else _steps(epilogue, _device_array)
+        return _gemm(a, b, c, alpha, beta, trans_a, trans_b, out_dtype, stream, False, 0, steps)
+    return _host_gemm(a, b, c, alpha, beta, trans_a, trans_b, out_dtype, stream, epilogue)
 
 
-def _gemm(a, b, c, alpha, beta, trans_a, trans_b, out_dtype, stream, host) -> Array:
-    """gemm on device arrays; with host, on arrays over host memory and done on return."""
+def _gemm(
+    a, b, c, alpha, beta, trans_a, trans_b, out_dtype, stream, host, conj=0, epilogue=None
+) -> Array:
+    """gemm on device arrays; with host, on arrays over host memory and done on return. conj: 1: of
+    a, 2: of b, as in the core."""
     m, k, a_rs, a_cs, a_at, a_low, a_high = a.matrix or as_matrix("a", a)
     inner, n, b_rs, b_cs, b_at, b_low, b_high = b.matrix or as_matrix("b", b)
-    if trans_a is not False and flag("trans_a", trans_a):
+    if trans_a is not False and (op := _op("trans_a", trans_a)):
         m, k, a_rs, a_cs = k, m, a_cs, a_rs
-    if trans_b is not False and flag("trans_b", trans_b):
+        conj ^= op // CONJUGATED
+    if trans_b is not False and (op := _op("trans_b", trans_b)):
         inner, n, b_rs, b_cs = n, inner, b_cs, b_rs
+        conj ^= op // CONJUGATED * 2
     code, device = a.code, a.memory.device
-    if k != inner or b.code != code or not code or b.memory.device is not device:
+    if k != inner or b.code != code or code not in RESULT or b.memory.device is not device:
         _refuse_operands(a, b, k, inner)
-    if out_dtype is not None:
-        _check_out_dtype(out_dtype, a.dtype)
+    out = RESULT[code] if out_dtype is None else _out_code(out_dtype, a)
+    if c is not None and out_dtype is None and (code, c.code) in SCALES:
+        out = c.code
+    scale = SCALES[code, out]
     plain = len(a.shape) == 2 == len(b.shape)
     shape = (m, n) if plain else (*_leading_axes(a, b), m, n)
-    alpha_at, beta_at = _scalar("alpha", alpha, code), _scalar("beta", beta, code)
+    alpha_at, beta_at = _scalar("alpha", alpha, scale), _scalar("beta", beta, scale)
     if c is None:
-        c = _new_output(shape, a, beta, host)
-    elif c.shape != shape or c.code != code or c.memory.device is not device or not c.writable:
-        _refuse_output(c, shape, a)
+        c = _new_output(shape, a, DTYPES[out], beta, host)
+    elif c.shape != shape or c.code != out or c.memory.device is not device or not c.writable:
+        _refuse_output(c, shape, a, DTYPES[out])
     _, _, c_rs, c_cs, c_at, c_low, c_high = c.matrix or as_matrix("c", c)
     if c_low < a_high and a_low < c_high:
         _check_apart(c, "a", a)
@@ -93,6 +126,8 @@ def _gemm(a, b, c, alpha, beta, trans_a, trans_b, out_dtype, stream, host) -> Ar
         _check_apart(c, "b", b)
     if not (plain and c_cs == 1 and c_rs >= n):
         _check_elements_apart(c)
+    if epilogue is not None:
+        _check_steps(epilogue, c)
 
     if stream is not None:
         handle = handle_on(device, stream)
@@ -100,7 +135,9 @@ def _gemm(a, b, c, alpha, beta, trans_a, trans_b, out_dtype, stream, host) -> Ar
         handle = NULL
     else:
         with current(device):
-            return _gemm(a, b, c, alpha, beta, trans_a, trans_b, out_dtype, None, host)
+            return _gemm(
+                a, b, c, alpha, beta, trans_a, trans_b, out_dtype, None, host, conj, epilogue
+            )
     flags = HOST_FLAGS
     if not host:
         flags = DEVICE_FLAGS
@@ -108,14 +145,61 @@ def _gemm(a, b, c, alpha, beta, trans_a, trans_b, out_dtype, stream, host) -> Ar
         for memory in (a.memory, b.memory, c.memory):
             if memory.last is not key:
                 memory.use(key)
-    calls = ((1, a_at, 0, b_at, 0, c_at, 0),) if plain else _batches(a, b, c)
-    for batch, a_at, a_bs, b_at, b_bs, c_at, c_bs in calls:
-        call = (handle, code, batch, m, n, k, alpha_at, a_at, a_rs, a_cs, a_bs,
-                b_at, b_rs, b_cs, b_bs, beta_at, c_at, c_rs, c_cs, c_bs, flags)  # fmt: skip
-        status = ocu_gemm(*call)
-        if status:
-            _plan_and_call(status, call)
+        for x in () if epilogue is None else epilogue.arrays:
+            x.memory.use(key)
+    if epilogue is None and code in (out, scale) and not (conj and scale >= lib.OCU_C64):
+        calls = ((1, (a_at, b_at, c_at), (0, 0, 0)),) if plain else _batches(c.shape, (a, b, c))
+        for batch, (a_at, b_at, c_at), (a_bs, b_bs, c_bs) in calls:
+            call = (handle, code, batch, m, n, k, alpha_at, a_at, a_rs, a_cs, a_bs,
+                    b_at, b_rs, b_cs, b_bs, beta_at, c_at, c_rs, c_cs, c_bs, flags)  # fmt: skip
+            status = ocu_gemm(*call)
+            if status:
+                _plan_and_call(status, call)
+        return c
+
+    g = ffi.new("ocu_product *")
+    g.kind = (code, out, scale, conj if scale >= lib.OCU_C64 else 0)
+    g.m, g.n, g.k, g.alpha, g.beta = m, n, k, alpha_at, beta_at
+    extras = () if epilogue is None else tuple(map(_broadcast, epilogue.arrays, (c.shape,) * 9))
+    shared = (0, 0) if epilogue is None else epilogue.shared(c.shape)
+    steps, fused = None, ffi.NULL
+    if shared is None:
+        from opencu.blas.epilogue import key as key_of
+        from opencu.tile import dtypes
+
+        steps, fused = epilogue.chain(), ffi.new("ocu_epilogue *")
+        fused.key = list(key_of(steps, *(dtypes.of(DTYPES[x]) for x in (scale, out))))
+        fused.n, g.epilogue = len(extras), fused
+    else:
+        g.kind.bias, g.kind.activation = shared
+    for batch, places, bs in _batches(c.shape, (a, b, c, *extras)):
+        g.batch = batch
+        g.a = (places[0], bs[0], a_rs, a_cs)
+        g.b = (places[1], bs[1], b_rs, b_cs)
+        g.c = g.d = (places[2], bs[2], c_rs, c_cs)
+        if shared is None:
+            for i, x in enumerate(extras):
+                fused.extra[i] = (places[3 + i], bs[3 + i], *x.steps[-2:])
+        elif extras:
+            g.bias = places[3]
+        status = lib.ocu_multiply(handle, g, flags)
+        if status == NO_PLAN:
+            _plan(fused, steps, device.index)
+            status = lib.ocu_multiply(handle, g, flags)
+        check(status)
     return c
+
+
+def _plan(fused: Any, steps: tuple | None, device: int) -> None:
+    """Plan the class that a call of ocu_multiply has just missed."""
+    if fused == ffi.NULL:
+        from opencu.runtime.plan import ensure
+
+        ensure(bytes(ffi.buffer(lib.ocu_last_spec().f)))
+    else:
+        from opencu.blas.epilogue import ensure as ensure_fused
+
+        ensure_fused(fused, steps, device)
 
 
 def _plan_and_call(status: int, call: tuple) -> None:
@@ -128,25 +212,83 @@ def _plan_and_call(status: int, call: tuple) -> None:
     check(status)
 
 
+def _op(name: str, value: Any) -> int:
+    """A trans argument as bits."""
+    if isinstance(value, str):
+        if value in OPS:
+            return OPS[value]
+    elif value in (0, 1):
+        return TRANSPOSED if flag(name, value) else 0
+    raise TypeError(f"{name} is {value!r}: expected True, False, 'N', 'T' or 'C'")
+
+
 def _scalar(name: str, value: Any, code: int) -> Any:
     """A pointer to alpha or beta as a value of the dtype."""
     if type(value) is int or type(value) is float:
         ready = READY[code].get(value)
         if ready is not None:
             return ready
+    elif isinstance(value, numbers.Complex) and code >= lib.OCU_C64:
+        value = complex(value)
     elif not isinstance(value, numbers.Real):
         raise TypeError(f"{name} is {value!r}: expected a real number")
-    value = value if isinstance(value, int) else float(value)  # numpy's would overflow in their own
-    if LARGEST[code] < abs(value) < math.inf:
+    if code == lib.OCU_I32 and (not math.isfinite(value) or value != int(value)):
+        raise ValueError(f"{name} is {value!r}: expected an integer, as the sums are int32")
+    if not isinstance(value, (int, complex)):
+        value = float(value)  # numpy's would overflow in their own
+    parts = (value.real, value.imag) if isinstance(value, complex) else (value,)
+    if any(LARGEST[code] < abs(x) < math.inf for x in parts):
         raise ValueError(f"{name} is {value!r}: expected at most {LARGEST[code]:.4g} in magnitude")
-    return ffi.new(SCALARS[code], [float(value)])
+    return ffi.new(SCALARS[code], [int(x) if code == lib.OCU_I32 else float(x) for x in parts])
+
+
+def _steps(epilogue: Any, as_array: Any) -> Any:
+    from opencu.blas.epilogue import read
+
+    return read(epilogue, as_array)
+
+
+def _device_array(name: str, x: Any) -> Array:
+    if type(x) is Array:
+        return x
+    raise TypeError(f"the {name} of the epilogue is {type(x).__name__}: expected an opencu array")
+
+
+def _check_steps(epilogue: Any, c: Array) -> None:
+    for how, x in epilogue.steps:
+        if how != "add":
+            if c.code >= lib.OCU_C64 or c.code == lib.OCU_I32:
+                what = getattr(x, "__name__", x)
+                if what in ("relu", "gelu_tanh"):
+                    raise TypeError(f"epilogue {what}: not defined for {c.dtype}")
+            continue
+        if x.code != c.code:
+            raise TypeError(f"epilogue: an array has dtype {x.dtype}: expected {c.dtype}, as c has")
+        if x.device is not c.device:
+            raise ValueError(f"epilogue: an array is on {x.device.name}: expected {c.device.name}")
+        try:
+            fits = np.broadcast_shapes(x.shape, c.shape) == c.shape and x.ndim >= 1
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ValueError(f"epilogue: an array of shape {x.shape} does not fit c, {c.shape}")
+        if c.ptr == x.ptr and x.shape == c.shape and x.steps == c.steps:
+            continue  # each element is read before it is written
+        _check_apart(c, "an array of the epilogue", x)
+
+
+def _broadcast(x: Array, shape: tuple[int, ...]) -> Array:
+    """x as an array of a larger shape, with steps of 0."""
+    missing = len(shape) - x.ndim
+    steps = [s if size > 1 else 0 for s, size in zip(x.steps, x.shape)]
+    return Array(x.memory, x.ptr, shape, (0,) * missing + tuple(steps), x.dtype, x.writable)
 
 
 def _refuse_operands(a: Array, b: Array, k: int, inner: int) -> None:
     """Raise for what does not fit between a and b."""
     for name, x in (("a", a), ("b", b)):
-        if not x.code:
-            raise TypeError(f"{name} has dtype {x.dtype}: expected float32 or float64")
+        if x.code not in RESULT:
+            raise TypeError(f"{name} has dtype {x.dtype}: expected {TAKEN}")
     if a.code != b.code:
         raise TypeError(f"b has dtype {b.dtype}: expected {a.dtype}, as a has")
     if a.device is not b.device:
@@ -157,28 +299,32 @@ def _refuse_operands(a: Array, b: Array, k: int, inner: int) -> None:
     )
 
 
-def _refuse_output(c: Array, shape: tuple[int, ...], a: Array) -> None:
+def _refuse_output(c: Array, shape: tuple[int, ...], a: Array, dtype: np.dtype) -> None:
     """Raise for what makes c unable to take the result."""
     if c.shape != shape:
         raise ValueError(f"c has shape {c.shape}: expected {shape}")
-    if c.code != a.code:
-        raise TypeError(f"c has dtype {c.dtype}: expected {a.dtype}, as a has")
+    if c.dtype != dtype:
+        why = ", as a has" if dtype == a.dtype else ""
+        raise TypeError(f"c has dtype {c.dtype}: expected {dtype}{why}")
     if c.device is not a.device:
         raise ValueError(f"c is on {c.device.name}: expected {a.device.name}, where a is")
     raise ValueError("c is read-only: expected an array that can be written")
 
 
-def _check_out_dtype(out_dtype: Any, dtype: np.dtype) -> None:
-    if as_dtype("out_dtype", out_dtype) != dtype:
-        raise NotImplementedError(
-            f"out_dtype is {out_dtype!r}: only the operands' own, {dtype}, is implemented so far"
-        )
+def _out_code(out_dtype: Any, a: Array) -> int:
+    code = CODES.get(as_dtype("out_dtype", out_dtype), 0)
+    if (a.code, code) not in SCALES:
+        known = " or ".join(str(DTYPES[c]) for ab, c in SCALES if ab == a.code)
+        raise TypeError(f"out_dtype is {out_dtype!r}: expected {known} for operands of {a.dtype}")
+    return code
 
 
-def _new_output(shape: tuple[int, ...], a: Array, beta: float, host: bool) -> Array:
+def _new_output(
+    shape: tuple[int, ...], a: Array, dtype: np.dtype, beta: complex, host: bool
+) -> Array:
     if beta != 0:
         raise ValueError(f"beta is {beta!r} and c is None: expected a c to add to, or beta=0")
-    return share(np.empty(shape, a.dtype)) if host else row_major(shape, a.dtype, a.memory.device)
+    return share(np.empty(shape, dtype)) if host else row_major(shape, dtype, a.memory.device)
 
 
 def _check_apart(c: Array, name: str, x: Array) -> None:
@@ -219,28 +365,28 @@ def _leading_axes(a: Array, b: Array) -> tuple[int, ...]:
         ) from None
 
 
-def _batches(a: Array, b: Array, c: Array):
-    """The calls for a product with leading axes: (batch, then place and batch stride of a, b, c).
+def _batches(shape: tuple[int, ...], arrays: tuple[Array, ...]):
+    """The calls for a product with leading axes: (batch, places, batch strides) of the arrays.
 
-    Adjacent axes that all three step through evenly are merged; the innermost is the batch of one
+    Adjacent axes that all of them step through evenly are merged; the innermost is the batch of one
     call, the others make several calls.
     """
-    count = c.ndim - 2
-    axes = [(1, [0, 0, 0])]
-    for size, *steps in zip(c.shape, *(_leading_steps(x, count) for x in (a, b, c))):
+    count, none = len(shape) - 2, [0] * len(arrays)
+    axes = [(1, none)]
+    for size, *steps in zip(shape, *(_leading_steps(x, count) for x in arrays)):
         outer_size, outer_steps = axes[-1]
         if outer_size == 1 or all(o == s * size for o, s in zip(outer_steps, steps)):
             axes[-1] = (outer_size * size, steps)
         elif size != 1:
             axes.append((size, steps))
-    *outer, (batch, (a_bs, b_bs, c_bs)) = axes
+    *outer, (batch, strides) = axes
     for index in itertools.product(*(range(size) for size, _ in outer)):
         moves = [sum(i * s for i, s in zip(index, each)) for each in zip(*(s for _, s in outer))]
-        a_at, b_at, c_at = (
+        places = [
             ffi.cast("void *", x.ptr + move * x.dtype.itemsize)
-            for x, move in zip((a, b, c), moves or (0, 0, 0))
-        )
-        yield batch, a_at, a_bs, b_at, b_bs, c_at, c_bs
+            for x, move in zip(arrays, moves or none)
+        ]
+        yield batch, places, strides
 
 
 def _leading_steps(x: Array, count: int) -> list[int]:
@@ -249,61 +395,38 @@ def _leading_steps(x: Array, count: int) -> list[int]:
     return [0] * (count - len(own)) + own
 
 
-def _host_gemm(a, b, c, alpha, beta, trans_a, trans_b, out_dtype, stream) -> Any:
+def _host_gemm(a, b, c, alpha, beta, trans_a, trans_b, out_dtype, stream, epilogue) -> Any:
     """gemm on numpy arrays or torch CPU tensors: on their own memory, done on return."""
-    kind = _kind("a", a)
-    for name, x in (("b", b), ("c", c)):
-        if (name == "b" or x is not None) and _kind(name, x) != kind:
-            raise TypeError(f"{name} is {_kind(name, x)}: expected {kind}, as a is")
-    left, right = (share(_in_elements(_as_numpy(name, x))) for name, x in (("a", a), ("b", b)))
-    target = None if c is None else _as_numpy("c", c)
-    place = None if target is None else _in_elements(target)
+    of = kind("a", a)
+
+    def shared(name: str, x: Any) -> tuple[Array, bool]:
+        if kind(name, x) != of:
+            raise TypeError(f"{name} is {kind(name, x)}: expected {of}, as a is")
+        host, conjugate = as_numpy(name, x)
+        return share(in_elements(host)), conjugate
+
+    def plain(name: str, x: Any) -> Array:
+        array, conjugate = shared(f"the {name} of the epilogue", x)
+        if conjugate:
+            raise ValueError(f"the {name} of the epilogue is a lazily conjugated view")
+        return array
+
+    if kind("b", b) != of:
+        raise TypeError(f"b is {kind('b', b)}: expected {of}, as a is")
+    if c is not None and kind("c", c) != of:
+        raise TypeError(f"c is {kind('c', c)}: expected {of}, as a is")
+    (left, conj_a), (right, conj_b) = shared("a", a), shared("b", b)
+    conj = conj_a | conj_b << 1
+    target = None if c is None else as_numpy("c", c)[0]
+    place = None if target is None else in_elements(target)
     out = None if place is None else share(place)
-    out = _gemm(left, right, out, alpha, beta, trans_a, trans_b, out_dtype, stream, True)
+    steps = None if epilogue is None else _steps(epilogue, plain)
+    out = _gemm(
+        left, right, out, alpha, beta, trans_a, trans_b, out_dtype, stream, True, conj, steps
+    )
     if c is None:
         result = out.memory.owner
-        return result if kind == NUMPY else sys.modules["torch"].from_numpy(result)
+        return result if of == NUMPY else from_numpy(result)
     if target is not None and place is not target:
         target[...] = place
     return c
-
-
-def _kind(name: str, x: Any) -> str:
-    torch, masked = sys.modules.get("torch"), sys.modules.get("numpy.ma")
-    if isinstance(x, np.ndarray) and not (masked and isinstance(x, masked.MaskedArray)):
-        return NUMPY
-    if torch and isinstance(x, torch.Tensor):
-        return TORCH
-    if isinstance(x, Array):
-        return "an opencu array"
-    raise TypeError(
-        f"{name} is a {type(x).__module__}.{type(x).__qualname__}: expected {NUMPY}, {TORCH} or an"
-        " opencu array"
-    )
-
-
-def _as_numpy(name: str, x: Any) -> np.ndarray:
-    """A numpy array over the memory of a numpy array or torch tensor, of a dtype that we take."""
-    if isinstance(x, np.ndarray):
-        if x.dtype not in CODES:
-            raise TypeError(f"{name} has dtype {x.dtype}: expected float32 or float64")
-        return x
-    torch = sys.modules["torch"]
-    if x.dtype not in (torch.float32, torch.float64):
-        raise TypeError(f"{name} has dtype {x.dtype}: expected torch.float32 or torch.float64")
-    if x.device.type != "cpu" or x.layout is not torch.strided:
-        raise TypeError(f"{name} is on {x.device} as {x.layout}: expected a strided CPU tensor")
-    if x.requires_grad and torch.is_grad_enabled():
-        raise ValueError(f"{name} requires grad, which gemm does not record: pass {name}.detach()")
-    if x.is_neg() and name == "c":
-        raise ValueError("c is a lazily negated view: pass c.resolve_neg()")
-    return x.detach().resolve_neg().numpy()
-
-
-def _in_elements(x: np.ndarray) -> np.ndarray:
-    """x, or a copy if its strides are not whole elements (a field of a packed structure)."""
-    itemsize = x.itemsize
-    for stride in x.strides:
-        if stride % itemsize:
-            return x.copy()
-    return x

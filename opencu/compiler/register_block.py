@@ -158,8 +158,8 @@ class RegisterBlock:
         return acc
 
     def products(self, x_at: Callable, ys: list[list[str]], acc: list[str]) -> list[str]:
-        """acc with the products of a column of a, x_at(plane, row), and a row of b. Each number of a
-        is done with before the next one, so that few are in registers."""
+        """acc with the products of a column of a, x_at(plane, row), and a row of b. Each
+        number of a is done with before the next one, so that few are in registers."""
         nest, f, acc = self.nest, self.f, list(acc)
         t, vectors = type_of(nest.dtype, nest.w), self.columns.vectors
         for r in range(self.rows.count):

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from opencu.runtime.dlpack import BFLOAT16
+
 
 def flag(name: str, value: Any) -> bool:
     """A truth value: True, False, 1 or 0, of Python or numpy."""
@@ -14,7 +16,11 @@ def flag(name: str, value: Any) -> bool:
 
 
 def dtype(name: str, value: Any) -> np.dtype:
-    """A dtype by its name or its class. (numpy takes anything that has a dtype as well.)"""
+    """A dtype of numpy's or torch's, or its name. (numpy takes anything that has one, as well.)"""
+    if type(value).__module__ == "torch":
+        value = str(value).removeprefix("torch.")
+    if isinstance(value, str) and value == "bfloat16":
+        return BFLOAT16
     if value is None or isinstance(value, (str, type, np.dtype)):
         try:
             return np.dtype(value)

@@ -16,10 +16,20 @@ from opencu.drivers.status import check, ffi, lib
 from opencu.runtime.arguments import dtype as as_dtype
 from opencu.runtime.device import Device, current, host_device
 from opencu.runtime.device import device as find_device
+from opencu.runtime.dlpack import BFLOAT16, exported, imported
 from opencu.runtime.stream import NULL, Stream
 
 # Element types that the C core's operations know, by numpy's dtype.
-CODES: dict[np.dtype, int] = {np.dtype(np.float32): lib.OCU_F32, np.dtype(np.float64): lib.OCU_F64}
+CODES: dict[np.dtype, int] = {
+    np.dtype("f4"): lib.OCU_F32,
+    np.dtype("f8"): lib.OCU_F64,
+    np.dtype("f2"): lib.OCU_F16,
+    BFLOAT16: lib.OCU_BF16,
+    np.dtype("i1"): lib.OCU_I8,
+    np.dtype("i4"): lib.OCU_I32,
+    np.dtype("c8"): lib.OCU_C64,
+    np.dtype("c16"): lib.OCU_C128,
+}
 DEFAULT, MANY = "the default stream", "many streams"
 
 # An array's last two axes as the core takes them: rows, columns, their strides in elements, a C
@@ -154,12 +164,12 @@ class Array:
         return np.array(self._numpy(), dtype=wanted, copy=copy)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return self._numpy().__dlpack_device__()
+        return 1, 0  # the process's own memory
 
     def __dlpack__(self, *, stream: None = None, **options: Any) -> Any:
         """A DLPack capsule (versioned or legacy, as asked for) over the same memory."""
         self.memory.wait()
-        return self._numpy().__dlpack__(stream=stream, **options)
+        return exported(self._numpy(), stream=stream, **options)
 
     def __repr__(self) -> str:
         text = np.array2string(np.asarray(self), separator=", ", prefix="opencu.Array(")
@@ -167,7 +177,8 @@ class Array:
 
     def _numpy(self) -> np.ndarray:
         """A numpy array over the memory, at once."""
-        return np.asarray(_Exposed(self))
+        host = np.asarray(_Exposed(self))
+        return host.view(BFLOAT16) if self.dtype == BFLOAT16 else host
 
     def _view(self, array: np.ndarray) -> Array:
         steps = tuple(stride // self.dtype.itemsize for stride in array.strides)
@@ -202,7 +213,7 @@ class _Exposed:
         self.array = array
         self.__array_interface__ = {
             "version": 3,
-            "typestr": array.dtype.str,
+            "typestr": "<u2" if array.dtype == BFLOAT16 else array.dtype.str,
             "shape": array.shape,
             "strides": array.strides,
             "data": (array.ptr, not array.writable),
@@ -255,7 +266,7 @@ def asarray(x: Any, device: str | Device | None = None) -> Array:
         except ValueError as error:
             raise ValueError(f"x is {x!r}: expected an array or a list of equal rows") from error
     else:
-        host = np.from_dlpack(x)
+        host = imported(x)
     where = find_device(device)
     if where is host_device() and not isinstance(x, Array):
         return share(host)
@@ -272,7 +283,7 @@ def from_dlpack(x: Any) -> Array:
         return x
     if not hasattr(x, "__dlpack__"):
         raise TypeError(f"x is {x!r}: expected an object with __dlpack__")
-    return share(np.from_dlpack(x))
+    return share(imported(x))
 
 
 def share(host: np.ndarray) -> Array:
@@ -293,7 +304,7 @@ def share(host: np.ndarray) -> Array:
 
 
 def _storable(dtype: np.dtype) -> np.dtype:
-    if dtype.kind not in "biufc" or not dtype.isnative:
+    if dtype != BFLOAT16 and (dtype.kind not in "biufc" or not dtype.isnative):
         raise TypeError(
             f"dtype is {dtype}: expected a native boolean, integer, real or complex one"
         )

@@ -13,7 +13,7 @@ the tile at a tile index (element index = tile index * tile shape) and reads zer
 integer's axis taken away. Views that share memory must not overlap in part.
 """
 
-import math
+from math import prod
 from typing import Any
 
 from opencu.tile.dtypes import (
@@ -107,7 +107,7 @@ def _shape(t: Tracer, shape: Any) -> tuple[int, ...]:
     shape = shape if isinstance(shape, tuple) else (shape,)
     if not shape or not all(isinstance(s, int) and s is not True and s > 0 for s in shape):
         t.fail(f"a tile's shape is one or more positive constants, got {shape}")
-    if math.prod(shape) >= 1 << 31:
+    if prod(shape) >= 1 << 31:
         t.fail(f"a tile's shape is {shape}: expected fewer than 2**31 elements")
     return shape
 

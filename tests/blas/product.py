@@ -53,7 +53,9 @@ def matrix(x):
     return {"p": ffi.cast("void *", x.ctypes.data), "bs": steps[0], "rs": steps[1], "cs": steps[2]}
 
 
-def multiply(kind, a, b, c, d, alpha=1, beta=0, *, flags=lib.OCU_CALL_SYNC, stream=ffi.NULL, **more):
+def multiply(
+    kind, a, b, c, d, alpha=1, beta=0, *, flags=lib.OCU_CALL_SYNC, stream=ffi.NULL, **more
+):
     """D = alpha A B + beta C on arrays [z, m, k], [z, k, n], [z, m, n]; the core's status."""
     ab, out, scale = (CODES[name] for name in kind)
     dtype = TYPES[kind[2]].numpy

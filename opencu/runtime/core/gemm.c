@@ -283,8 +283,9 @@ ocu_status ocu_gemm(ocu_stream *s, ocu_dtype dtype, int64_t batch, int64_t m, in
                     const void *b, int64_t b_rs, int64_t b_cs, int64_t b_bs, const void *beta,
                     void *c, int64_t c_rs, int64_t c_cs, int64_t c_bs, int flags) {
   const ocu_matrix z = {c, c_bs, c_rs, c_cs};
+  const ocu_dtype scale = dtype == OCU_F16 || dtype == OCU_BF16 ? OCU_F32 : dtype;
   return ocu_multiply(s, &(ocu_product){.kind = {.ab = (uint8_t)dtype, .c = (uint8_t)dtype,
-                                                 .scale = (uint8_t)dtype},
+                                                 .scale = (uint8_t)scale},
                                         .batch = batch, .m = m, .n = n, .k = k,
                                         .alpha = alpha, .beta = beta,
                                         .a = {a, a_bs, a_rs, a_cs}, .b = {b, b_bs, b_rs, b_cs},

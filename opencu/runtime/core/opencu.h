@@ -219,7 +219,7 @@ typedef struct ocu_epilogue {
 } ocu_epilogue;
 
 OCU_API ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags);
-/* The same for one dtype (OCU_F32 or OCU_F64), D being C. */
+/* The same for one dtype (not of integers), D being C; the scale of f16 and bf16 is f32. */
 OCU_API ocu_status ocu_gemm(ocu_stream *s, ocu_dtype dtype, int64_t batch, int64_t m, int64_t n,
                             int64_t k, const void *alpha, const void *a, int64_t a_rs, int64_t a_cs,
                             int64_t a_bs, const void *b, int64_t b_rs, int64_t b_cs, int64_t b_bs,

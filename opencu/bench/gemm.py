@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 
 from opencu.bench import measure
+from opencu.bench.suites import SUITES
+from opencu.bench.suites import rows as suite_rows
 
 SHAPES = (
     *((size, size, size) for size in (512, 1024, 2048, 4096)),
@@ -129,6 +131,8 @@ def rows(args: argparse.Namespace) -> Iterator[dict]:
 
 def bench(args: argparse.Namespace) -> list[dict]:
     """Run every thread count in a process of its own; print the rows as they come."""
+    if args.suite:
+        return bench_suite(args)
     names = " ".join(f"{'vs ' + name:>12}" for name in peers())
     print(f"{'m':>6} {'n':>6} {'k':>6} {'dtype':8} threads {'GFLOP/s':>9} {names} {'of peak':>8}")
     found = []
@@ -156,6 +160,30 @@ def bench(args: argparse.Namespace) -> list[dict]:
     return found
 
 
+def bench_suite(args: argparse.Namespace) -> list[dict]:
+    """Run one of suites.py's, each thread count in a process of its own."""
+    found = []
+    for threads in args.threads:
+        command = [sys.executable, "-m", "opencu.bench.gemm", "--threads", str(threads)]
+        command += ["--pairs", str(args.pairs), "--seconds", str(args.seconds)]
+        done = subprocess.run(
+            [*command, "--suite", args.suite],
+            env=measure.environment(threads),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        if done.returncode:
+            raise SystemExit(f"opencu bench gemm: the run with {threads} threads failed")
+        for line in done.stdout.splitlines():
+            row = json.loads(line)
+            found.append(row)
+            ratios = " ".join(f"{name} {ratio:.3f}" for name, ratio in row["ratio"].items())
+            read = f" of a bare read {row['of_read']:.3f}" if "of_read" in row else ""
+            sizes = f"{row['batch']:6} {row['m']:6} {row['n']:6} {row['k']:6}"
+            print(f"{sizes} {row['dtype']:18} {threads} {row['gflops']:9.1f} {ratios}{read}")
+    return found
+
+
 def summary(found: list[dict]) -> str:
     """The figures of merit: speed against the best peer of each row, and the share of the peak."""
     best = [min(row["ratio"].values()) for row in found]
@@ -180,6 +208,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shapes", nargs="+", type=shape, default=SHAPES, metavar="M,N,K")
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES)
     parser.add_argument("--threads", nargs="+", type=int, default=THREADS)
+    parser.add_argument("--suite", choices=SUITES, help="other problems than shapes and dtypes")
     parser.add_argument("--pairs", type=int, default=measure.PAIRS)
     parser.add_argument("--seconds", type=float, default=measure.SECONDS, help="a side at least")
 
@@ -187,7 +216,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m opencu.bench.gemm")
     add_options(parser)
-    for row in rows(parser.parse_args()):
+    args = parser.parse_args()
+    for row in suite_rows(args) if args.suite else rows(args):
         print(json.dumps(row), flush=True)
 
 

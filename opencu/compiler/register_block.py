@@ -6,12 +6,13 @@ Of complex numbers, real and imaginary parts are planes: four such products for 
 start from zero and meet what was there before at the end, when it has arrived.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from opencu.compiler.expressions import is_zero, loads
 from opencu.compiler.llvm import type_of
 from opencu.compiler.points import Memo, Point
+from opencu.tile.dtypes import bf16, i32
 from opencu.tile.ir import Value
 
 if TYPE_CHECKING:
@@ -157,12 +158,14 @@ class RegisterBlock:
                 acc = acc[: self.size] + extra
         return acc
 
-    def products(self, x_at: Callable, ys: list[list[str]], acc: list[str]) -> list[str]:
+    def products(
+        self, x_at: Callable, ys: list[list[str]], acc: list[str], rows: Sequence[int] = ()
+    ) -> list[str]:
         """acc with the products of a column of a, x_at(plane, row), and a row of b. Each
         number of a is done with before the next one, so that few are in registers."""
         nest, f, acc = self.nest, self.f, list(acc)
         t, vectors = type_of(nest.dtype, nest.w), self.columns.vectors
-        for r in range(self.rows.count):
+        for r in rows or range(self.rows.count):
             for p, meets in enumerate(MEETS[len(self.planes)]):
                 x = x_at(p, r)
                 for q, sums in meets:
@@ -238,32 +241,53 @@ class AlongK(RegisterBlock):
 
     def multiply(self) -> list[str]:
         nest, f = self.nest, self.f
-        whole = f.floor_to(nest.depth, nest.w)
+        step = nest.w * (2 if self.pairs() else 1)
+        whole = f.floor_to(nest.depth, step)
         checked = self.rows.checked or self.columns.checked
         acc = ["zeroinitializer"] * (self.size * len(self.planes))
-        read = self.reader(checked)
-        acc = self.over_k(whole, nest.blocks.unroll, nest.w, acc, read)
-        read = self.reader(True)
+        acc = self.over_k(whole, nest.blocks.unroll, step, acc, self.reader(step, checked))
         carried = [(type_of(nest.dtype, nest.w), x) for x in acc]
-        acc = f.loop(whole, nest.depth, str(nest.w), carried, lambda k, c: read(k, c, 1))
+        read = self.reader(step, True)
+        acc = f.loop(whole, nest.depth, str(step), carried, lambda k, c: read(k, c, 1))
         return [self.total(x) for x in acc]
 
-    def reader(self, checked: bool) -> Callable:
-        nest, f, w = self.nest, self.f, self.nest.w
+    def pairs(self) -> bool:
+        """Are both operands plain bf16? Two of them in 32 bits are f32s but for a shift and a mask,
+        and the order of a sum's products is ours."""
+        factors = (*self.nest.factors[0], *self.nest.factors[1])
+        return all(v.type.dtype == bf16 for v in factors)
 
-        def values(v: Value, k: str, axis: int, at: list[str]) -> list[str]:
-            points = [Point((x, k) if axis == 0 else (k, x), 1 - axis, w, checked) for x in at]
-            return self.points.at(v, points, {})
+    def reader(self, step: int, checked: bool) -> Callable:
+        """steps(k, acc, how many) that reads vectors of a and b, and multiplies them."""
+        nest, f = self.nest, self.f
+        a, b = nest.factors if self.pairs() else (nest.a, nest.b)
+
+        def values(v: Value, k: str, axis: int, at: str) -> list[str]:
+            """The vector at one place; of pairs, their first and their second elements."""
+            point = Point((at, k) if axis == 0 else (k, at), 1 - axis, step, checked)
+            (x,) = self.points.at(v, [point], {})
+            return [self.half(x, i) for i in (0, 1)] if a is not nest.a else [x]
 
         def steps(k: str, acc: list[str], count: int) -> list[str]:
             for u in range(count):
-                at = f.add(k, str(u * w))
-                xs = [values(v, at, 0, self.row_at) for v in nest.a]
-                ys = [values(v, at, 1, self.column_at) for v in nest.b]
-                acc = self.products(lambda p, r, x=xs: x[p][r], ys, acc)
+                at = f.add(k, str(u * step))
+                ys = [[values(v, at, 1, c) for c in self.column_at] for v in b]
+                for r, row in enumerate(self.row_at):
+                    xs = [values(v, at, 0, row) for v in a]
+                    for i in range(len(xs[0])):
+                        halves = [[y[i] for y in plane] for plane in ys]
+                        acc = self.products(lambda p, _, x=xs, i=i: x[p][i], halves, acc, [r])
             return acc
 
         return steps
+
+    def half(self, x: str, which: int) -> str:
+        """Every second one of twice as many bf16 as lanes, in f32."""
+        f, w, t = self.f, self.nest.w, f"<{self.nest.w} x i32>"
+        bits = f.let(f"bitcast {type_of(bf16, 2 * w)} {x} to {t}")
+        by = f.splat("-65536" if which else "16", i32, w)
+        bits = f.let(f"{'and' if which else 'shl'} {t} {bits}, {by}")
+        return f.let(f"bitcast {t} {bits} to {type_of(self.nest.dtype, w)}")
 
     def total(self, x: str) -> str:
         """The sum of a vector's lanes."""

@@ -67,7 +67,7 @@ ALL = (f16, bf16, f32, f64, i8, u8, i32, i64, c64, c128, bool_)
 def of(numpy_dtype) -> DType:
     """The DType of a numpy dtype, or of ml_dtypes' bfloat16; TypeError names what is supported."""
     wanted = np.dtype(numpy_dtype)
-    if wanted.name == "bfloat16":
+    if "bfloat16" in (wanted.name, *(wanted.names or ())):
         return bf16
     for dtype in ALL:
         if dtype.numpy == wanted and dtype != bf16:

@@ -61,7 +61,7 @@ def multiply(
     dtype = TYPES[kind[2]].numpy
     scalars = [np.array([x], dtype) for x in (alpha, beta)]
     g = ffi.new("ocu_product *")
-    g.kind = {"ab": ab, "c": out, "scale": scale, **more.pop("kind", {})}
+    g.kind = {"ab": ab, "c": out, "scale": scale, **more.pop("options", {})}
     g.batch, g.m, g.n, g.k = (*d.shape, a.shape[2])
     g.a, g.b, g.c, g.d = map(matrix, (a, b, c, d))
     g.alpha, g.beta = (ffi.cast("void *", x.ctypes.data) for x in scalars)

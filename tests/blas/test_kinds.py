@@ -58,7 +58,7 @@ def test_any_layout_conjugate_and_epilogue(kind, sizes, layouts, conj, bias, act
     a, b, c, d = (
         laid_out(random(rng, t, *shape), layout) for t, shape, layout in zip(names, shapes, layouts)
     )
-    more = {"kind": {"conj": conj, "activation": act, "bias": bias}}
+    more = {"options": {"conj": conj, "activation": act, "bias": bias}}
     vector = None
     if bias:
         vector = random(rng, kind[1], m if bias == lib.OCU_BIAS_ROWS else n)

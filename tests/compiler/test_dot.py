@@ -220,6 +220,41 @@ def test_the_main_loop_of_gemm_is_fma_only_and_spills_nothing(target, dtype):
     assert not [line for line in main[0].splitlines() if "%rsp" in line and "mm" in line]
 
 
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+@pytest.mark.parametrize(
+    ("codes", "count"),
+    [((7, 7, 7), 4), ((8, 8, 8), 4), ((5, 6, 6), 1), ((4, 4, 1), 1)],
+    ids=["c64", "c128", "i8", "bf16"],
+)
+def test_the_main_loops_of_other_dtypes_spill_nothing(target, codes, count, monkeypatch):
+    from opencu.blas.kernels import gemm as kernels
+    from opencu.blas.kernels.tiles import gemm_tiles
+    from opencu.tile.ir import SUMS
+
+    found = {}
+
+    def assemble(function, target, blocks):
+        lowered = vector.lower(function, target, blocks)
+        module = llvm.optimise(lowered.text, target)
+        found["text"] = llvm.emit(module, target, assembly=True)
+        raise StopIteration
+
+    monkeypatch.setattr(kernels, "compile", assemble)
+    with pytest.raises(StopIteration):
+        kernels.plan(bytes([1, *codes, 2, 2, 2, 2]).ljust(16, b"\0"), target)
+    dtype = kernels.DTYPES[codes[0]]
+    sums = getattr(tile, SUMS.get(dtype.name, dtype.name))
+    blocks = gemm_tiles(target, dtype, sums, "packed", 2).blocks
+    lanes = target.vector_bytes // sums.part.bytes
+    multiply = "mul" if target is SSE2 else "vfmadd", "vfnmadd", "pmaddwd"
+    wanted = blocks.unroll * count * blocks.mr * blocks.nr // lanes
+    loops = found["text"].split(".LBB")
+    main = [x for x in loops if sum(x.count(m) for m in multiply) >= wanted]
+    assert main
+    for loop in main[:1]:
+        assert not [line for line in loop.splitlines() if "%rsp" in line and "mm" in line]
+
+
 @tile.kernel
 def in_place(x, b, M: int, N: int):
     acc = tile.full((M, N), 0, x.dtype)

@@ -146,7 +146,7 @@ def reference(a, b, c, alpha, beta):
 
 _CODES = "f32 f64 f16 bf16 i8 i32 c64 c128".split()  # as in opencu.h
 DTYPES = {code: getattr(tile, name) for code, name in enumerate(_CODES, 1)}
-BUCKETS = {0: "packed", 1: "small", 2: "rows", 3: "dots"}
+BUCKETS = {0: "packed", 1: "small", 2: "rows", 3: "dots", 4: "vector"}
 BIAS = {0: no_bias, 1: row_bias, 2: column_bias}
 ACTIVATIONS = {0: identity, 1: relu, 2: tile.gelu_tanh}
 N_ARGS = 26
@@ -218,6 +218,6 @@ def packed_specs() -> list[bytes]:
         for a in (1, 2)
         for b in (1, 2)
         for bucket in BUCKETS
-        if (bucket != 3 or (a, b) == (2, 1)) and (bucket != 2 or b == 2)
+        if (bucket < 3 or (a, b) == (2, 1)) and (bucket != 2 or b == 2)
         if kind[0] < 3 or bucket == 0
     ]

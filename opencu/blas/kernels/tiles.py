@@ -38,12 +38,20 @@ def gemm_tiles(target: Target, dtype: DType, sums: DType, bucket: str, b_layout:
     if sums.kind == "c":
         return _complex(tiles, target.vector_bytes // sums.part.bytes)
     blocks = tiles.blocks
+    if (
+        blocks.mr > 2 and blocks.along_k and dtype.name == "bf16"
+    ):  # pairs of b need twice the registers
+        blocks = replace(blocks, nr=2)
+        tiles = replace(tiles, bn=256, blocks=blocks)
     group = choose(target, dtype, sums, blocks.pack_a and blocks.pack_b).group
     return replace(tiles, bk=tiles.bk * group, speed=tiles.speed * group)
 
 
 def _real(table: dict, dtype: str, bucket: str, b_layout: int) -> Tiles:
     """b can be read where it lies by rows only if its columns are side by side."""
+    if bucket == "vector":  # one row, or two: sums enough to hide the latency of an addition
+        dots = table[dtype, "dots"]
+        return replace(dots, bm=2, bn=256, blocks=replace(dots.blocks, mr=2, nr=4))
     if b_layout == 2 or bucket in ("packed", "dots"):
         return table[dtype, bucket]
     if bucket == "small":
@@ -96,13 +104,13 @@ GEMM = {
             "packed": Tiles(768, 1024, 384, Blocks(6, 16, 144), 45),
             "small": _direct(6, 16, 132, 128, 30),
             "rows": _streamed(8, 4096, 20),
-            "dots": _dots(4, 2, 20),
+            "dots": _dots(4, 3, 20),
         },
         f64={
             "packed": Tiles(768, 1024, 256, Blocks(6, 8, 72), 22),
             "small": _direct(6, 8, 132, 128, 16),
             "rows": _streamed(4, 2048, 10),
-            "dots": _dots(4, 2, 10),
+            "dots": _dots(4, 3, 10),
         },
     ),
     # Zen 4 (32 KiB, 1 MiB, 32 MiB), from the blocking that its best libraries use; not yet tuned.

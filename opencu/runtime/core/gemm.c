@@ -12,7 +12,8 @@ static ocu_matrix transpose(ocu_matrix x) {
 }
 
 /* How the class multiplies: unpacked for products that stay in the caches, and for few rows. */
-enum { BUCKET_PACKED = 0, BUCKET_SMALL = 1, BUCKET_ROWS = 2, BUCKET_DOTS = 3 };
+enum { BUCKET_PACKED = 0, BUCKET_SMALL = 1, BUCKET_ROWS = 2, BUCKET_DOTS = 3,
+       BUCKET_VECTOR = 4 };
 enum { FEW_ROWS = 16, MANY_COLUMNS = 64 };
 
 /* May rows of A be multiplied with columns of B where they lie, vectors running along k? */
@@ -22,8 +23,8 @@ static bool along_k(const ocu_matrix *a, const ocu_matrix *b, int64_t m, int64_t
 
 static uint8_t bucket(const ocu_matrix *a, const ocu_matrix *b, int64_t m, int64_t n, int64_t k) {
   if (m <= FEW_ROWS && n >= MANY_COLUMNS) {
-    if (along_k(a, b, m, k)) return BUCKET_DOTS;
-    if (m <= FEW_ROWS / 2 || layout(b) == 2) return BUCKET_ROWS;
+    if (along_k(a, b, m, k)) return m <= 2 ? BUCKET_VECTOR : BUCKET_DOTS;
+    if (m <= FEW_ROWS / 2) return BUCKET_ROWS;
   }
   if (m <= 128 && n <= 128 && k <= 128 && m * n * k <= 112 * 112 * 112) return BUCKET_SMALL;
   return BUCKET_PACKED;

@@ -43,7 +43,11 @@ def gemm_tiles(target: Target, dtype: DType, sums: DType, bucket: str, b_layout:
     ):  # pairs of b need twice the registers
         blocks = replace(blocks, nr=2)
         tiles = replace(tiles, bn=256, blocks=blocks)
-    group = choose(target, dtype, sums, blocks.pack_a and blocks.pack_b).group
+    multiply = choose(target, dtype, sums, blocks.pack_a and blocks.pack_b)
+    group = multiply.group
+    if group > 1 and not multiply.adds:  # each product needs a register before it is added
+        mr = max(blocks.mr * 2 // 3, 1)
+        tiles = replace(tiles, blocks=replace(blocks, mr=mr, unroll=2))
     return replace(tiles, bk=tiles.bk * group, speed=tiles.speed * group)
 
 

@@ -53,7 +53,8 @@ class Epilogue:
 
     def chain(self) -> tuple | None:
         """The steps as the kernel takes them."""
-        found, count = None, len(self.arrays)
+        found: tuple | None = None
+        count = len(self.arrays)
         for how, x in reversed(self.steps):
             if how == "add":
                 count -= 1
@@ -115,7 +116,11 @@ def key(steps: tuple | None, scale: tile.DType, out: tile.DType) -> bytes:
     if known is None or not known[1].same():
         reads = Reads()
         view = tile.View(scale, (None, 1))
-        types = {"x": view, "y": view, **{f"extra{i}": tile.View(out, (None, 1)) for i in range(4)}}
+        types: dict[str, Any] = {
+            "x": view,
+            "y": view,
+            **{f"extra{i}": tile.View(out, (None, 1)) for i in range(4)},
+        }
         text = str(simplify(_alone.trace(types, {"steps": steps}, reads)))
         known = _keys[steps, scale, out] = (hashlib.sha256(text.encode()).digest()[:16], reads)
     return known[0]

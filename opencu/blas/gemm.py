@@ -425,7 +425,7 @@ def _host_gemm(a, b, c, alpha, beta, trans_a, trans_b, out_dtype, stream, epilog
         left, right, out, alpha, beta, trans_a, trans_b, out_dtype, stream, True, conj, steps
     )
     if c is None:
-        result = out.memory.owner
+        result: Any = out.memory.owner
         return result if of == NUMPY else from_numpy(result)
     if target is not None and place is not target:
         target[...] = place

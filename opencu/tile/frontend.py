@@ -248,6 +248,7 @@ class Tracer:
         """Read a function's body with its parameters bound; its return value."""
         source = _source(self.reads.get(getattr, function, "__code__"))
         self.reads.get(getattr, function, "__defaults__")
+        self.reads.get(getattr, function, "__kwdefaults__")
         try:
             bound = inspect.signature(function).bind(*args, **kwargs)
         except TypeError as error:

@@ -10,7 +10,9 @@ import pytest
 from opencu import shims
 
 ROOT = Path(__file__).parents[2]
-LINKED = "gemm.c runtime.c bad_input.c fork.c device_code.c driver.c utilities.c".split()
+LINKED = (
+    "gemm.c runtime.c bad_input.c vanishing.c fork.c device_code.c driver.c utilities.c".split()
+)
 
 
 @pytest.mark.parametrize("major", [12, 13])

@@ -86,7 +86,9 @@ ocu_status ocu_fill_2d(ocu_stream *s, void *dst, size_t pitch, int byte, size_t 
   transfer t = {.r = {.dst = dst, .dst_pitch = pitch, .width = width, .height = height,
                       .byte = byte & 255}};
   if (pitch == width) t.r.width = width * height, t.r.height = 1;
-  int how = host_sync ? OCU_INLINE | OCU_WAIT : width * height <= INLINE_MOST ? OCU_INLINE : 0;
+  /* Ordinary memory may be gone when this call has returned. */
+  int wait = host_sync || !ocu_pool_overlaps(dst, 1);
+  int how = wait ? OCU_INLINE | OCU_WAIT : width * height <= INLINE_MOST ? OCU_INLINE : 0;
   return ocu_submit(s, &(ocu_submission){.run = fill_op, .data = &t, .bytes = sizeof t,
                                          .how = how});
 }

@@ -21,6 +21,7 @@ ocu_status ocu_free(void *p) {
   ocu_status e = ocu_pool_retire(p, &device);
   if (e) return e;
   e = ocu_wait_device(device);
+  ocu_wait_all();  /* another device may use it too */
   ocu_pool_release(p);
   return e;
 }

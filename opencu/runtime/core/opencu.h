@@ -213,6 +213,6 @@ OCU_API ocu_status ocu_gemm(ocu_stream *s, ocu_dtype dtype, int64_t batch, int64
                             int64_t a_bs, const void *b, int64_t b_rs, int64_t b_cs, int64_t b_bs,
                             const void *beta, void *c, int64_t c_rs, int64_t c_cs, int64_t c_bs,
                             int flags);
-/* The class that ocu_gemm would look up, for planning after OCU_NO_PLAN. */
+/* The class that ocu_multiply would look up, for planning after OCU_NO_PLAN. */
 OCU_API ocu_spec ocu_last_spec(void);        /* the spec of this thread's last OCU_NO_PLAN */
 #endif

@@ -36,11 +36,11 @@ static void resolve(void) {
     n = snprintf(root, sizeof root, "%s%s%s", here, relative ? "/" : "", own);
   } else if (xdg && *xdg == '/') {
     n = snprintf(root, sizeof root, "%s/opencu", xdg);
-  } else if (home && *home) {
+  } else if (home && *home == '/') {
     n = snprintf(root, sizeof root, "%s/.cache/opencu", home);
     given = strlen(home);
   }
-  if ((size_t)n >= sizeof root) root[0] = 0;
+  if ((size_t)n >= sizeof root) root[n = 0] = 0;
   while (n > 1 && root[n - 1] == '/') root[--n] = 0;  /* O_NOFOLLOW follows "link/" */
 }
 

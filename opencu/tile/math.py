@@ -241,8 +241,8 @@ def tanh(x):
     n, r = _reduce(2.0 * tile.select(size > limit, limit, size))
     far = 1.0 - 2.0 / (_exp(r) * _power(n) + 1.0)
     z = x * x
-    near = tile.fma(x * z, _polynomial(z, TANH[x.dtype]), x)
-    return tile.select(size < 0.625, near, _with_sign(far, x))
+    near = tile.fma(size * z, _polynomial(z, TANH[x.dtype]), size)
+    return _with_sign(tile.select(size < 0.625, near, far), x)
 
 
 @elementary

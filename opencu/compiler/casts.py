@@ -44,9 +44,10 @@ class Cast:
         if to.kind == "b":
             return self.f.let(f"{'fcmp une' if source.kind == 'f' else 'icmp ne'} "
                               f"{s} {x}, {self.splat(source, 0)}")  # fmt: skip
-        if source.kind == "f" and to.kind in "iu":
-            how = "fptosi" if to.kind == "i" else "fptoui"
-            name = f"{how}.sat.{suffix(to, self.width)}.{suffix(source, self.width)}"
+        if source.kind == "f" and to.bits == 8:
+            return self._byte(to, self.value(source, i32, x))
+        if source.kind == "f" and to.kind == "i":
+            name = f"fptosi.sat.{suffix(to, self.width)}.{suffix(source, self.width)}"
             return self.f.call(t, name, (s, x))
         signed = source.kind == "i"
         if to.kind == "f" and source.kind != "f":
@@ -77,6 +78,14 @@ class Cast:
     def select(self, condition: str, x: str, y: str, dtype: DType = i32) -> str:
         t = type_of(dtype, self.width)
         return self.f.let(f"select {self.i1} {condition}, {t} {x}, {t} {y}")
+
+    def _byte(self, to: DType, x: str) -> str:
+        """The nearest i8 or u8 to an i32; LLVM converts floating to bytes one by one."""
+        low, high = (-128, 127) if to.kind == "i" else (0, 255)
+        for fn, limit in (("smax", low), ("smin", high)):
+            name = f"{fn}.{suffix(i32, self.width)}"
+            x = self.f.call(self.int, name, (self.int, x), (self.int, self.splat(i32, limit)))
+        return self.f.let(f"trunc {self.int} {x} to {type_of(to, self.width)}")
 
     # ---- storage types and f32 -------------------------------------------------------------------
 

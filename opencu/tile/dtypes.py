@@ -90,11 +90,12 @@ def narrow(x, dtype: DType) -> np.ndarray:
     x = np.asarray(x)
     if dtype == bf16:
         return _bf16(_odd_f32(x))
-    if dtype == f16 and x.dtype.kind in "iu":
-        x = x.astype(np.float64)  # what this rounds is beyond the range of f16
     if x.dtype.kind == "f" and dtype.kind in "iu":
         return _saturate(x, dtype.numpy)
-    return x.astype(dtype.numpy)
+    if dtype == f16 and x.dtype.kind in "iu":
+        x = x.astype(np.float64)  # what this rounds is beyond the range of f16
+    with np.errstate(over="ignore", invalid="ignore"):
+        return x.astype(dtype.numpy)
 
 
 def _odd_f32(x: np.ndarray) -> np.ndarray:

@@ -40,7 +40,7 @@ from nvmath.bindings import cublas
 rng = np.random.default_rng(1)
 handle = cublas.create()
 N, T, C = cublas.Operation.N, cublas.Operation.T, cublas.Operation.C
-F32, F64, I32, F16 = (getattr(cublas.ComputeType, "COMPUTE_" + n) for n in "32F 64F 32I 16F".split())
+F32, F64, I32, F16 = (cublas.ComputeType["COMPUTE_" + n] for n in "32F 64F 32I 16F".split())
 # dtype of A and B, of C, of alpha; cudaDataType of A, of C; how it is computed
 KINDS = [
     ("float32", "float32", "float32", 0, 0, F32), ("float64", "float64", "float64", 1, 1, F64),

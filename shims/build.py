@@ -22,8 +22,8 @@ SOURCES = {
         *("cublas_status.c", "gemm_types.c"),
     ],
     "cublasLt": [
-        *("cublasLt.c", "cublasLt_descriptors.c", "cublasLt_matmul.c", "cublasLt_algos.c"),
-        *("cublas_status.c", "gemm_types.c"),
+        *("cublasLt.c", "cublasLt_descriptors.c", "cublasLt_matmul.c", "cublasLt_transform.c"),
+        *("cublasLt_algos.c", "cublas_status.c", "gemm_types.c"),
     ],
     "cuda_driver": ["cuda.c"],
 }

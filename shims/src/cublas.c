@@ -84,6 +84,34 @@ SETTER(cublasSetAtomicsMode, cublasAtomicsMode_t, atomics,
 GETTER(cublasGetAtomicsMode, cublasAtomicsMode_t, atomics)
 SETTER(cublasSetSmCountTarget, int, sm_target, value >= 0)
 GETTER(cublasGetSmCountTarget, int, sm_target)
+SETTER(cublasSetEmulationStrategy, cublasEmulationStrategy_t, emulation,
+       (unsigned)value <= CUBLAS_EMULATION_STRATEGY_EAGER)
+GETTER(cublasGetEmulationStrategy, cublasEmulationStrategy_t, emulation)
+SETTER(cublasSetEmulationSpecialValuesSupport, cudaEmulationSpecialValuesSupport, special_values,
+       (unsigned)value <= CUDA_EMULATION_SPECIAL_VALUES_SUPPORT_DEFAULT)
+GETTER(cublasGetEmulationSpecialValuesSupport, cudaEmulationSpecialValuesSupport, special_values)
+SETTER(cublasSetFixedPointEmulationMantissaControl, cudaEmulationMantissaControl, mantissa_control,
+       (unsigned)value <= CUDA_EMULATION_MANTISSA_CONTROL_FIXED)
+GETTER(cublasGetFixedPointEmulationMantissaControl, cudaEmulationMantissaControl, mantissa_control)
+SETTER(cublasSetFixedPointEmulationMaxMantissaBitCount, int, mantissa_bits, value >= 0)
+GETTER(cublasGetFixedPointEmulationMaxMantissaBitCount, int, mantissa_bits)
+SETTER(cublasSetFixedPointEmulationMantissaBitOffset, int, mantissa_offset, 1)
+GETTER(cublasGetFixedPointEmulationMantissaBitOffset, int, mantissa_offset)
+
+cublasStatus_t cublasSetFixedPointEmulationMantissaBitCountPointer(cublasHandle_t handle,
+                                                                   int *mantissaBitCount) {
+  CHECK(1);
+  if (!mantissaBitCount) return CUBLAS_STATUS_SUCCESS;
+  return refuse("cublasSetFixedPointEmulationMantissaBitCountPointer",
+                "mantissaBitCount: nothing is emulated or counted");
+}
+
+cublasStatus_t cublasGetFixedPointEmulationMantissaBitCountPointer(cublasHandle_t handle,
+                                                                   int **mantissaBitCount) {
+  CHECK(OUT(mantissaBitCount));
+  *mantissaBitCount = NULL;
+  return CUBLAS_STATUS_SUCCESS;
+}
 
 /* Checked and not needed: kernels keep their scratch in the worker threads. */
 cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void *workspace,

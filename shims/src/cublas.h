@@ -18,6 +18,10 @@ struct cublasContext {
   cublasMath_t math;
   cublasAtomicsMode_t atomics;
   int sm_target;
+  cublasEmulationStrategy_t emulation;
+  cudaEmulationSpecialValuesSupport special_values;
+  cudaEmulationMantissaControl mantissa_control;
+  int mantissa_bits, mantissa_offset;
 } __attribute__((aligned(64)));
 
 enum { HANDLES = 16384 };

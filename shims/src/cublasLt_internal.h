@@ -96,8 +96,24 @@ HIDDEN cublasStatus_t problem_of(const char *name, const void *desc, const void 
                                  struct problem *problem);
 /* Has the core a kernel for it? */
 HIDDEN ocu_status has_kernel(const ocu_gemm_kind *kind);
-/* Rows and columns of a layout in memory; an order that is neither is refused. */
-HIDDEN cublasStatus_t matrix_of(const char *name, const struct layout *x, ocu_matrix *matrix);
+
+/* op of a matrix as its layout gives it, without its pointer. */
+struct operation {
+  ocu_matrix matrix;
+  int64_t rows, columns;
+};
+HIDDEN cublasStatus_t operation_of(const char *name, const struct layout *x, int32_t op,
+                                   struct operation *result);
+static inline int same_place(const ocu_matrix *x, const ocu_matrix *y) {
+  return x->bs == y->bs && x->rs == y->rs && x->cs == y->cs;
+}
+
+/* Refuses the first that is wanted. */
+struct wish {
+  int wanted;
+  const char *reason;
+};
+HIDDEN cublasStatus_t refuse_any(const char *name, const struct wish *wishes, size_t count);
 
 static inline int is_lt(cublasLtHandle_t handle) { return handle_kind(handle) != HANDLE_FREE; }
 

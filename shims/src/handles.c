@@ -16,6 +16,10 @@ struct cublasContext *ocu_shim_handle(int kind) {
     slot->math = CUBLAS_DEFAULT_MATH;
     slot->atomics = CUBLAS_ATOMICS_NOT_ALLOWED;
     slot->sm_target = 0;
+    slot->emulation = CUBLAS_EMULATION_STRATEGY_DEFAULT;
+    slot->special_values = CUDA_EMULATION_SPECIAL_VALUES_SUPPORT_DEFAULT;
+    slot->mantissa_control = CUDA_EMULATION_MANTISSA_CONTROL_DYNAMIC;
+    slot->mantissa_bits = slot->mantissa_offset = 0;
     return slot;
   }
   return NULL;

@@ -29,6 +29,32 @@ cublasStatus_t cublasLoggerConfigure(int logIsOn, int logToStdOut, int logToStdE
 cublasStatus_t cublasSetLoggerCallback(cublasLogCallback userCallback);
 cublasStatus_t cublasGetLoggerCallback(cublasLogCallback *userCallback);
 
+/* Emulated arithmetic: a permission that is kept, and never used */
+cublasStatus_t cublasSetEmulationStrategy(cublasHandle_t handle,
+    cublasEmulationStrategy_t emulationStrategy);
+cublasStatus_t cublasGetEmulationStrategy(cublasHandle_t handle,
+    cublasEmulationStrategy_t *emulationStrategy);
+cublasStatus_t cublasSetEmulationSpecialValuesSupport(cublasHandle_t handle,
+    cudaEmulationSpecialValuesSupport mask);
+cublasStatus_t cublasGetEmulationSpecialValuesSupport(cublasHandle_t handle,
+    cudaEmulationSpecialValuesSupport *mask);
+cublasStatus_t cublasSetFixedPointEmulationMantissaControl(cublasHandle_t handle,
+    cudaEmulationMantissaControl mantissaControl);
+cublasStatus_t cublasGetFixedPointEmulationMantissaControl(cublasHandle_t handle,
+    cudaEmulationMantissaControl *mantissaControl);
+cublasStatus_t cublasSetFixedPointEmulationMaxMantissaBitCount(cublasHandle_t handle,
+    int maxMantissaBitCount);
+cublasStatus_t cublasGetFixedPointEmulationMaxMantissaBitCount(cublasHandle_t handle,
+    int *maxMantissaBitCount);
+cublasStatus_t cublasSetFixedPointEmulationMantissaBitOffset(cublasHandle_t handle,
+    int mantissaBitOffset);
+cublasStatus_t cublasGetFixedPointEmulationMantissaBitOffset(cublasHandle_t handle,
+    int *mantissaBitOffset);
+cublasStatus_t cublasSetFixedPointEmulationMantissaBitCountPointer(cublasHandle_t handle,
+    int *mantissaBitCount);
+cublasStatus_t cublasGetFixedPointEmulationMantissaBitCountPointer(cublasHandle_t handle,
+    int **mantissaBitCount);
+
 /* Copies between host and device */
 cublasStatus_t cublasSetVector{_64}({int} n, {int} elemSize, const void *x, {int} incx,
     void *devicePtr, {int} incy)

@@ -76,3 +76,9 @@ typedef enum {
 } cublasGemmAlgo_t;
 
 typedef cudaDataType cublasDataType_t;
+
+typedef enum {
+  CUBLAS_EMULATION_STRATEGY_DEFAULT = 0,
+  CUBLAS_EMULATION_STRATEGY_PERFORMANT = 1,
+  CUBLAS_EMULATION_STRATEGY_EAGER = 2
+} cublasEmulationStrategy_t;

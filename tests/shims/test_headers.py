@@ -52,6 +52,20 @@ def test_cpp_programs_get_typed_allocation_and_default_arguments():
     assert not check(text, "c++ -xc++ -Wall")
 
 
+def test_cpp_programs_may_name_a_computation_by_its_data_type_as_before_cuda_11():
+    text = """
+        #include <cublas_v2.h>
+        int main() {
+          float *x = 0;
+          return cublasGemmEx(0, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, x, x, CUDA_R_32F, 1, x,
+                              CUDA_R_32F, 1, x, x, CUDA_R_32F, 1, CUDA_R_32F, CUBLAS_GEMM_DEFAULT) +
+                 cublasGemmEx(0, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, x, x, CUDA_R_32F, 1, x,
+                              CUDA_R_32F, 1, x, x, CUDA_R_32F, 1, CUBLAS_COMPUTE_32F,
+                              CUBLAS_GEMM_DEFAULT);
+        }"""
+    assert not check(text, "c++ -xc++ -std=c++11 -Wall -Wextra -pedantic")
+
+
 def test_the_cublas_1_header_says_what_to_include():
     assert "include cublas_v2.h" in check("#include <cublas.h>\n", "cc -xc")
 

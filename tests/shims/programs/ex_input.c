@@ -88,6 +88,25 @@ static void groups(void) {
   for (int i = 0; i < N * N; i++) EXPECT(C[i], 42);
 }
 
+/* Permissions are kept; a count of what is never done is refused. */
+static void emulation(void) {
+  cublasEmulationStrategy_t strategy = CUBLAS_EMULATION_STRATEGY_DEFAULT;
+  cudaEmulationSpecialValuesSupport special = CUDA_EMULATION_SPECIAL_VALUES_SUPPORT_NONE;
+  int bits = -1, *count = &bits;
+  EXPECT(cublasSetEmulationStrategy(handle, CUBLAS_EMULATION_STRATEGY_EAGER), good);
+  EXPECT(cublasGetEmulationStrategy(handle, &strategy), good);
+  EXPECT(strategy, CUBLAS_EMULATION_STRATEGY_EAGER);
+  EXPECT(cublasSetEmulationStrategy(handle, (cublasEmulationStrategy_t)3), invalid);
+  EXPECT(cublasGetEmulationSpecialValuesSupport(handle, &special), good);
+  EXPECT(special, CUDA_EMULATION_SPECIAL_VALUES_SUPPORT_DEFAULT);
+  EXPECT(cublasGetFixedPointEmulationMaxMantissaBitCount(handle, &bits), good);
+  EXPECT(bits, 0);
+  EXPECT(cublasSetFixedPointEmulationMantissaBitCountPointer(handle, &bits),
+         CUBLAS_STATUS_NOT_SUPPORTED);
+  EXPECT(cublasGetFixedPointEmulationMantissaBitCountPointer(handle, &count), good);
+  TRUE(count == NULL);
+}
+
 int main(void) {
   void *memory;
   EXPECT(cublasCreate(&handle), good);
@@ -97,6 +116,7 @@ int main(void) {
   types();
   batches();
   groups();
+  emulation();
   EXPECT(cublasDestroy(handle), good);
   puts("ok");
   return 0;

@@ -64,7 +64,6 @@ static cublasStatus_t set_transform(const char *name, const struct transform *x,
       {(uint32_t)x->pointer_mode > CUBLASLT_POINTER_MODE_DEVICE, "POINTER_MODE: no vectors of alpha"},
       {b->type != c->type, "Btype: must be Ctype"},
       {a->batch_mode || b->batch_mode || c->batch_mode, "BATCH_MODE: only strided"},
-      {types.a == CUDA_R_8I, "Atype: CUDA_R_8I has no kernel that writes it"},
   };
   cublasStatus_t status = refuse_any(name, wishes, sizeof wishes / sizeof *wishes);
   if (status != CUBLAS_STATUS_SUCCESS) return status;

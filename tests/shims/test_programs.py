@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 LINKED = (
     "gemm.c runtime.c bad_input.c ex_input.c lt_input.c fork.c device_code.c driver.c utilities.c"
 ).split()
-KINDS = "f32 f64 c64 c128 f16 f16-f32 f16-half bf16 bf16-f32 i8".split()
+KINDS = "f32 f64 c64 c128 f16 f16-f32 f16-half bf16 bf16-f32 i8 i8-f32".split()
 
 
 @pytest.mark.parametrize("major", [12, 13])

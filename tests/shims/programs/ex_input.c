@@ -105,6 +105,7 @@ static void emulation(void) {
          CUBLAS_STATUS_NOT_SUPPORTED);
   EXPECT(cublasGetFixedPointEmulationMantissaBitCountPointer(handle, &count), good);
   TRUE(count == NULL);
+  EXPECT(cublasLoggerConfigure(1, 0, 0, (const char *)(uintptr_t)0x10), invalid);
 }
 
 int main(void) {

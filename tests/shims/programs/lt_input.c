@@ -226,6 +226,23 @@ static void refusals(void) {
   EXPECT(cublasLtMatrixLayoutDestroy(y), good);
 }
 
+static void transforms(void) {
+  cublasLtMatrixTransformDesc_t x;
+  cublasLtMatrixLayout_t bytes;
+  EXPECT(cublasLtMatrixTransformDescCreate(&x, CUDA_R_32F), good);
+  EXPECT(cublasLtMatrixLayoutCreate(&bytes, CUDA_R_8I, N, N, N), good);
+  EXPECT(cublasLtMatrixTransform(lt, x, &one, A, bytes, &zero, NULL, NULL, D, bytes, 0),
+         CUBLAS_STATUS_NOT_SUPPORTED);
+  EXPECT(cublasLtMatrixTransform(lt, x, &one, A, square, &zero, NULL, NULL, D, square, 0), good);
+  EXPECT(cublasLtMatrixTransform(lt, x, NULL, A, square, &zero, NULL, NULL, D, square, 0), invalid);
+  EXPECT(cublasLtMatrixTransform(lt, x, &one, A, square, &one, NULL, square, D, square, 0), invalid);
+  EXPECT(cublasLtMatrixTransform(lt, x, &one, A, square, &zero, A, NULL, D, square, 0), invalid);
+  EXPECT(cublasLtMatrixTransform(lt, (void *)desc, &one, A, square, &zero, NULL, NULL, D, square, 0),
+         invalid);
+  EXPECT(cublasLtMatrixLayoutDestroy(bytes), good);
+  EXPECT(cublasLtMatrixTransformDescDestroy(x), good);
+}
+
 /* ---- algorithms ------------------------------------------------------------------------------ */
 
 static void algorithms(void) {
@@ -310,6 +327,7 @@ int main(void) {
   handles();
   products();
   refusals();
+  transforms();
   algorithms();
   logging();
   EXPECT(cublasLtMatmulPreferenceDestroy(preference), good);

@@ -17,8 +17,14 @@ FLAGS = (
 ).split()
 SOURCES = {
     "cudart": ["cudart_device.c", "cudart_memory.c", "cudart_stream.c", "cudart_kernel.c"],
-    "cublas": ["cublas.c", "cublas_calls.c"],
-    "cublasLt": ["cublasLt.c"],
+    "cublas": [
+        *("cublas.c", "cublas_calls.c", "cublas_gemm.c"),
+        *("cublas_status.c", "gemm_types.c"),
+    ],
+    "cublasLt": [
+        *("cublasLt.c", "cublasLt_descriptors.c", "cublasLt_matmul.c", "cublasLt_transform.c"),
+        *("cublasLt_algos.c", "cublas_status.c", "gemm_types.c"),
+    ],
     "cuda_driver": ["cuda.c"],
 }
 # file, library, CUDA major version
@@ -72,7 +78,7 @@ def build(root, lib_dir, include_dir, cc="cc"):
             copy(header, include_dir / header.name)
         include = [f"-I{folder}" for folder in (HERE / "src", core, made, generated, fixed)]
         link = [f"-L{lib_dir}", "-Wl,-rpath,$ORIGIN", "-lopencu", "-ldl"]
-        compile_library(cc, lib_dir, "libopencu_shim.so", ["common.c"], include + link)
+        compile_library(cc, lib_dir, "libopencu_shim.so", ["common.c", "handles.c"], include + link)
         compile_library(cc, lib_dir, "libopencu_audit.so", ["audit.c"], ["-ldl"])
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             jobs = []

@@ -11,14 +11,48 @@ from opencu import shims
 
 ROOT = Path(__file__).parents[2]
 LINKED = (
-    "gemm.c runtime.c bad_input.c vanishing.c fork.c device_code.c driver.c utilities.c".split()
-)
+    "gemm.c runtime.c bad_input.c vanishing.c ex_input.c lt_input.c fork.c device_code.c driver.c"
+    " utilities.c"
+).split()
+KINDS = "f32 f64 c64 c128 f16 f16-f32 f16-half bf16 bf16-f32 i8 i8-f32".split()
 
 
 @pytest.mark.parametrize("major", [12, 13])
 @pytest.mark.parametrize("source", LINKED)
 def test_a_linked_program_runs(build, source, major, run):
     assert run(build(source, major=major)).stdout == "ok\n"
+
+
+@pytest.mark.parametrize("operands", ["plain", "pointers"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_product_of_cublas_agrees_with_sums_in_double_precision(build, kind, operands, run):
+    assert run(f"{build('products.c')} {kind} {operands}").stdout == "ok\n"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_product_of_cublaslt_agrees_with_sums_in_double_precision(build, kind, run):
+    assert run(f"{build('lt.c')} {kind}").stdout == "ok\n"
+
+
+ARGUMENTS = {
+    "ex_input.c": "Atype Btype Ctype computeType scaleType alpha_array",
+    "lt_input.c": """Atype scaleType computeType Dtype TRANSC FILL_MODE POINTER_MODE ORDER
+        A_SCALE_POINTER D_OUT_SCALE_POINTER AMAX_D_POINTER BIAS_DATA_TYPE
+        CUBLASLT_EPILOGUE_DRELU_BGRAD CUBLASLT_EPILOGUE_GELU_AUX CUBLASLT_EPILOGUE_BGRADB""",
+}
+
+
+@pytest.mark.parametrize("source, arguments", ARGUMENTS.items())
+def test_a_refusal_names_the_argument_that_was_the_reason_once(build, source, arguments, run):
+    said = run(build(source)).stderr.splitlines()
+    assert len(said) == len(set(said))
+    for argument in arguments.split():
+        assert any(argument in line for line in said), argument
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_arguments_drawn_at_random_crash_nothing(build, seed, run):
+    assert run(f"{build('fuzz.c')} {seed} 2").stdout.endswith("ok\n")
 
 
 def test_the_plain_names_link_and_mean_cuda_13(tmp_path, lib, run):
@@ -127,9 +161,12 @@ def test_the_programs_run_clean_under_the_sanitizers(build, lib, tmp_path, run):
     sanitize = "-fsanitize=undefined,address -fno-sanitize-recover=all"
     build_shims = runpy.run_path(str(ROOT / "shims/build.py"))["build"]
     build_shims(ROOT, tmp_path / "lib", tmp_path / "include", cc=f"cc {sanitize}")
-    for source in ("gemm.c", "runtime.c", "bad_input.c", "device_code.c", "utilities.c"):
+    sources = "gemm.c runtime.c bad_input.c ex_input.c lt_input.c device_code.c utilities.c"
+    for source in (*sources.split(), "products.c f32 plain", "lt.c f64", "fuzz.c 1 20"):
+        source, *arguments = source.split()
         program = build(source, sanitize, lib=tmp_path / "lib")
         # The core itself from its own place: it finds its plans from there.
         options = "detect_leaks=0:verify_asan_link_order=0"
-        done = run(program, LD_PRELOAD=lib / "libopencu.so", ASAN_OPTIONS=options)
-        assert done.stdout == "ok\n"
+        command = " ".join([str(program), *arguments])
+        done = run(command, LD_PRELOAD=lib / "libopencu.so", ASAN_OPTIONS=options)
+        assert done.stdout.endswith("ok\n")

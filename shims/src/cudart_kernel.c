@@ -154,9 +154,3 @@ struct cudaChannelFormatDesc cudaCreateChannelDesc(int x, int y, int z, int w,
                                                    enum cudaChannelFormatKind f) {
   return (struct cudaChannelFormatDesc){x, y, z, w, f};
 }
-
-/* ---- NAME_ptsz: for programs built with per-thread default streams --------------------------- */
-
-static cudaStream_t own_stream(cudaStream_t s) { return s ? s : cudaStreamPerThread; }
-
-#include "cudart_per_thread.inc"

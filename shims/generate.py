@@ -124,15 +124,19 @@ extern "C" {{
 """
 
 
-def prototypes(library, major):
-    """{name: pycparser declaration} of the functions that a library implements."""
+def declarations(library, major):
+    """What a library's tables declare, parsed."""
     source = "".join(for_major(without_calls(table(name)), major) for name in LIBRARIES[library])
     source = re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL)
     source = re.sub(r"^#.*$", "", source, flags=re.MULTILINE)
-    tree = c_parser.CParser().parse(PREAMBLE + source, library)
+    return c_parser.CParser().parse(PREAMBLE + source, library).ext
+
+
+def prototypes(library, major):
+    """{name: pycparser declaration} of the functions that a library implements."""
     return {
         node.name: node
-        for node in tree.ext
+        for node in declarations(library, major)
         if isinstance(node, c_ast.Decl) and isinstance(node.type, c_ast.FuncDecl)
     }
 

@@ -26,7 +26,8 @@ static const struct shim_error errors[] = {
 };
 
 static int by_code(const void *key, const void *entry) {
-  return *(const int *)key - ((const struct shim_error *)entry)->code;
+  int code = *(const int *)key, at = ((const struct shim_error *)entry)->code;
+  return (code > at) - (code < at);
 }
 
 const struct shim_error *ocu_shim_error(int code) {

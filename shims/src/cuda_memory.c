@@ -107,9 +107,7 @@ CUresult cuPointerGetAttributes(unsigned int numAttributes, CUpointer_attribute 
   ocu_pointer_info info, any = {.kind = OCU_MEM_HOST};
   size_t n = numAttributes;
   CHECK(query(ptr, &info));
-  REQUIRE(n && ocu_accessible(attributes, n * sizeof *attributes, 0) &&
-              ocu_accessible(data, n * sizeof *data, 0),
-          CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(n && IN_ARRAY(attributes, n) && IN_ARRAY(data, n), CUDA_ERROR_INVALID_VALUE);
   for (size_t i = 0; i < n; i++) {
     size_t bytes = ask(attributes[i], ptr, &any).bytes;
     REQUIRE(bytes && ocu_accessible(data[i], bytes, 1), CUDA_ERROR_INVALID_VALUE);

@@ -120,7 +120,7 @@ cudaError_t cudaInitDevice(int device, unsigned int deviceFlags, unsigned int fl
 /* The first of the list that exists: devices are never taken by other processes. */
 cudaError_t cudaSetValidDevices(int *device_arr, int len) {
   size_t n = len > 0 ? (size_t)len : 0;
-  REQUIRE(len >= 0 && (!n || ocu_accessible(device_arr, n * sizeof *device_arr, 0)),
+  REQUIRE(len >= 0 && (!n || IN_ARRAY(device_arr, n)),
           cudaErrorInvalidValue);
   for (size_t i = 0; i < n; i++) REQUIRE(device_exists(device_arr[i]), cudaErrorInvalidDevice);
   return done(n ? ocu_device_set(device_arr[0]) : ocu_alive());

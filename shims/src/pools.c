@@ -281,10 +281,7 @@ int ocu_shim_pool_trim(shim_pool *pool, size_t keep) {
 
 /* Every device reaches all memory; what is asked for is kept and told. */
 int ocu_shim_pool_set_access(shim_pool *pool, const struct shim_access *list, size_t n) {
-  size_t bytes;
-  REQUIRE(is_pool(pool) && n && !__builtin_mul_overflow(n, sizeof *list, &bytes) &&
-              ocu_accessible(list, bytes, 0),
-          CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(is_pool(pool) && n && IN_ARRAY(list, n), CUDA_ERROR_INVALID_VALUE);
   for (int check = 1; check >= 0; check--)
     for (size_t i = 0; i < n; i++) {
       struct shim_access a = list[i];

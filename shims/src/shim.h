@@ -132,9 +132,15 @@ static inline ocu_stream *default_stream(void) {
     result_; \
   })
 
-/* Can a result be written there? Asked before anything is done, so that no pointer crashes us. */
-#define OUT(pointer) ocu_accessible(pointer, sizeof *(pointer), 1)
-#define IN(pointer) ocu_accessible(pointer, sizeof *(pointer), 0)
+/* Can a result be written there? Asked before anything is done, so that no pointer crashes us; an
+ * address that does not fit the type is refused as well. */
+#define SHIM_ALIGNED(pointer) ((uintptr_t)(pointer) % _Alignof(__typeof__(*(pointer))) == 0)
+#define OUT(pointer) (SHIM_ALIGNED(pointer) && ocu_accessible(pointer, sizeof *(pointer), 1))
+#define IN(pointer) (SHIM_ALIGNED(pointer) && ocu_accessible(pointer, sizeof *(pointer), 0))
+/* The same of n elements, n > 0. */
+#define IN_ARRAY(pointer, n) \
+  (SHIM_ALIGNED(pointer) && (size_t)(n) <= SIZE_MAX / sizeof *(pointer) && \
+   ocu_accessible(pointer, (size_t)(n) * sizeof *(pointer), 0))
 #define OPTIONAL_OUT(pointer) (!(pointer) || OUT(pointer))
 
 /* Each library defines what a refusal does and returns. */

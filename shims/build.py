@@ -19,7 +19,9 @@ SOURCES = {
     "cudart": [f"cudart_{part}.c" for part in ("calls", "device", "kernel", "memory", "stream")],
     "cublas": ["cublas.c", "cublas_calls.c"],
     "cublasLt": ["cublasLt.c"],
-    "cuda_driver": [f"cuda_{part}.c" for part in ("calls", "context", "device", "memory", "stream")],
+    "cuda_driver": [
+        f"cuda_{part}.c" for part in ("calls", "context", "device", "memory", "stream")
+    ],
 }
 SHARED = ["boxes.c", "common.c", "host.c", "pools.c"]
 # file, library, CUDA major version

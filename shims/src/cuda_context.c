@@ -21,7 +21,7 @@ static _Thread_local struct {
   CUcontext stack[STACK];
 } self;
 
-CUcontext primary_context(int device) { return &contexts[device % SHIM_DEVICES]; }
+CUcontext primary_context(int device) { return &contexts[(unsigned)device % SHIM_DEVICES]; }
 
 static int slot_of(CUcontext context) {
   uintptr_t offset = (uintptr_t)context - (uintptr_t)contexts;

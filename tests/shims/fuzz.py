@@ -58,7 +58,9 @@ def calls(tables):
             body = f"return (int){call};" if status else f"{call}; return 0;"
             functions += f"#undef {name}\nstatic int fuzz_{name}(void) {{ {body} }}\n"
             entries += f'{{"{name}", fuzz_{name}}},\n'
-    table = f"static const struct {{ const char *name; int (*call)(void); }} calls[] = {{\n{entries}}};"
+    table = (
+        f"static const struct {{ const char *name; int (*call)(void); }} calls[] = {{\n{entries}}};"
+    )
     return f"{functions}{table}\n"
 
 
@@ -75,7 +77,9 @@ def build_program(lib, include, folder):
     tables = runpy.run_path(str(ROOT / "shims/generate.py"))
     (folder / "fuzz_calls.inc").write_text(calls(tables))
     source, program = ROOT / "tests/shims/programs/fuzz.c", folder / "fuzz"
-    libraries = f"-L{lib} -Wl,-rpath,{lib} -l:libcublas.so.13 -l:libcudart.so.13 -l:libcuda.so.1 -lm"
+    libraries = (
+        f"-L{lib} -Wl,-rpath,{lib} -l:libcublas.so.13 -l:libcudart.so.13 -l:libcuda.so.1 -lm"
+    )
     command = f"cc -O1 -w {SANITIZE} -I{include} -I{folder} {source} -o {program} {libraries}"
     subprocess.run(command.split(), check=True)
     return program

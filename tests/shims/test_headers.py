@@ -97,7 +97,7 @@ def vendor_headers(name, major):
     places = [Path(place) for place in (found.submodule_search_locations if found else ())]
     folders = [p / f for f in FOLDERS[major].split() for p in places if (p / f).is_dir()]
     version = {12: "CUDA_VERSION / 1000 == 12", 13: "CUDA_VERSION / 1000 == 13"}[major]
-    text = f"#include <cuda.h>\n#include <{name}>\n_Static_assert({version}, \"\");\n"
+    text = f'#include <cuda.h>\n#include <{name}>\n_Static_assert({version}, "");\n'
     if not folders or check(text, "cc -xc", folders):
         pytest.skip(f"NVIDIA's {name} is not here: pip install --no-deps {PACKAGES[major]}")
     return folders

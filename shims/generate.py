@@ -8,7 +8,8 @@ A table NAME.h declares what is implemented, in C that pycparser reads once this
     => call;                 the C call that serves the function, or each member of a family
 exports/LIBRARY.csv lists every name that the vendor's library exports, in how many of the surveyed
 programs it is imported, and what a refusal returns where that is not a status ("hand": the
-refusal is written in C).
+refusal is written in C). refusals.csv says why names of the runtime and the driver refuse, by a
+part of the name; versions.csv which symbol a name means to programs of which CUDA version.
 """
 
 import argparse
@@ -177,10 +178,16 @@ def per_thread(declared, exported):
     return text, names
 
 
+REASONS = rows("refusals.csv")
+
+
 def refusal(row):
     name, kind = row["symbol"], row["returns"]
-    macros = {"": "REFUSE({1})", "void": "REFUSE_VOID({1})", "string": "REFUSE_STRING({1})"}
-    return macros.get(kind, "REFUSE_VALUE({0}, {1})").format(kind, name) + "\n"
+    parts = ((r["reason"], rf"^(__)?cu(da)?(?=[A-Z])\w*?({r['names']})") for r in REASONS)
+    reason = next((f'"{why}"' for why, part in parts if re.search(part, name)), "NULL")
+    macros = {"": "REFUSE", "void": "REFUSE_VOID", "string": "REFUSE_STRING"}
+    what = f"{macros[kind]}(" if kind in macros else f"REFUSE_VALUE({kind}, "
+    return f"{what}{name}, {reason})\n"
 
 
 def version_script(node, names):

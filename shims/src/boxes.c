@@ -45,29 +45,31 @@ int ocu_shim_pitch(size_t width, size_t height, size_t *pitch, size_t *bytes) {
   return CUDA_SUCCESS;
 }
 
+/* *sum = a * b + c, or 0 where that is too much. */
+static int add(size_t a, size_t b, size_t c, size_t *sum) {
+  return !__builtin_mul_overflow(a, b, sum) && !__builtin_add_overflow(*sum, c, sum);
+}
+
 /* The box's first byte, the distance of its slices and the bytes to its end; an error if it does
  * not fit its rows and slices. */
-static int locate(const struct shim_side *s, size_t width, size_t height, size_t depth, char **start,
-                  size_t *slice, size_t *span) {
-  size_t end, at, row;
-  REQUIRE(!__builtin_add_overflow(s->x, width, &end) && ((height == 1 && depth == 1) || end <= s->pitch) &&
-              !__builtin_add_overflow(s->y, height, &end) && (depth == 1 || end <= s->rows),
-          CUDA_ERROR_INVALID_VALUE);
-  REQUIRE(!__builtin_mul_overflow(s->pitch, s->rows, slice) || (depth == 1 && !s->z),
-          CUDA_ERROR_INVALID_VALUE);
-  REQUIRE(!__builtin_mul_overflow(*slice, s->z, &at) && !__builtin_mul_overflow(s->pitch, s->y, &row) &&
-              !__builtin_add_overflow(at, row, &at) && !__builtin_add_overflow(at, s->x, &at) &&
-              !__builtin_mul_overflow(*slice, depth - 1, span) &&
-              !__builtin_mul_overflow(s->pitch, height - 1, &row) &&
-              !__builtin_add_overflow(*span, row, span) && !__builtin_add_overflow(*span, width, span) &&
-              !__builtin_add_overflow((uintptr_t)s->base, at, &at),
+static int locate(const struct shim_side *s, size_t width, size_t height, size_t depth,
+                  char **start, size_t *slice, size_t *span) {
+  size_t end, at;
+  int one_slice = depth == 1, one_row = height == 1 && one_slice;
+  REQUIRE(add(1, s->x, width, &end) && (one_row || end <= s->pitch), CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(add(1, s->y, height, &end) && (one_slice || end <= s->rows), CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(add(s->pitch, s->rows, 0, slice) || (one_slice && !s->z), CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(add(*slice, s->z, (uintptr_t)s->base, &at) && add(s->pitch, s->y, at, &at) &&
+              add(1, at, s->x, &at) && add(*slice, depth - 1, width, span) &&
+              add(s->pitch, height - 1, *span, span),
           CUDA_ERROR_INVALID_VALUE);
   *start = (char *)at;
   return CUDA_SUCCESS;
 }
 
-int ocu_shim_copy_box(ocu_stream *stream, const struct shim_side *dst, const struct shim_side *src,
-                      size_t width, size_t height, size_t depth, int host_sync) {
+int ocu_shim_copy_box(ocu_stream *stream, const struct shim_side *dst,
+                      const struct shim_side *src, size_t width, size_t height, size_t depth,
+                      int host_sync) {
   char *to, *from;
   size_t to_slice, from_slice, to_span, from_span;
   if (!width || !height || !depth)

@@ -76,7 +76,7 @@ int ocu_shim_device_at(int *device, const char *text) {
   return ocu_shim_code(ocu_alive());
 }
 
-/* ---- host functions that are told a stream and a status ---------------------------------------- */
+/* ---- host functions that are told a stream and a status ------------------------------------- */
 
 struct callback {
   shim_callback *function;

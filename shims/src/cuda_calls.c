@@ -2,7 +2,7 @@
  * points are made from shims/tables/cuda.h. */
 #include "cuda_driver.h"
 
-/* ---- copies ------------------------------------------------------------------------------------ */
+/* ---- copies --------------------------------------------------------------------------------- */
 
 /* Where a side begins; NULL, which no copy takes, for an array: none can be made. */
 static const void *base_of(CUmemorytype type, const void *host, CUdeviceptr device) {
@@ -41,7 +41,7 @@ static CUresult copy_3d_peer(const CUDA_MEMCPY3D_PEER *p, ocu_stream *stream, in
   COPY_BOX(p, p->dstHeight, p->dstZ, p->srcHeight, p->srcZ, p->Depth, stream, host_sync);
 }
 
-/* ---- fills ------------------------------------------------------------------------------------- */
+/* ---- fills ---------------------------------------------------------------------------------- */
 
 /* A plain fill returns before it is done, except on memory that the host may read at once. */
 static int host_reads(CUdeviceptr p) { return ocu_shim_host_reads(AT(p)); }
@@ -56,7 +56,7 @@ static CUresult fill(CUdeviceptr p, size_t pitch, unsigned value, size_t unit, s
       ocu_fill_units(stream, AT(p), pitch, value, unit, bytes, height, host_sync));
 }
 
-/* ---- hints ------------------------------------------------------------------------------------- */
+/* ---- hints ---------------------------------------------------------------------------------- */
 
 static int place_of(CUmemLocation location) {
   return location.type == CU_MEM_LOCATION_TYPE_DEVICE ? location.id : CU_DEVICE_CPU;
@@ -70,7 +70,7 @@ static CUresult advise(CUdeviceptr p, size_t bytes, CUmem_advise advice, int pla
   return (CUresult)ocu_shim_hint(AT(p), bytes, anywhere ? CU_DEVICE_CPU : place, NULL);
 }
 
-/* ---- streams: none is ever capturing, as beginning to is refused -------------------------------- */
+/* ---- streams: none is ever capturing, as beginning to is refused ---------------------------- */
 
 static CUresult not_capturing(CUstream stream, CUstreamCaptureStatus *status, CUgraph *graph,
                               const CUgraphNode **nodes, const CUgraphEdgeData **edges,
@@ -86,6 +86,6 @@ static CUresult not_capturing(CUstream stream, CUstreamCaptureStatus *status, CU
 
 #include "cuda_driver_calls.inc"
 
-/* ---- NAME_ptsz and NAME_ptds: for programs built with per-thread default streams --------------- */
+/* ---- NAME_ptsz and NAME_ptds: for programs built with per-thread default streams ------------ */
 
 #include "cuda_driver_per_thread.inc"

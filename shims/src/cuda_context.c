@@ -57,7 +57,7 @@ CUresult ready(void) {
 
 CUcontext created_context(void) { return slot_of(current()) >= CREATED ? current() : NULL; }
 
-/* ---- primary contexts ------------------------------------------------------------------------- */
+/* ---- primary contexts ----------------------------------------------------------------------- */
 
 static int good_flags(unsigned flags) {
   unsigned schedule = flags & CU_CTX_SCHED_MASK;
@@ -94,7 +94,7 @@ CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned int flags) {
   return CUDA_SUCCESS;
 }
 
-/* ---- created contexts, and which one is current ----------------------------------------------- */
+/* ---- created contexts, and which one is current --------------------------------------------- */
 
 CUresult create_context(CUcontext *out, const CUctxCreateParams *parameters, unsigned flags,
                         CUdevice device, const char *name) {
@@ -161,7 +161,7 @@ CUresult cuCtxSetCurrent(CUcontext ctx) {
   return choose(ctx);
 }
 
-/* ---- what is known of a context; NULL means the current one ------------------------------------ */
+/* ---- what is known of a context; NULL means the current one --------------------------------- */
 
 static CUresult meant(CUcontext *context) {
   CHECK(started());
@@ -220,7 +220,7 @@ CUresult cuCtxGetStreamPriorityRange(int *leastPriority, int *greatestPriority) 
   return CUDA_SUCCESS;
 }
 
-/* ---- settings that a CPU keeps but has no use for: cache, shared memory banks ------------------ */
+/* ---- settings that a CPU keeps but has no use for: cache, shared memory banks --------------- */
 
 static _Atomic int settings[2];
 
@@ -236,7 +236,7 @@ int set_setting(int value, int which, int most) {
   return CUDA_SUCCESS;
 }
 
-/* ---- peers ------------------------------------------------------------------------------------- */
+/* ---- peers ---------------------------------------------------------------------------------- */
 
 CUresult cuCtxEnablePeerAccess(CUcontext peerContext, unsigned int Flags) {
   CHECK(ready());

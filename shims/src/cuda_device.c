@@ -39,7 +39,7 @@ CUresult cuGetErrorString(CUresult error, const char **pStr) {
   return *pStr ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
-/* ---- entry points by name ---------------------------------------------------------------------- */
+/* ---- entry points by name ------------------------------------------------------------------- */
 
 /* The symbol that a name means to a program made for a version of CUDA. */
 static const char *symbol_of(const char *name, int version) {
@@ -67,7 +67,8 @@ static void *own_symbol(const char *symbol, const char *suffix) {
   void *handle = dladdr((void *)cuInit, &self) ? dlopen(self.dli_fname, RTLD_LAZY) : NULL;
   if (!handle) return NULL;
   void *function = dlsym(handle, name);
-  if (function && (!dladdr(function, &found) || found.dli_fbase != self.dli_fbase)) function = NULL;
+  if (function && (!dladdr(function, &found) || found.dli_fbase != self.dli_fbase))
+    function = NULL;
   dlclose(handle);
   return function;
 }

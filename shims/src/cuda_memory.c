@@ -39,7 +39,7 @@ CUresult cuMemGetAddressRange_v2(CUdeviceptr *pbase, size_t *psize, CUdeviceptr 
   return CUDA_SUCCESS;
 }
 
-/* ---- attributes of pointers -------------------------------------------------------------------- */
+/* ---- attributes of pointers ----------------------------------------------------------------- */
 
 struct answer {
   uint64_t value;
@@ -47,7 +47,8 @@ struct answer {
 };
 
 /* bytes 0: there is no such attribute, or this memory has none. */
-static struct answer ask(CUpointer_attribute attribute, CUdeviceptr p, const ocu_pointer_info *info) {
+static struct answer ask(CUpointer_attribute attribute, CUdeviceptr p,
+                         const ocu_pointer_info *info) {
   int host = info->kind == OCU_MEM_HOST, managed = info->kind == OCU_MEM_MANAGED;
   switch ((int)attribute) {
     case CU_POINTER_ATTRIBUTE_CONTEXT:

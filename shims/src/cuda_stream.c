@@ -39,7 +39,7 @@ CUresult cuStreamGetCtx(CUstream hStream, CUcontext *pctx) {
   return CUDA_SUCCESS;
 }
 
-/* ---- events ------------------------------------------------------------------------------------ */
+/* ---- events --------------------------------------------------------------------------------- */
 
 CUresult cuEventCreate(CUevent *phEvent, unsigned int Flags) {
   static atomic_bool said;

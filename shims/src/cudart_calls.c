@@ -77,6 +77,6 @@ static cudaError_t not_capturing(cudaStream_t stream, enum cudaStreamCaptureStat
 
 #include "cudart_calls.inc"
 
-/* ---- NAME_ptsz and NAME_ptds: for programs built with per-thread default streams -------------- */
+/* ---- NAME_ptsz and NAME_ptds: for programs built with per-thread default streams ------------ */
 
 #include "cudart_per_thread.inc"

@@ -115,7 +115,8 @@ unsigned int __cudaPushCallConfiguration(struct dim3 gridDim, struct dim3 blockD
 
 cudaError_t __cudaPopCallConfiguration(struct dim3 *gridDim, struct dim3 *blockDim,
                                        size_t *sharedMem, void *stream) {
-  REQUIRE(OUT(gridDim) && OUT(blockDim) && OUT(sharedMem) && OUT((void **)stream), cudaErrorInvalidValue);
+  REQUIRE(OUT(gridDim) && OUT(blockDim) && OUT(sharedMem) && OUT((void **)stream),
+          cudaErrorInvalidValue);
   *gridDim = pushed.grid;
   *blockDim = pushed.block;
   *sharedMem = pushed.shared;
@@ -123,7 +124,7 @@ cudaError_t __cudaPopCallConfiguration(struct dim3 *gridDim, struct dim3 *blockD
   return cudaSuccess;
 }
 
-/* ---- the program's own kernels: refused by name ------------------------------------------------ */
+/* ---- the program's own kernels: refused by name --------------------------------------------- */
 
 static int refuse_kernel(atomic_bool *said, const char *function, const void *host) {
   const char *name = NULL;
@@ -131,9 +132,10 @@ static int refuse_kernel(atomic_bool *said, const char *function, const void *ho
   pthread_mutex_lock(&modules_lock);
   for (struct module *module = modules; module; module = module->next)
     for (struct kernel *kernel = module->kernels; kernel; kernel = kernel->next)
-      if (kernel->host == host) name = ocu_shim_text(kernel->name) ? kernel->name : "without a name";
-  snprintf(reason, sizeof reason, "the program's own kernel, %s, is device code; it cannot run here",
-           name ? name : "one that was never registered");
+      if (kernel->host == host) name = kernel->name;
+  if (name && !ocu_shim_text(name)) name = "whose name cannot be read";
+  snprintf(reason, sizeof reason,
+           "the program's own kernel, %s, is device code; it cannot run here", name ? name : "one that was never registered");
   pthread_mutex_unlock(&modules_lock);
   refused(said, function, reason);
   return name != NULL;
@@ -152,7 +154,8 @@ static int refuse_kernel(atomic_bool *said, const char *function, const void *ho
     int registered = refuse_kernel(&said, #name, host); \
     return fail(registered ? cudaErrorNotSupported : cudaErrorInvalidDeviceFunction); \
   }
-#define FIRST __attribute__((unused)) void *first, /* the result or the configuration; the kernel is the second argument */
+/* The result or the configuration, where the kernel is the second argument. */
+#define FIRST __attribute__((unused)) void *first,
 REFUSE_LAUNCH(cudaLaunchKernel)
 REFUSE_LAUNCH(cudaLaunchKernel_ptsz)
 REFUSE_LAUNCH(cudaLaunchCooperativeKernel)

@@ -165,7 +165,7 @@ int ocu_shim_flush_writes(int target, int scope) {
   return ocu_shim_code(ocu_alive());
 }
 
-/* ---- limits that a CPU keeps but has no use for ----------------------------------------------- */
+/* ---- limits that a CPU keeps but has no use for --------------------------------------------- */
 
 static _Atomic size_t limits[] = {1 << 10, 1 << 20, 8 << 20, 2, 2048, 64, 0};
 
@@ -186,7 +186,7 @@ int ocu_shim_limit_get(size_t *value, int limit) {
   return ocu_shim_code(ocu_alive());
 }
 
-/* ---- streams: capture mode, attached memory, attributes ---------------------------------------- */
+/* ---- streams: capture mode, attached memory, attributes ------------------------------------- */
 
 int ocu_shim_capture_mode(int *mode) {
   static _Thread_local int kept = CU_STREAM_CAPTURE_MODE_GLOBAL;
@@ -300,7 +300,7 @@ static CUlaunchAttributeValue *attribute_of(struct kept *kept, int attribute) {
 
 int ocu_shim_stream_get(ocu_stream *stream, int attribute, void *value) {
   struct kept none = defaults;
-  REQUIRE(ocu_accessible(value, sizeof(CUlaunchAttributeValue), 1) && attribute_of(&none, attribute),
+  REQUIRE(attribute_of(&none, attribute) && ocu_accessible(value, sizeof none.window, 1),
           CUDA_ERROR_INVALID_VALUE);
   REQUIRE(ocu_stream_device(stream) >= 0, CUDA_ERROR_INVALID_HANDLE);
   pthread_mutex_lock(&lock);

@@ -1,7 +1,7 @@
-/* pools.c - memory pools and stream-ordered allocation, as the runtime and the driver both show them.
+/* pools.c - memory pools and stream-ordered allocation, as the runtime and the driver show them.
  *
- * All pools of a device draw on the core's one cache. A pool counts what was allocated from it, keeps
- * its attributes and refuses to grow beyond its own limit. */
+ * All pools of a device draw on the core's one cache. A pool counts what was allocated from it,
+ * keeps its attributes and refuses to grow beyond its own limit. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +51,7 @@ static int is_pool(const shim_pool *pool) {
   return offset < sizeof pools && offset % sizeof *pools == 0 && pool->live && !pool->destroyed;
 }
 
-/* ---- allocations to remember: those of pools, and pinned ones with flags ---------------------- */
+/* ---- allocations to remember: those of pools, and pinned ones with flags -------------------- */
 
 struct note {
   struct note *next;
@@ -179,7 +179,7 @@ int ocu_shim_note_flags(const void *p, unsigned *flags) {
   return note != NULL;
 }
 
-/* ---- pools ------------------------------------------------------------------------------------ */
+/* ---- pools ---------------------------------------------------------------------------------- */
 
 static int kind_of(const struct shim_place *place, int type, ocu_mem_kind *kind) {
   int host = place->type >= CU_MEM_LOCATION_TYPE_HOST &&
@@ -308,7 +308,7 @@ int ocu_shim_pool_get_access(int *flags, shim_pool *pool, const struct shim_plac
   return CUDA_SUCCESS;
 }
 
-/* ---- default and current pools ---------------------------------------------------------------- */
+/* ---- default and current pools -------------------------------------------------------------- */
 
 static int give(shim_pool **out, int place, int originally) {
   pthread_mutex_lock(&lock);

@@ -48,7 +48,8 @@ struct shim_pool_props {             /* cudaMemPoolProps */
   unsigned char reserved[54];
 };
 struct shim_access { struct shim_place place; int flags; }; /* cudaMemAccessDesc */
-OCU_API int ocu_shim_pool_create(shim_pool **out, const struct shim_pool_props *p, const char *name);
+OCU_API int ocu_shim_pool_create(shim_pool **out, const struct shim_pool_props *p,
+                                 const char *name);
 OCU_API int ocu_shim_pool_destroy(shim_pool *pool);
 OCU_API int ocu_shim_pool_get(shim_pool *pool, int attribute, void *value);
 OCU_API int ocu_shim_pool_set(shim_pool *pool, int attribute, const void *value);
@@ -116,7 +117,7 @@ static inline ocu_stream *stream_of(void *handle) {
   return (uintptr_t)handle == 2 ? ocu_shim_own_stream() : NULL;
 }
 
-/* NAME_ptsz and NAME_ptds are NAME with stream 0 meaning the calling thread's own default stream. */
+/* NAME_ptsz and NAME_ptds are NAME with stream 0 meaning the calling thread's own. */
 extern __attribute__((visibility("hidden"))) _Thread_local int default_is_own;
 
 static inline ocu_stream *default_stream(void) {
@@ -146,27 +147,27 @@ static inline ocu_stream *default_stream(void) {
 /* Each library defines what a refusal does and returns. */
 int refused(atomic_bool *said, const char *name, const char *reason);
 
-#define REFUSE(name) \
+#define REFUSE(name, reason) \
   int name(void) { \
     static atomic_bool said; \
-    return refused(&said, #name, NULL); \
+    return refused(&said, #name, reason); \
   }
-#define REFUSE_VOID(name) \
+#define REFUSE_VOID(name, reason) \
   void name(void) { \
     static atomic_bool said; \
-    refused(&said, #name, NULL); \
+    refused(&said, #name, reason); \
   }
-#define REFUSE_STRING(name) \
+#define REFUSE_STRING(name, reason) \
   const char *name(void) { \
     static atomic_bool said; \
-    refused(&said, #name, NULL); \
+    refused(&said, #name, reason); \
     return "not supported"; \
   }
 /* A result that no caller can take for an answer: NaN, version 0, index 0 where they start at 1. */
-#define REFUSE_VALUE(type, name) \
+#define REFUSE_VALUE(type, name, reason) \
   type name(void) { \
     static atomic_bool said; \
-    refused(&said, #name, NULL); \
+    refused(&said, #name, reason); \
     return (type)_Generic((type)0, int: 0, size_t: 0, default: __builtin_nan("")); \
   }
 #endif

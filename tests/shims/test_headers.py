@@ -65,7 +65,7 @@ def test_device_properties_have_the_size_of_the_vendors(major, size):
     assert not check(text, f"cc -xc -DOPENCU_CUDA_MAJOR={major}")
 
 
-# ---- ours against the vendor's, where PyPI's packages of them are installed -----------------------
+# ---- ours against the vendor's, where PyPI's packages of them are installed ---------------------
 
 # Values that CUDA gained after the versions of these packages.
 NEWER_THAN_13_0 = (
@@ -92,7 +92,7 @@ PACKAGES = {
 
 
 def vendor_headers(name, major):
-    """The folders that hold the vendor's header of that major version; skips where there are none."""
+    """The folders that hold the vendor's header of a major version; skips where there are none."""
     found = importlib.util.find_spec("nvidia")
     places = [Path(place) for place in (found.submodule_search_locations if found else ())]
     folders = [p / f for f in FOLDERS[major].split() for p in places if (p / f).is_dir()]

@@ -83,7 +83,8 @@ ocu_status ocu_fill_units(ocu_stream *s, void *dst, size_t pitch, uint32_t value
   if (unit > 4 || !ones[unit])
     return ocu_fail(OCU_INVALID_VALUE, "a fill's value has 1, 2 or 4 bytes, not %zu", unit);
   if (((uintptr_t)dst | width | (height > 1 ? pitch : 0)) % unit)
-    return ocu_fail(OCU_INVALID_VALUE, "%p, %zu bytes a row: not multiples of %zu", dst, width, unit);
+    return ocu_fail(OCU_INVALID_VALUE, "%p, %zu bytes a row: not multiples of %zu", dst, width,
+                    unit);
   if (!width || !height) return host_sync ? ocu_stream_sync(s) : OCU_OK;
   size_t span = span_of(pitch, width, height);
   if (!span) return bad_rect("destination", pitch, width, height);

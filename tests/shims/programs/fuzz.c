@@ -1,8 +1,8 @@
 /* fuzz.c - calls every implemented entry point with random, boundary and wild arguments.
  *
- *   fuzz SEED SECONDS [CALLS]     each round is a child process of CALLS calls with a seed of its own
+ *   fuzz SEED SECONDS [CALLS]     each round is a child process of CALLS calls, with its own seed
  *
- * Says which call of which seed crashed or hung, and exits 1; "fuzz SEED 0" runs one round alone. */
+ * Says which call of which seed crashed or hung, and exits 1; "fuzz SEED 0" is one round alone. */
 #include <cublas_v2.h>
 #include <cuda.h>
 #include <cuda_runtime.h>
@@ -16,7 +16,7 @@
 #include "check.h"
 #include "cuda_registration.h"
 
-/* ---- arguments --------------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------------------ */
 
 enum { ARENA = 1 << 16, OBJECTS = 48, ROUND = 2000 };
 
@@ -44,7 +44,7 @@ static double real(void) {
   return edges[below(sizeof edges / sizeof *edges)];
 }
 
-static uintptr_t pool_start, pool_end; /* where allocations were seen, those freed by now included */
+static uintptr_t pool_start, pool_end; /* where allocations were seen, freed ones included */
 
 static void *allocated(void) {
   uintptr_t p = (uintptr_t)objects[below(OBJECTS)];
@@ -87,15 +87,15 @@ static void fill_words(void *p, size_t bytes) {
 
 static void host_function(void) {}
 
-/* The sanitizer's own tables are mapped at these addresses: they pass for the program's memory. What
- * calls wrote into the arena must not lead there. */
+/* The sanitizer's own tables are mapped at these addresses: they pass for the program's memory.
+ * What calls wrote into the arena must not lead there. */
 static void lead_nowhere(void) {
   uint64_t *words = (uint64_t *)(void *)arena;
   for (size_t i = 0; i < ARENA / sizeof *words; i++)
     if (words[i] >> 16 && !(words[i] >> 46)) words[i] |= (uint64_t)1 << 62;
 }
 
-/* ---- calls, made from the tables: { name, function } each ---------------------------------------- */
+/* ---- calls, made from the tables: { name, function } each ----------------------------------- */
 
 #include "fuzz_calls.inc"
 

@@ -11,7 +11,8 @@ SOURCES := $(shell find opencu shims -path opencu/include -prune -o -type f \
 # Programs that the tests run over opencu, unmodified; what cannot be had is skipped. Exact versions
 # without dependencies, which would be the vendor's own libraries.
 CLIENTS := nvmath-python==1.0.0 cuda-pathfinder==1.9.0 cuda-bindings==13.5.0 cuda-core==1.2.2 \
-  scikit-cuda==0.5.3 mako==1.3.10 nvidia-cuda-runtime==13.0.96 nvidia-cuda-crt==13.0.88
+  scikit-cuda==0.5.3 mako==1.3.10 nvidia-cuda-runtime==13.0.96 nvidia-cuda-crt==13.0.88 \
+  nvidia-cuda-runtime-cu12==12.9.79
 
 .PHONY: build demo test check size bench clean
 .DEFAULT_GOAL := build

@@ -16,7 +16,7 @@ FLAGS = (
     " -Wl,-Bsymbolic-functions -Wl,-z,now,-z,nodelete"  # threads may be in it after a dlclose
 ).split()
 SOURCES = {
-    "cudart": ["cudart_device.c", "cudart_memory.c", "cudart_stream.c", "cudart_kernel.c"],
+    "cudart": [f"cudart_{part}.c" for part in ("calls", "device", "kernel", "memory", "stream")],
     "cublas": [
         *("cublas.c", "cublas_calls.c", "cublas_gemm.c"),
         *("cublas_status.c", "gemm_types.c"),
@@ -25,8 +25,11 @@ SOURCES = {
         *("cublasLt.c", "cublasLt_descriptors.c", "cublasLt_matmul.c", "cublasLt_transform.c"),
         *("cublasLt_algos.c", "cublas_status.c", "gemm_types.c"),
     ],
-    "cuda_driver": ["cuda.c"],
+    "cuda_driver": [
+        f"cuda_{part}.c" for part in ("calls", "context", "device", "memory", "stream")
+    ],
 }
+SHARED = ["boxes.c", "common.c", "handles.c", "host.c", "pools.c"]
 # file, library, CUDA major version
 VENDOR = [
     ("libcudart.so.12", "cudart", 12),
@@ -78,7 +81,7 @@ def build(root, lib_dir, include_dir, cc="cc"):
             copy(header, include_dir / header.name)
         include = [f"-I{folder}" for folder in (HERE / "src", core, made, generated, fixed)]
         link = [f"-L{lib_dir}", "-Wl,-rpath,$ORIGIN", "-lopencu", "-ldl"]
-        compile_library(cc, lib_dir, "libopencu_shim.so", ["common.c", "handles.c"], include + link)
+        compile_library(cc, lib_dir, "libopencu_shim.so", SHARED, include + link)
         compile_library(cc, lib_dir, "libopencu_audit.so", ["audit.c"], ["-ldl"])
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             jobs = []

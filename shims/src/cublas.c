@@ -134,7 +134,7 @@ static void update_logging(void) { logging = log_to.on || log_to.callback; }
 
 cublasStatus_t cublasLoggerConfigure(int logIsOn, int logToStdOut, int logToStdErr,
                                      const char *logFileName) {
-  if (logFileName && !ocu_accessible(logFileName, 1, 0)) return CUBLAS_STATUS_INVALID_VALUE;
+  if (logFileName && !ocu_shim_text(logFileName)) return CUBLAS_STATUS_INVALID_VALUE;
   FILE *file = logFileName && *logFileName ? fopen(logFileName, "a") : NULL;
   if (logFileName && *logFileName && !file) return CUBLAS_STATUS_INVALID_VALUE;
   pthread_mutex_lock(&log_lock);

@@ -2,6 +2,8 @@
  * entry points, one for each type letter and integer width, are made from cublas_api.h. */
 #include "gemm.h"
 
+#include <string.h>
+
 /* A kind with what its class must know of this call. */
 struct plan {
   ocu_gemm_kind kind;
@@ -73,8 +75,13 @@ cublasStatus_t gemm(const struct gemm *g) {
 
 /* ---- groups: batches of pointers, each with sizes and scalars of its own --------------------- */
 
+/* Arrays may lie anywhere, misaligned too. */
 static int64_t entry(const void *array, size_t integer, int64_t i) {
-  return integer == 8 ? ((const int64_t *)array)[i] : ((const int *)array)[i];
+  int64_t wide;
+  int narrow;
+  const char *at = (const char *)array + (size_t)i * integer;
+  if (integer == sizeof wide) return memcpy(&wide, at, sizeof wide), wide;
+  return memcpy(&narrow, at, sizeof narrow), narrow;
 }
 
 static int readable(const struct groups *g, size_t scalar) {
@@ -100,7 +107,8 @@ static int readable(const struct groups *g, size_t scalar) {
 static struct gemm group(const struct groups *g, size_t scalar, int64_t i, int64_t first) {
   const size_t integer = g->integer, skip = (size_t)first * sizeof(void *);
   struct gemm one = {.handle = g->handle, .name = g->name, .types = g->types, .pointers = 1};
-  one.transa = g->transa[i], one.transb = g->transb[i];
+  one.transa = (cublasOperation_t)entry(g->transa, sizeof *g->transa, i);
+  one.transb = (cublasOperation_t)entry(g->transb, sizeof *g->transb, i);
   one.m = entry(g->m, integer, i), one.n = entry(g->n, integer, i);
   one.k = entry(g->k, integer, i), one.batch = entry(g->size, integer, i);
   one.alpha = (const char *)g->alpha + (size_t)i * scalar;

@@ -79,7 +79,7 @@ typedef struct {
   size_t dst_pitch;
   const char *src;       /* a fill has none */
   size_t src_pitch, width, height;
-  int byte;
+  uint64_t pattern;      /* of a fill: eight bytes that every row repeats from its start */
 } ocu_rect;
 
 typedef struct {
@@ -114,6 +114,7 @@ ocu_status ocu_pool_start(void);
 /* *out must be NULL; it stays so for no bytes. */
 ocu_status ocu_pool_alloc(int device, size_t bytes, ocu_mem_kind kind, void **out);
 /* 1: p is in the live allocation *out; 0: p is not the pool's; -1: in the pool, not live. */
+void ocu_pool_trim(size_t keep);
 int ocu_pool_find(const void *p, ocu_pointer_info *out);
 ocu_status ocu_pool_retire(void *p, int *device);  /* dead from now on; its memory is still kept */
 void ocu_pool_release(void *p);                    /* a retired allocation's memory is free again */

@@ -34,6 +34,12 @@ ocu_status ocu_alloc_async(ocu_stream *s, size_t bytes, void **out) {
   return ocu_pool_alloc(atomic_load(&s->device), bytes, OCU_MEM_DEVICE, out);
 }
 
+ocu_status ocu_trim(size_t keep) {
+  OCU_ENTER();
+  ocu_pool_trim(keep);
+  return OCU_OK;
+}
+
 static ocu_status release_op(const ocu_turn *turn, void *data) {
   (void)turn;
   ocu_pool_release(*(void **)data);

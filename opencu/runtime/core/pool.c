@@ -333,6 +333,12 @@ void ocu_pool_release(void *p) {
   pthread_mutex_unlock(&lock);
 }
 
+void ocu_pool_trim(size_t keep) {
+  pthread_mutex_lock(&lock);
+  give_back(keep < INT64_MAX ? (int64_t)keep : INT64_MAX);
+  pthread_mutex_unlock(&lock);
+}
+
 int64_t ocu_pool_count(int what) {
   return what == OCU_POOL_IN_USE      ? atomic_load(&in_use)
          : what == OCU_POOL_COMMITTED ? atomic_load(&committed)

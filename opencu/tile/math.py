@@ -141,7 +141,7 @@ def _fma(x, y, c):
 @Builtin
 def _polynomial(t: Tracer, x, coefficients) -> Value:
     """c[0] + c[1] x + c[2] x^2 + ... Long ones are an even and an odd half, side by side."""
-    if len(coefficients) > 4:
+    if len(coefficients) > 8:
         square = t.binary("mul", x, x)
         even, odd = (_horner(t, square, coefficients[i::2]) for i in (0, 1))
         return t.inline(_fma, [x, odd, even], {})

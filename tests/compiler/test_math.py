@@ -150,7 +150,7 @@ def normal(x: np.ndarray) -> np.ndarray:
 
 @where
 def test_gelu_keeps_its_digits_below_zero(target):
-    x = np.concatenate([np.linspace(-5.5, 6, 50001), patterns(400009)]).astype("f4")
+    x = np.concatenate([np.linspace(-5.5, 6, 50001, dtype="f4"), patterns(400009)])
     x = x[np.isfinite(x)]
     want = x * normal(x.astype("f8"))
     y = evaluate(target, tile.gelu, x).astype("f8")

@@ -229,3 +229,18 @@ def test_a_launch_like_the_last_one_reads_no_source(monkeypatch):
     assert filled(through_helper) == FACTOR
     monkeypatch.setattr(tile.Kernel, "trace", None)
     assert filled(through_helper) == FACTOR
+
+
+@tile.kernel
+def activate(x, y, N: int):
+    i = tile.pid(0)
+    tile.store(y, i, tile.gelu(tile.load(x, i, N)))
+
+
+def test_elementary_functions_take_half_precision():
+    x = np.linspace(-4, 4, 1001, dtype="f2")
+    y = np.zeros_like(x)
+    launch(activate, (4,), x, y, N=256)
+    wide, want = x.astype("f4"), np.zeros(1001, "f4")
+    launch(activate, (4,), wide, want, N=256)
+    np.testing.assert_array_equal(y, want.astype("f2"))

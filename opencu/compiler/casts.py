@@ -47,8 +47,7 @@ class Cast:
         if source.kind == "f" and to.bits == 8:
             return self._byte(to, self.value(source, i32, x))
         if source.kind == "f" and to.kind == "i":
-            name = f"fptosi.sat.{suffix(to, self.width)}.{suffix(source, self.width)}"
-            return self.f.call(t, name, (s, x))
+            return self._integer(source, to, x)
         signed = source.kind == "i"
         if to.kind == "f" and source.kind != "f":
             return self.f.let(f"{'si' if signed else 'ui'}tofp {s} {x} to {t}")
@@ -79,8 +78,25 @@ class Cast:
         t = type_of(dtype, self.width)
         return self.f.let(f"select {self.i1} {condition}, {t} {x}, {t} {y}")
 
+    def _integer(self, source: DType, to: DType, x: str) -> str:
+        """Toward zero, within the integer's range, 0 for NaN; LLVM's own saturating conversion
+        goes lane by lane."""
+        f, s, t = self.f, type_of(source, self.width), type_of(to, self.width)
+        limit = 2.0 ** (to.bits - 1)
+        size = f.call(s, f"fabs.{suffix(source, self.width)}", (s, x))
+        inside = f.let(f"fcmp olt {s} {size}, {self.splat(source, limit)}")
+        safe = self.select(inside, x, self.splat(source, 0), source)
+        y = f.let(f"fptosi {s} {safe} to {t}")
+        for compare, bound, end in (
+            ("oge", limit, (1 << to.bits - 1) - 1),
+            ("ole", -limit, -1 << to.bits - 1),
+        ):
+            beyond = f.let(f"fcmp {compare} {s} {x}, {self.splat(source, bound)}")
+            y = self.select(beyond, self.splat(to, end), y, to)
+        return y
+
     def _byte(self, to: DType, x: str) -> str:
-        """The nearest i8 or u8 to an i32; LLVM converts floating to bytes one by one."""
+        """The nearest i8 or u8 to an i32."""
         low, high = (-128, 127) if to.kind == "i" else (0, 255)
         for fn, limit in (("smax", low), ("smin", high)):
             name = f"{fn}.{suffix(i32, self.width)}"

@@ -5,11 +5,11 @@ import re
 
 import numpy as np
 import pytest
-from execute import AVX2, SSE2, interpret, run, runnable
+from execute import AVX2, AVX512, SSE2, interpret, run, runnable
 from test_dtypes import apply_unary
 
 from opencu import tile
-from opencu.compiler import llvm, vector
+from opencu.compiler import compile, llvm, vector
 from opencu.tile import KernelError, View, dtypes
 
 where = pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def normal(x: np.ndarray) -> np.ndarray:
 
 @where
 def test_gelu_keeps_its_digits_below_zero(target):
-    x = np.concatenate([np.linspace(-5.5, 6, 50001), patterns(400009)]).astype("f4")
+    x = np.concatenate([np.linspace(-5.5, 6, 50001, dtype="f4"), patterns(400009)])
     x = x[np.isfinite(x)]
     want = x * normal(x.astype("f8"))
     y = evaluate(target, tile.gelu, x).astype("f8")
@@ -196,6 +196,14 @@ def test_the_loop_is_vector_code(target, name):
     text = llvm.emit(llvm.optimise(lowered.text, target), target, assembly=True)
     main = max(text.split(".LBB"), key=lambda part: len(re.findall(r"(mul|div)p[sd]", part)))
     assert re.search(r"(mul|div)p", main) and not re.search(SCALAR_WORK, main)
+
+
+@pytest.mark.parametrize("name", [*REFERENCE, "gelu", "gelu_tanh"])
+@pytest.mark.parametrize("dtype", [tile.bf16, tile.f32, tile.f64], ids=str)
+def test_the_code_for_avx512_calls_no_library(name, dtype):
+    view = View(dtype, (1,))
+    function = apply_unary.trace({"x": view, "y": view}, {"N": 4096, "fn": getattr(tile, name)})
+    compile(function, AVX512)
 
 
 def test_functions_of_integers_are_refused():

@@ -1,11 +1,5 @@
 /* boxes.c - copies and fills of up to three dimensions, over the core's rows of equal pitch. */
-#include "cuda.h"
-#include "shim.h"
-
-#define REQUIRE(condition, error) \
-  do { \
-    if (!(condition)) return error; \
-  } while (0)
+#include "shared.h"
 
 int ocu_shim_code(ocu_status status) {
   static const int codes[] = {

@@ -1,15 +1,9 @@
 /* cuda_driver.h - inside libcuda: how a call begins and ends. */
 #ifndef CUDA_DRIVER_H
 #define CUDA_DRIVER_H
-#include "cuda.h"
-#include "shim.h"
+#include "shared.h"
 
 #define HIDDEN __attribute__((visibility("hidden")))
-
-#define REQUIRE(condition, error) \
-  do { \
-    if (!(condition)) return error; \
-  } while (0)
 
 static inline CUresult started(void) {
   return ocu_shim_started && ocu_alive() == OCU_OK ? CUDA_SUCCESS : CUDA_ERROR_NOT_INITIALIZED;

@@ -4,13 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cuda.h"
-#include "shim.h"
-
-#define REQUIRE(condition, error) \
-  do { \
-    if (!(condition)) return error; \
-  } while (0)
+#include "shared.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 

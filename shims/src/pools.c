@@ -6,13 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cuda.h"
-#include "shim.h"
-
-#define REQUIRE(condition, error) \
-  do { \
-    if (!(condition)) return error; \
-  } while (0)
+#include "shared.h"
 
 enum { FIRST_REUSE = CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES };
 

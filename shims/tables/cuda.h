@@ -580,6 +580,17 @@ CUresult cuEventElapsedTime(float *pMilliseconds, CUevent hStart, CUevent hEnd)
     => cuEventElapsedTime_v2(pMilliseconds, hStart, hEnd);
 CUresult cuEventElapsedTime_v2(float *pMilliseconds, CUevent hStart, CUevent hEnd);
 
+/* The first versions of these took the same arguments. */
+CUresult cuDevicePrimaryCtxRelease(CUdevice dev) => cuDevicePrimaryCtxRelease_v2(dev);
+CUresult cuDevicePrimaryCtxReset(CUdevice dev) => cuDevicePrimaryCtxReset_v2(dev);
+CUresult cuDevicePrimaryCtxSetFlags(CUdevice dev, unsigned int flags)
+    => cuDevicePrimaryCtxSetFlags_v2(dev, flags);
+CUresult cuCtxDestroy(CUcontext ctx) => cuCtxDestroy_v2(ctx);
+CUresult cuCtxPushCurrent(CUcontext ctx) => cuCtxPushCurrent_v2(ctx);
+CUresult cuCtxPopCurrent(CUcontext *pctx) => cuCtxPopCurrent_v2(pctx);
+CUresult cuStreamDestroy(CUstream hStream) => cuStreamDestroy_v2(hStream);
+CUresult cuEventDestroy(CUevent hEvent) => cuEventDestroy_v2(hEvent);
+
 #define cuGetProcAddress cuGetProcAddress_v2
 #define cuDeviceTotalMem cuDeviceTotalMem_v2
 #define cuDevicePrimaryCtxRelease cuDevicePrimaryCtxRelease_v2

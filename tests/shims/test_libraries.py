@@ -113,6 +113,22 @@ def test_launching_device_code_refuses(lib, run, name):
     assert result.stdout == "801\n" and name in result.stderr
 
 
+WHY = {
+    "cudaMemcpyToSymbol": "device code cannot run here",
+    "cudaStreamBeginCapture": "CUDA graphs are not implemented yet",
+    "cudaMalloc3DArray": "textures and their arrays do not exist here",
+    "cudaIpcGetMemHandle": "memory cannot be shared between processes yet",
+    "cudaOccupancyMaxActiveBlocksPerMultiprocessor": "one that was never registered, is device",
+}
+
+
+@pytest.mark.parametrize("name", WHY)
+def test_a_refusal_says_why(lib, run, name):
+    script = f"import ctypes, sys; ctypes.CDLL(sys.argv[1])['{name}'](None, None)"
+    result = run(f"{sys.executable} -I -c {shlex.quote(script)} {lib}/libcudart.so.13")
+    assert WHY[name] in result.stderr
+
+
 def test_a_refusal_is_said_once_and_strict_aborts(lib, tmp_path, run):
     script = tmp_path / "twice.py"
     script.write_text("import ctypes, sys\nf = ctypes.CDLL(sys.argv[1]).cublasCaxpy_v2\nf(); f()\n")

@@ -78,6 +78,19 @@ static void memory_is_filled_with_words_of_every_width(void) {
   EXPECT(cuMemAlloc(&p, 0), CUDA_ERROR_INVALID_VALUE);
 }
 
+/* Larger than what one worker is handed at a time. */
+static void long_fills_keep_their_pattern(void) {
+  enum { WORDS = 300001 };
+  static unsigned back[WORDS + 2];
+  CUdeviceptr p;
+  EXPECT(cuMemAlloc(&p, sizeof back), CUDA_SUCCESS);
+  EXPECT(cuMemsetD8(p, 0, sizeof back), CUDA_SUCCESS);
+  EXPECT(cuMemsetD32(p + 4, 0x01020304, WORDS), CUDA_SUCCESS);
+  EXPECT(cuMemcpyDtoH(back, p, sizeof back), CUDA_SUCCESS);
+  for (int i = 0; i < WORDS + 2; i++) EXPECT(back[i], i && i <= WORDS ? 0x01020304 : 0);
+  EXPECT(cuMemFree(p), CUDA_SUCCESS);
+}
+
 static void copies_and_pointers(void) {
   int host[4] = {1, 2, 3, 4}, back[4] = {0}, ordinal;
   void *pinned, *mapped;
@@ -185,6 +198,7 @@ int main(void) {
   EXPECT(cuInit(0), CUDA_SUCCESS);
   contexts_are_a_stack_of_each_thread();
   memory_is_filled_with_words_of_every_width();
+  long_fills_keep_their_pattern();
   copies_and_pointers();
   streams_and_events();
   puts("ok");

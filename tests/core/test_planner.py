@@ -185,11 +185,11 @@ def test_a_python_that_cannot_be_started_is_said_in_one_sentence(ask):
 
 
 @pytest.mark.parametrize("how", ["start", "make"])
-def test_a_planner_that_dies_is_started_again_and_then_reported(planner, ask, how):
+def test_a_planner_that_dies_is_started_again_and_then_reported(planner, ask, how, package):
     python = planner.behave(**{how: "os._exit(1)"})
     (said,) = ask()
     assert said["status"] == "OCU_NO_PLAN"
-    command = f"`{python} -I -m opencu.planner`"
+    command = f"`{python} -I {package}/planner.py`"
     assert f"the planner ended without an answer; {command} shows why" in said["error"]
     assert 2 <= len(planner.pids()) <= 3
 

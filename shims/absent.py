@@ -1,8 +1,9 @@
 """The libraries that opencu does not have yet, made from tables/absent.csv and tables/exports.
 
 A row of absent.csv is a file: the list of names that it exports, its version node (none: names
-without version) and the library's own status for what is not supported. Such a library lets the
-programs that link it start; every name in it refuses by name. One that is implemented leaves here.
+without version), the library's own status for what is not supported, and C with the few names that
+are not refused ("hand" in the list). Such a library lets the programs that link it start; every
+other name in it refuses by name. One that is implemented leaves here.
 """
 
 import csv
@@ -20,6 +21,7 @@ MACROS = {
     "size_t": "REFUSE_VALUE(size_t, {name})",
     "minus": "REFUSE_AS(long, -1, {name})",
     "pointer": "REFUSE_AS(void *, NULL, {name})",
+    "hand": "",
     "team": "REFUSE_AS(team, (team){{0}}, {name})",
 }
 
@@ -30,7 +32,7 @@ def rows(name):
 
 
 def libraries():
-    """The rows of absent.csv: {"file", "library", "node", "status"}."""
+    """The rows of absent.csv: {"file", "library", "node", "status", "sources"}."""
     return rows("absent.csv")
 
 
@@ -58,6 +60,10 @@ def audit_rows():
         older = f'"{served[0]}"' if len(served) == 2 else "NULL"
         lines.append(f'{{"{stem}", {{{older}, "{served[-1]}"}}}},\n')
     return "".join(lines)
+
+
+def sources(library):
+    return ["absent.c", *library["sources"].split()]
 
 
 def flags(library, out):

@@ -96,7 +96,8 @@ def build(root, lib_dir, include_dir, cc="cc"):
                 jobs.append(pool.submit(compile_library, cc, lib_dir, name, sources, flags))
             for row in absent["libraries"]():
                 flags = [*absent["flags"](row, made), *include, *link, "-lopencu_shim"]
-                jobs.append(pool.submit(compile_library, cc, lib_dir, row["file"], ["absent.c"], flags))
+                files = absent["sources"](row)
+                jobs.append(pool.submit(compile_library, cc, lib_dir, row["file"], files, flags))
             for job in jobs:
                 job.result()
         copy(made / "shims.json", lib_dir / "shims.json")

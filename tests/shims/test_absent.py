@@ -63,7 +63,8 @@ def test_every_name_refuses_by_name_and_with_the_librarys_own_status(lib, librar
 
 STRINGS = """
 import ctypes, sys
-cudnn, cupti = (ctypes.CDLL(f"{sys.argv[1]}/{name}") for name in ("libcudnn.so.9", "libcupti.so.13"))
+cudnn = ctypes.CDLL(f"{sys.argv[1]}/libcudnn.so.9")
+cupti = ctypes.CDLL(f"{sys.argv[1]}/libcupti.so.13")
 text, name = ctypes.create_string_buffer(b"?" * 20), ctypes.c_char_p()
 cudnn.cudnnGetLastErrorString(text, ctypes.c_size_t(6))
 assert text.value == b"not s"
@@ -105,7 +106,11 @@ def test_a_cudnn_handle_keeps_its_stream_and_a_wrong_one_is_refused(lib, tmp_pat
     run(f"{sys.executable} -I {tmp_path / 'cudnn.py'} {lib}")
 
 
-OPEN = "import ctypes, sys; [ctypes.CDLL(name) for name in sys.argv[1:]]; print(open('/proc/self/maps').read())"
+OPEN = """
+import ctypes, sys
+opened = [ctypes.CDLL(name) for name in sys.argv[1:]]
+print(open("/proc/self/maps").read())
+"""
 
 
 def test_the_audit_route_maps_every_soname_longer_versions_and_bare_names(tmp_path, run):

@@ -1,4 +1,4 @@
-"""The libraries that opencu does not have yet: sonames, version nodes, and that every name refuses."""
+"""The libraries that are not there yet: sonames, version nodes, and that every name refuses."""
 
 import csv
 import re

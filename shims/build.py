@@ -76,13 +76,15 @@ def build(root, lib_dir, include_dir, cc="cc"):
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder)
         runpy.run_path(str(HERE / "generate.py"))["generate"](made)
+        absent = runpy.run_path(str(HERE / "absent.py"))
+        absent["generate"](made)
         generated, fixed = made / "include", HERE / "include"
         for header in (*generated.iterdir(), *fixed.iterdir(), core / "opencu.h"):
             copy(header, include_dir / header.name)
         include = [f"-I{folder}" for folder in (HERE / "src", core, made, generated, fixed)]
         link = [f"-L{lib_dir}", "-Wl,-rpath,$ORIGIN", "-lopencu", "-ldl"]
         compile_library(cc, lib_dir, "libopencu_shim.so", SHARED, include + link)
-        compile_library(cc, lib_dir, "libopencu_audit.so", ["audit.c"], ["-ldl"])
+        compile_library(cc, lib_dir, "libopencu_audit.so", ["audit.c"], [f"-I{made}", "-ldl"])
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             jobs = []
             for name, library, major in VENDOR:
@@ -95,6 +97,10 @@ def build(root, lib_dir, include_dir, cc="cc"):
                 ]
                 flags += [*include, *link, "-lopencu_shim"]
                 jobs.append(pool.submit(compile_library, cc, lib_dir, name, sources, flags))
+            for row in absent["libraries"]():
+                flags = [*absent["flags"](row, made), *include, *link, "-lopencu_shim"]
+                files = absent["sources"](row)
+                jobs.append(pool.submit(compile_library, cc, lib_dir, row["file"], files, flags))
             for job in jobs:
                 job.result()
         copy(made / "shims.json", lib_dir / "shims.json")

@@ -181,26 +181,35 @@ class Function:
     ) -> list[str]:
         """for i in lo, lo + step, ... below hi, with carried values (type, operand); their last
         values. body(i, values) gives the next ones."""
+
+        def trip(values: list[str]) -> list[str]:
+            after = list(body(values[0], values[1:]))
+            return [self.let(f"add nsw i64 {values[0]}, {step}"), *after]
+
+        return self.repeat([("i64", lo), *start], lambda v: self.less(v[0], hi), trip)[1:]
+
+    def repeat(
+        self,
+        start: Sequence[tuple[str, str]],
+        more: Callable[[list[str]], str],
+        body: Callable[[list[str]], Sequence[str]],
+    ) -> list[str]:
+        """While more(values): values = body(values); the last ones."""
         head, inside, done = (self.name("L")[1:] for _ in range(3))
         before = self.current
         self.goto(head)
         self.block(head)
-        i = self.name("i")
         names = [self.name("c") for _ in start]
         at = len(self.lines)
-        more = self.let(f"icmp slt i64 {i}, {hi}")
-        self.do(f"br i1 {more}, label %{inside}, label %{done}")
+        self.do(f"br i1 {more(names)}, label %{inside}, label %{done}")
         self.block(inside)
-        values = body(i, names)
-        next_i = self.let(f"add nsw i64 {i}, {step}")
+        values = body(names)
         after = self.current
         self.goto(head)
-        phis = [f"  {i} = phi i64 [ {lo}, %{before} ], [ {next_i}, %{after} ]"]
-        phis += [
+        self.lines[at:at] = [
             f"  {n} = phi {t} [ {v}, %{before} ], [ {x}, %{after} ]"
             for n, (t, v), x in zip(names, start, values)
         ]
-        self.lines[at:at] = phis
         self.block(done)
         return names
 

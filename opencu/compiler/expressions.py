@@ -127,6 +127,14 @@ def stored_views(block: Block) -> set[Value]:
     return found.union(*(stored_views(b) for op in block.ops for b in op.blocks))
 
 
+def read_views(block: Block) -> set[Value]:
+    """The parameters that a block reads, those of its inner blocks included."""
+    found = {
+        root_view(op.operands[0]) for op in block.ops if op.name in ("load", "gather", "atomic")
+    }
+    return found.union(*(read_views(b) for op in block.ops for b in op.blocks))
+
+
 def reads_elsewhere(store: Op, known: Container[Value] = ()) -> bool:
     """Does the stored value read the memory it overwrites, at another place?"""
     place, shape = store.operands[:-1], store.operands[-1].type.shape

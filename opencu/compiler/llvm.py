@@ -78,6 +78,10 @@ class Function:
         self.stage_bytes = max(self.stage_bytes, bytes)
         return "%stage"
 
+    def store_past(self, type: str, value: str, pointer: str, align: int) -> None:
+        """A store past the caches; the pointer is aligned. Others see it behind a fence."""
+        self.do(f"store {type} {value}, ptr {pointer}, align {align}, !nontemporal !1")
+
     # ---- 64-bit integers, folded where both are known --------------------------------------------
 
     def _int(self, op: str, fold: Callable[[int, int], int], a: str, b: str) -> str:
@@ -125,6 +129,11 @@ class Function:
         """pointer + count elements of `bytes` bytes."""
         step = self.mul(count, str(bytes))
         return pointer if step == "0" else self.let(f"getelementptr i8, ptr {pointer}, i64 {step}")
+
+    def aligned(self, pointer: str, bytes: int) -> str:
+        """Is an address a multiple of bytes, a power of two?"""
+        low = self.let(f"and i64 {self.let(f'ptrtoint ptr {pointer} to i64')}, {bytes - 1}")
+        return self.let(f"icmp eq i64 {low}, 0")
 
     # ---- vectors ---------------------------------------------------------------------------------
 

@@ -14,7 +14,15 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from opencu.compiler import carried, dot, elements, llvm, reduction
-from opencu.compiler.expressions import is_pure, keeps_order, places, reached, reads_elsewhere
+from opencu.compiler.expressions import (
+    is_pure,
+    keeps_order,
+    places,
+    reached,
+    read_views,
+    reads_elsewhere,
+    root_view,
+)
 from opencu.compiler.held import held
 from opencu.compiler.llvm import constant, type_of
 from opencu.compiler.order import early_loads
@@ -25,6 +33,8 @@ from opencu.tile.dtypes import DType
 from opencu.tile.ir import Block, Function, KernelError, Op, Scalar, Tile, Value, View
 
 LINE = 64  # bytes of a cache line
+STREAMED_TILE = 4 << 10  # bytes: a smaller tile's loop is not worth two versions
+STREAMED_VIEW = 32 << 20  # bytes, a last-level cache's
 UNROLL = 4  # vectors of one chunk: enough loads in flight, few enough registers
 
 
@@ -43,6 +53,7 @@ class Vector:
     blocks: dot.Blocks | None
     f: llvm.Function = field(default_factory=llvm.Function)
     nests: dict[Value, dot.Nest] = field(default_factory=dict)  # dots that wait for their store
+    read: set[Value] = field(default_factory=set)  # the parameters that are loaded from
     held: set[Value] = field(default_factory=set)  # tiles that go to scratch where they stand
     grid: list[str] = field(default_factory=list)  # its three sizes
     pid: list[str] = field(default_factory=list)  # this program's place in it
@@ -269,7 +280,7 @@ class Vector:
         if reads_elsewhere(op, self.points.access.keys() - loaded(self.points.access)):
             # The value is read from the view that it overwrites, at other places: compute it first.
             self.hold(value)
-        self.chunks(value, access)
+        self.chunks(value, access, self.beyond_caches(op))
 
     def width(self, value: Value, *dtypes: DType) -> int:
         """Lanes of a vector: as many as the widest dtype allows among those that a tile is computed
@@ -296,30 +307,68 @@ class Vector:
                 ok = self.f.let(f"and i1 {ok}, {here}") if ok else here
         return self.f.let(f"select i1 {ok}, i64 {safe[lane]}, i64 0") if ok else safe[lane]
 
-    def chunks(self, value: Value, access: Access) -> None:
-        """Compute a tile and write it: rows of chunks of UNROLL vectors, then a masked tail."""
-        f, tile = self.f, value.type
+    def beyond_caches(self, store: Op) -> str:
+        """Is a store's view larger than the caches, so that nobody will find its lines there? Such
+        lines are written past the caches, which saves reading them first. '' where it is not worth
+        the code: small tiles, and views that the kernel reads."""
+        f, view, tile = self.f, root_view(store.operands[0]), store.operands[-1].type
+        size = math.prod(tile.shape) * tile.dtype.bytes
+        if view in self.read or tile.dtype.kind == "b" or size < STREAMED_TILE:
+            return ""
+        bytes = str(tile.dtype.bytes)
+        for n in self.views[view].sizes:
+            bytes = f.mul(bytes, n)
+        past = f.let(f"icmp uge i64 {bytes}, {STREAMED_VIEW}")
+        for other in (
+            v for v in self.views if v in self.read
+        ):  # the same memory is in the caches by now
+            here, there = self.views[view].pointer, self.views[other].pointer
+            past = f.let(f"and i1 {past}, {f.let(f'icmp ne ptr {here}, {there}')}")
+        return past
+
+    def chunks(self, value: Value, access: Access, streamed: str = "") -> None:
+        """Compute a tile and write it: rows of chunks of UNROLL vectors, then a masked tail. Past
+        the caches, if it is `streamed` and the row is aligned."""
+        f, tile, bytes = self.f, value.type, value.type.dtype.bytes
         lane = access.unit_axis(tile.shape)
         lane = self.lane_of(value) if lane is None else lane
         w = self.width(value)
         ends = [f.clamp(n, str(s)) for n, s in zip(access.limits, tile.shape)]
         safe = self.safe(value, ends)
 
-        def write(points: list[Point]) -> None:
+        def write(points: list[Point], past: bool) -> None:
             for x, p in zip(self.points.at(value, points, {}), points):
-                self.points.store(access, tile.dtype, x, p)
+                if past:
+                    self.f.store_past(
+                        type_of(tile.dtype, w), x, self.points.address(access, bytes, p), w * bytes
+                    )
+                else:
+                    self.points.store(access, tile.dtype, x, p)
 
         def row(at: tuple[str, ...]) -> None:
             fast = f.floor_to(self.fast(at, lane, safe), w * UNROLL)
 
-            def chunk(start: str, vectors: int, *, checked: bool) -> None:
+            def points(start: str, vectors: int, *, checked: bool) -> list[Point]:
                 lanes = [f.add(start, str(u * w)) for u in range(vectors)]
-                write([Point(at[:lane] + (c,) + at[lane + 1 :], lane, w, checked) for c in lanes])
+                return [Point((*at[:lane], c, *at[lane + 1 :]), lane, w, checked) for c in lanes]
 
-            f.each("0", fast, str(w * UNROLL), lambda c: chunk(c, UNROLL, checked=False))
-            f.each(fast, ends[lane], str(w), lambda c: chunk(c, 1, checked=True))
+            def whole(past: bool) -> list[str]:
+                step = str(w * UNROLL)
+                f.each("0", fast, step, lambda c: write(points(c, UNROLL, checked=False), past))
+                return []
+
+            if streamed and access.strides[lane] == "1":
+                start = self.points.address(access, bytes, points("0", 1, checked=False)[0])
+                aligned = f.aligned(start, w * bytes)
+                past = f.let(f"and i1 {streamed}, {aligned}")
+                f.branch(past, lambda: whole(True), lambda: whole(False))
+            else:
+                whole(False)
+            f.each(fast, ends[lane], str(w), lambda c: write(points(c, 1, checked=True), False))
 
         self.every([d for d in range(len(ends)) if d != lane], ends, row, {})
+        if streamed:  # such writes are seen by others only behind a fence
+            f.when(streamed, lambda: f.do("fence seq_cst"))
 
     def every(
         self,
@@ -359,6 +408,7 @@ def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) 
     """The LLVM IR of a kernel for a vector target; blocks: how its dots are register-blocked."""
     simplify(function)
     state = Vector(target, blocks, held=held(function) | early_loads(function.body))
+    state.read = read_views(function.body)
     f = state.f
     count = 0
 
@@ -387,5 +437,8 @@ def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) 
     ]
     state.block(function.body)
     return Lowered(
-        f.module(function.name, target) + "\n!0 = !{}\n", function.name, state.scratch, count
+        f.module(function.name, target) + "\n!0 = !{}\n!1 = !{i32 1}\n",
+        function.name,
+        state.scratch,
+        count,
     )

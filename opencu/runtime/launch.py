@@ -23,6 +23,7 @@ from opencu.drivers.status import check, ffi, lib
 from opencu.runtime import plan as plans
 from opencu.runtime.arguments import instance
 from opencu.runtime.array import DEFAULT, Array
+from opencu.runtime.cost import estimate
 from opencu.runtime.device import Device, current, host_device
 from opencu.runtime.stream import Stream, handle_on
 from opencu.tile import Kernel, Scalar, View, dtypes
@@ -194,9 +195,9 @@ def _plan(kernel: Kernel, types: dict, consts: dict, blocks: Blocks | None, targ
         code = compile(function, TARGETS[target], blocks)
         slots = plans.Slots(code.params)
         programs = slots.arg(0) * slots.arg(1) * slots.arg(2)
-        long = slots.const(1_000_000)  # unknown: never on the caller's time
+        cost = estimate(function, slots, programs)
         params = [slots.arg(i) for i in range(code.params)]
-        plan = plans.Plan(slots, [plans.Launch(code, programs, long, params)])
+        plan = plans.Plan(slots, [plans.Launch(code, programs, cost, params)])
         data = plans.write(plan, spec, TARGETS[target])
         check(lib.ocu_plan_store(data, len(data)))
     return Class(spec, {v.name for v in stored_views(function.body)}, reads)

@@ -39,6 +39,8 @@ class Class(NamedTuple):
 
 
 _classes: dict[Any, Class] = {}
+_views: dict[Any, View] = {}  # by numpy dtype and which strides are 1
+_FLOATS = {dtypes.f32: struct.Struct("<f4x"), dtypes.f64: struct.Struct("<d")}  # in a word
 
 
 def _dtype(name: str, x: Any) -> dtypes.DType:
@@ -50,7 +52,10 @@ def _dtype(name: str, x: Any) -> dtypes.DType:
 
 
 def _view_type(name: str, x: Any, strides: Sequence[int]) -> View:
-    return View(_dtype(name, x), tuple(1 if s == 1 else None for s in strides))
+    key = (x.dtype, *[s == 1 for s in strides])
+    if key not in _views:
+        _views[key] = View(_dtype(name, x), tuple(1 if s == 1 else None for s in strides))
+    return _views[key]
 
 
 def _flatten(name: str, x: Any, default: dtypes.DType) -> tuple[Any, list[int]]:
@@ -77,6 +82,8 @@ def _number(name: str, x: Any, default: dtypes.DType) -> tuple[Any, list[int]]:
         raise TypeError(f"{name} is a {kind}: expected a numpy or opencu array, or a number")
     if not dtypes.fits(x, dtype):
         raise ValueError(f"{name} is {x!r}: expected a number that fits {dtype}")
+    if dtype in _FLOATS:
+        return Scalar(dtype), [int.from_bytes(_FLOATS[dtype].pack(x), "little")]
     return Scalar(dtype), [int.from_bytes(dtypes.narrow(x, dtype).tobytes(), "little")]
 
 
@@ -129,17 +136,22 @@ def launch(
 
 def _grid(grid: Any) -> tuple[int, ...]:
     """A grid's three sizes."""
-    expected = f"grid is {grid!r}: expected a tuple of one to three sizes >= 0"
-    try:
-        sizes = tuple(map(operator.index, grid)) if isinstance(grid, (tuple, list)) else ()
-    except TypeError:
-        raise TypeError(expected) from None
+    sizes: tuple[int, ...] = ()
+    if isinstance(grid, (tuple, list)):
+        try:
+            sizes = tuple(map(operator.index, grid))
+        except TypeError:
+            raise TypeError(_bad_grid(grid, "a tuple of one to three sizes >= 0")) from None
     if not 1 <= len(sizes) <= 3 or min(sizes) < 0:
-        raise ValueError(expected)
+        raise ValueError(_bad_grid(grid, "a tuple of one to three sizes >= 0"))
     sizes = (*sizes, *(1,) * (3 - len(sizes)))
     if sizes[0] * sizes[1] * sizes[2] >= 1 << 62:
-        raise ValueError(f"grid is {grid!r}: expected fewer than 2**62 programs")
+        raise ValueError(_bad_grid(grid, "fewer than 2**62 programs"))
     return sizes
+
+
+def _bad_grid(grid: Any, expected: str) -> str:
+    return f"grid is {grid!r}: expected {expected}"
 
 
 def _device(names: Sequence[str], args: Sequence[Any]) -> Device:

@@ -10,6 +10,7 @@ typedef struct {
   int64_t rows, columns;
 } job;
 
+/* The reads and writes of gelu, without its arithmetic. */
 static void activation(const job *j) {
   for (int64_t i = 0; i < j->rows * j->columns; i++) {
     float x = j->x[i];

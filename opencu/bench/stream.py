@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
+import math
 import os
 import subprocess
 import sys
@@ -26,13 +27,13 @@ SOURCE = Path(__file__).with_name("stream.c")
 COLUMNS = 4096  # a row is 16 KiB: it stays in the first-level cache
 CHUNK = 8192  # elements of a program that knows no rows
 THREADS = (1, 2)
+CHECKED_ROWS = 64
 MIB = 64  # of an array
 
 
 @tile.kernel
-def activation(x, y, N: int):
-    v = tile.load(x, tile.pid(0), N)
-    tile.store(y, tile.pid(0), v * (0.5 + v * (0.4 + v * v * -0.05)))
+def gelu(x, y, N: int):
+    tile.store(y, tile.pid(0), tile.gelu(tile.load(x, tile.pid(0), N)))
 
 
 @tile.kernel
@@ -82,11 +83,9 @@ class Problem:
         self.flat = [opencu.empty(self.rows * COLUMNS, np.float32, "cpu") for _ in "xry"]
         self.x, self.r, self.y = (np.asarray(a).reshape(-1, COLUMNS) for a in self.flat)
         self.matrices = [opencu.asarray(a, "cpu") for a in (self.x, self.r, self.y)]
+        self.checked = random.choice(self.rows, min(self.rows, CHECKED_ROWS), replace=False)
         for a in (self.x, self.r):
             a[...] = random.standard_normal(a.shape, np.float32)
-
-    def sums(self) -> np.ndarray:
-        return self.y.reshape(-1)[: self.rows]
 
     def launches(self) -> list[tuple[str, Callable[[], None], Callable[[], np.ndarray]]]:
         """Name, in stream.c's order; our launch; the float64 reference."""
@@ -95,33 +94,34 @@ class Problem:
         x, r, y = self.flat
         x2, _, y2 = self.matrices
         grid, rows = (x.size // CHUNK,), (self.rows,)
-        sums, wide, launch = y[: self.rows], self.x.astype(np.float64), opencu.launch
+        sums, launch = y[: self.rows], opencu.launch
+        wide, other = (a[self.checked].astype(np.float64) for a in (self.x, self.r))
 
         def scaled() -> np.ndarray:
             return wide / (1e-6 + np.mean(wide * wide, axis=1, keepdims=True))
 
         return [
-            ("activation", lambda: launch(activation, grid, x, y, N=CHUNK),
-             lambda: wide * (0.5 + wide * (0.4 + wide * wide * -0.05))),
+            ("gelu", lambda: launch(gelu, grid, x, y, N=CHUNK),
+             lambda: wide * 0.5 * (1 + np.vectorize(math.erf)(wide / math.sqrt(2)))),
             ("residual", lambda: launch(residual, grid, x, r, y, N=CHUNK),
-             lambda: wide + self.r),
+             lambda: wide + other),
             ("residual in place", lambda: launch(residual, grid, y, r, y, N=CHUNK),
-             lambda: np.full_like(wide, np.nan)),
+             lambda: wide + other),
             ("row sums", lambda: launch(row_sums, rows, x2, sums, N=COLUMNS),
              lambda: wide.sum(1)),
             ("row scale", lambda: launch(row_scale, rows, x2, y2, N=COLUMNS), scaled),
         ]  # fmt: skip
 
-    def check(self, name: str, side: str, run: measure.Run, want: np.ndarray) -> None:
+    def check(self, name: str, run: measure.Run, want: np.ndarray) -> None:
+        """Poison y, run once, compare what is checked of it."""
         if name == "residual in place":
             self.y[...] = self.x
-            want = self.x + self.r.astype(np.float64)
         else:
             self.y.fill(np.nan)
         run(1)
-        got = self.sums() if want.ndim == 1 else self.y
+        got = self.y.reshape(-1)[self.checked] if want.ndim == 1 else self.y[self.checked]
         if not np.allclose(got, want, rtol=1e-4, atol=1e-2 if want.ndim == 1 else 1e-4):
-            raise SystemExit(f"{name}: {side} is wrong")
+            raise SystemExit(f"{name} is wrong")
 
 
 def rows(args: argparse.Namespace) -> Iterator[dict]:
@@ -144,9 +144,9 @@ def rows(args: argparse.Namespace) -> Iterator[dict]:
             for _ in range(calls):
                 bare.run(n, *at, problem.rows, COLUMNS, threads)
 
-        want = reference()
-        problem.check(name, "opencu", ours, want)
-        problem.check(name, "the bare loop", theirs, want)
+        problem.check(name, ours, reference())
+        if name != "gelu":  # the bare loop has its reads and writes, but hardly any arithmetic
+            problem.check(name, theirs, reference())
         problem.y[...] = problem.x
         samples = measure.interleave(ours, theirs, args.pairs, args.seconds)
         arrays = {"residual": 3, "residual in place": 3, "row sums": 1}.get(name, 2)

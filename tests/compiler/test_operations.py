@@ -138,6 +138,37 @@ def test_a_sum_has_the_same_bits_wherever_its_row_lies(target):
     assert len(found) == 1
 
 
+@tile.kernel
+def reduce_narrow(x, y, N: int, fn=None):
+    tile.scatter(y, 0, fn(tile.load(x, 0, N)))
+    tile.store(y, 1, fn(tile.load(x, 0, N), 0, keepdims=True))
+
+
+@targets
+@pytest.mark.parametrize("dtype", ["f2", "u1", "i1"])
+@pytest.mark.parametrize("fn", [tile.sum, tile.max, tile.min], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("size", [1, 40, 77])
+def test_narrow_types_reduce(target, dtype, fn, size):
+    x = (RNG.standard_normal(size) * 3 + 10).astype(dtype)
+    ours, oracle = both(reduce_narrow, target, (1,), [x, np.zeros(2, dtype)], 1, N=size, fn=fn)
+    np.testing.assert_allclose(ours, oracle, rtol=2e-3)
+
+
+@tile.kernel
+def which(x, y, N: int):
+    """Truth values in scratch: by rows and by columns."""
+    v = tile.load(x, (0, 0), (N, N)) > 0
+    by_rows, by_columns = tile.any(v, 1, keepdims=True), tile.all(v, 0, keepdims=True)
+    tile.store(y, (0, 0), tile.cast(by_rows & by_columns, x.dtype))
+
+
+@targets
+def test_truth_values_rest_in_scratch(target):
+    x = random((37, 37), "f4") + 14
+    ours, oracle = both(which, target, (1,), [x, np.zeros_like(x)], 1, N=37)
+    np.testing.assert_array_equal(ours, oracle)
+
+
 # ---- rows that are read more than once -----------------------------------------------------------
 
 

@@ -78,6 +78,10 @@ class Function:
         self.stage_bytes = max(self.stage_bytes, bytes)
         return "%stage"
 
+    def store_past(self, type: str, value: str, pointer: str, align: int) -> None:
+        """A store past the caches; the pointer is aligned. Others see it behind a fence."""
+        self.do(f"store {type} {value}, ptr {pointer}, align {align}, !nontemporal !1")
+
     # ---- 64-bit integers, folded where both are known --------------------------------------------
 
     def _int(self, op: str, fold: Callable[[int, int], int], a: str, b: str) -> str:
@@ -125,6 +129,11 @@ class Function:
         """pointer + count elements of `bytes` bytes."""
         step = self.mul(count, str(bytes))
         return pointer if step == "0" else self.let(f"getelementptr i8, ptr {pointer}, i64 {step}")
+
+    def aligned(self, pointer: str, bytes: int) -> str:
+        """Is an address a multiple of bytes, a power of two?"""
+        low = self.let(f"and i64 {self.let(f'ptrtoint ptr {pointer} to i64')}, {bytes - 1}")
+        return self.let(f"icmp eq i64 {low}, 0")
 
     # ---- vectors ---------------------------------------------------------------------------------
 
@@ -181,26 +190,35 @@ class Function:
     ) -> list[str]:
         """for i in lo, lo + step, ... below hi, with carried values (type, operand); their last
         values. body(i, values) gives the next ones."""
+
+        def trip(values: list[str]) -> list[str]:
+            after = list(body(values[0], values[1:]))
+            return [self.let(f"add nsw i64 {values[0]}, {step}"), *after]
+
+        return self.repeat([("i64", lo), *start], lambda v: self.less(v[0], hi), trip)[1:]
+
+    def repeat(
+        self,
+        start: Sequence[tuple[str, str]],
+        more: Callable[[list[str]], str],
+        body: Callable[[list[str]], Sequence[str]],
+    ) -> list[str]:
+        """While more(values): values = body(values); the last ones."""
         head, inside, done = (self.name("L")[1:] for _ in range(3))
         before = self.current
         self.goto(head)
         self.block(head)
-        i = self.name("i")
         names = [self.name("c") for _ in start]
         at = len(self.lines)
-        more = self.let(f"icmp slt i64 {i}, {hi}")
-        self.do(f"br i1 {more}, label %{inside}, label %{done}")
+        self.do(f"br i1 {more(names)}, label %{inside}, label %{done}")
         self.block(inside)
-        values = body(i, names)
-        next_i = self.let(f"add nsw i64 {i}, {step}")
+        values = body(names)
         after = self.current
         self.goto(head)
-        phis = [f"  {i} = phi i64 [ {lo}, %{before} ], [ {next_i}, %{after} ]"]
-        phis += [
+        self.lines[at:at] = [
             f"  {n} = phi {t} [ {v}, %{before} ], [ {x}, %{after} ]"
             for n, (t, v), x in zip(names, start, values)
         ]
-        self.lines[at:at] = phis
         self.block(done)
         return names
 

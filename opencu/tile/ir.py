@@ -120,6 +120,17 @@ OPS = {
     "if": (1, ()),  # condition; two blocks
     "yield": (None, ()),
     "bitcast": (1, ()),  # the same bits as another dtype of their size
+    "while": (None, ()),  # carried...; two blocks with them as arguments: condition, body
+    "reduce": (1, ("fn", "axes")),  # one axis, left with size 1, or all of them, to a scalar
+    "scan": (1, ("fn", "axis")),
+    "gather": (None, ()),  # view, an index per axis -> elements; zero out of bounds
+    "scatter": (None, ()),  # view, an index per axis, values; nothing out of bounds
+    "atomic": (None, ("fn",)),  # view, an index per axis, values -> what was there before
+    "prefetch": (None, ("shape",)),  # view, tile index per axis
+    "reshape": (1, ()),  # row-major
+    "permute": (1, ("axes",)),  # axis d of the result is axis axes[d] of the operand
+    "extract": (1, ("start",)),  # the part of a tile at start, of the result's shape
+    "cat": (None, ("axis",)),
 }
 UNARY = {"neg": "fiuc", "abs": "fiu", "sqrt": "f", "floor": "f", "not": "b", "rint": "f"}
 BINARY = {
@@ -194,7 +205,7 @@ def verify_op(op: Op) -> None:
     count, attrs = OPS[op.name]
     need(count is None or len(op.operands) == count, f"expected {count} operands")
     need(set(attrs) <= set(op.attrs), f"expected the attributes {attrs}")
-    check = _CHECKS.get(op.name)
+    check = CHECKS.get(op.name)
     if check:
         check(op, need)
 
@@ -308,7 +319,7 @@ def _check_if(op: Op, need) -> None:
     )
 
 
-_CHECKS = {
+CHECKS = {
     "load": _check_access,
     "store": _check_access,
     "unary": _check_elementwise,

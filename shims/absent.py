@@ -11,14 +11,14 @@ from pathlib import Path
 
 TABLES = Path(__file__).parent / "tables"
 MACROS = {
-    "": "REFUSE({name})",
-    "void": "REFUSE_VOID({name})",
-    "string": "REFUSE_STRING({name})",
+    "": "REFUSE({name}, NULL)",
+    "void": "REFUSE_VOID({name}, NULL)",
+    "string": "REFUSE_STRING({name}, NULL)",
     "string@2": "REFUSE_STRING_AT({name}, UNUSED int a)",
     "string@3": "REFUSE_STRING_AT({name}, UNUSED int a, UNUSED int b)",
     "text": "REFUSE_TEXT({name})",
-    "int": "REFUSE_VALUE(int, {name})",
-    "size_t": "REFUSE_VALUE(size_t, {name})",
+    "int": "REFUSE_VALUE(int, {name}, NULL)",
+    "size_t": "REFUSE_VALUE(size_t, {name}, NULL)",
     "minus": "REFUSE_AS(long, -1, {name})",
     "pointer": "REFUSE_AS(void *, NULL, {name})",
     "hand": "",

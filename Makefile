@@ -1,5 +1,6 @@
 # make demo   an unmodified cuBLAS program, built and run on this machine's CPU
 # make test   every test                     make check  format, types, size, fast tests
+# make test-clients  large programs over opencu, unmodified: downloads 900 MB, needs 3 GB
 # make bench  speed against the best peers   make size   lines per area, against the budget
 # Each sets up .venv when it is missing and reuses it after. PYTHON=python3.12 chooses another Python.
 
@@ -11,9 +12,16 @@ SOURCES := $(shell find opencu shims -path opencu/include -prune -o -type f \
 # Programs that the tests run over opencu, unmodified; what cannot be had is skipped. Exact versions
 # without dependencies, which would be the vendor's own libraries.
 CLIENTS := nvmath-python==1.0.0 cuda-pathfinder==1.9.0 cuda-bindings==13.5.0 cuda-core==1.2.2 \
-  scikit-cuda==0.5.3 mako==1.3.10 nvidia-cuda-runtime==13.0.96 nvidia-cuda-crt==13.0.88
+  scikit-cuda==0.5.3 mako==1.3.10 nvidia-cuda-runtime==13.0.96 nvidia-cuda-crt==13.0.88 \
+  nvidia-cuda-runtime-cu12==12.9.79
 
-.PHONY: build demo test check size bench clean
+# The large ones, in an environment of their own, and what they need that is not the vendor's.
+LARGE_CLIENTS := torch==2.14.1 onnxruntime-gpu==1.31.1
+LARGE_CLIENTS_NEEDS := numpy==2.4.6 onnx==1.23.2 protobuf==7.36.2 ml_dtypes==0.6.0 \
+  flatbuffers==25.12.19 packaging==26.3 filelock==4.2.11 fsspec==2026.9.0 jinja2==3.1.6 \
+  markupsafe==3.0.4 mpmath==1.3.0 networkx==3.6.1 sympy==1.14.0 typing_extensions==4.16.0
+
+.PHONY: build demo test test-clients check size bench clean
 .DEFAULT_GOAL := build
 
 build: .venv/built
@@ -41,6 +49,15 @@ build: .venv/built
 
 test: build .venv/clients.ready
 	$(PY) -m pytest
+
+.venv-clients/ready: Makefile
+	test -x .venv-clients/bin/python || $(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  $(LARGE_CLIENTS) $(LARGE_CLIENTS_NEEDS)
+	touch $@
+
+test-clients: build .venv-clients/ready
+	$(PY) -m pytest tests/clients -m clients -rsx
 
 demo: build
 	$(PY) scripts/demo.py

@@ -5,9 +5,11 @@ descriptor 3. It answers one request for each connection and leaves after a minu
 """
 
 import os
+import resource
 import socket
 import struct
 import sys
+from pathlib import Path
 
 LISTENER = 3
 REQUEST = struct.Struct("<8s16s32s")  # magic, spec, target
@@ -37,17 +39,27 @@ def answer(connection: socket.socket, plans: dict[bytes, bytes]) -> None:
             raise ValueError("the request is of another version of opencu")
         if request not in plans:
             plans[request] = make(spec, target.rstrip(b"\0").decode())
+        memory = in_memory(plans[request])
     except Exception as error:
         text = f"{type(error).__name__}: {error}".encode()
         connection.sendall(ANSWER.pack(1, len(text)) + text)
         return
-    memory = os.memfd_create("opencu-plan")
     try:
-        with open(memory, "wb", closefd=False) as file:
-            file.write(plans[request])
         socket.send_fds(connection, [ANSWER.pack(0, len(plans[request]))], [memory])
     finally:
         os.close(memory)
+
+
+def in_memory(plan: bytes) -> int:
+    """A memfd that holds the plan."""
+    memory = os.memfd_create("opencu-plan")
+    try:
+        with open(memory, "wb", closefd=False) as file:
+            file.write(plan)
+    except OSError:
+        os.close(memory)
+        raise
+    return memory
 
 
 def serve(listener: socket.socket) -> None:
@@ -67,6 +79,9 @@ def serve(listener: socket.socket) -> None:
 
 
 def main() -> int:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this opencu, not another
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)  # its starter's; a memfd is a file, too
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     try:
         listener = socket.socket(fileno=LISTENER)
     except OSError:

@@ -16,11 +16,20 @@ FLAGS = (
     " -Wl,-Bsymbolic-functions -Wl,-z,now,-z,nodelete"  # threads may be in it after a dlclose
 ).split()
 SOURCES = {
-    "cudart": ["cudart_device.c", "cudart_memory.c", "cudart_stream.c", "cudart_kernel.c"],
-    "cublas": ["cublas.c", "cublas_calls.c"],
-    "cublasLt": ["cublasLt.c"],
-    "cuda_driver": ["cuda.c"],
+    "cudart": [f"cudart_{part}.c" for part in ("calls", "device", "kernel", "memory", "stream")],
+    "cublas": [
+        *("cublas.c", "cublas_calls.c", "cublas_gemm.c"),
+        *("cublas_status.c", "gemm_types.c"),
+    ],
+    "cublasLt": [
+        *("cublasLt.c", "cublasLt_descriptors.c", "cublasLt_matmul.c", "cublasLt_transform.c"),
+        *("cublasLt_algos.c", "cublas_status.c", "gemm_types.c"),
+    ],
+    "cuda_driver": [
+        f"cuda_{part}.c" for part in ("calls", "context", "device", "memory", "stream")
+    ],
 }
+SHARED = ["boxes.c", "common.c", "handles.c", "host.c", "pools.c"]
 # file, library, CUDA major version
 VENDOR = [
     ("libcudart.so.12", "cudart", 12),
@@ -67,13 +76,15 @@ def build(root, lib_dir, include_dir, cc="cc"):
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder)
         runpy.run_path(str(HERE / "generate.py"))["generate"](made)
+        absent = runpy.run_path(str(HERE / "absent.py"))
+        absent["generate"](made)
         generated, fixed = made / "include", HERE / "include"
         for header in (*generated.iterdir(), *fixed.iterdir(), core / "opencu.h"):
             copy(header, include_dir / header.name)
         include = [f"-I{folder}" for folder in (HERE / "src", core, made, generated, fixed)]
         link = [f"-L{lib_dir}", "-Wl,-rpath,$ORIGIN", "-lopencu", "-ldl"]
-        compile_library(cc, lib_dir, "libopencu_shim.so", ["common.c"], include + link)
-        compile_library(cc, lib_dir, "libopencu_audit.so", ["audit.c"], ["-ldl"])
+        compile_library(cc, lib_dir, "libopencu_shim.so", SHARED, include + link)
+        compile_library(cc, lib_dir, "libopencu_audit.so", ["audit.c"], [f"-I{made}", "-ldl"])
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             jobs = []
             for name, library, major in VENDOR:
@@ -86,6 +97,10 @@ def build(root, lib_dir, include_dir, cc="cc"):
                 ]
                 flags += [*include, *link, "-lopencu_shim"]
                 jobs.append(pool.submit(compile_library, cc, lib_dir, name, sources, flags))
+            for row in absent["libraries"]():
+                flags = [*absent["flags"](row, made), *include, *link, "-lopencu_shim"]
+                files = absent["sources"](row)
+                jobs.append(pool.submit(compile_library, cc, lib_dir, row["file"], files, flags))
             for job in jobs:
                 job.result()
         copy(made / "shims.json", lib_dir / "shims.json")

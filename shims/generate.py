@@ -4,11 +4,13 @@ A table NAME.h declares what is implemented, in C that pycparser reads once this
     line //12, line //13     the line holds for that CUDA major version only
     /*=value*/               the parameter's default in C++
     @errors, @attributes     the rows of errors.csv and attributes.csv as enumerators
-    {T} {t} {int} {_64}      a family, written once: type letters and 64-bit twins
-    => call;                 the C call that serves each member of a family
+    {T:SDCZH} {t} {types}    a family, written once: its type letters, their C type and product
+    {int} {_64}              and its 64-bit twins
+    => call;                 the C call that serves the function, or each member of a family
 exports/LIBRARY.csv lists every name that the vendor's library exports, in how many of the surveyed
 programs it is imported, and what a refusal returns where that is not a status ("hand": the
-refusal is written in C).
+refusal is written in C). refusals.csv says why names of the runtime and the driver refuse, by a
+part of the name; versions.csv which symbol a name means to programs of which CUDA version.
 """
 
 import argparse
@@ -22,7 +24,15 @@ from pycparser import c_ast, c_generator, c_parser
 
 TABLES = Path(__file__).parent / "tables"
 MAJORS = (12, 13)
-LETTERS = {"S": ("float", "OCU_F32"), "D": ("double", "OCU_F64")}
+# type letter: its C type, and how it multiplies
+LETTERS = {
+    "S": ("float", "CUDA_R_32F", "CUBLAS_COMPUTE_32F"),
+    "D": ("double", "CUDA_R_64F", "CUBLAS_COMPUTE_64F"),
+    "C": ("cuComplex", "CUDA_C_32F", "CUBLAS_COMPUTE_32F"),
+    "Z": ("cuDoubleComplex", "CUDA_C_64F", "CUBLAS_COMPUTE_64F"),
+    "H": ("__half", "CUDA_R_16F", "CUBLAS_COMPUTE_16F"),
+}
+STREAMS = ("cudaStream_t", "CUstream")
 TWINS = {"": "int", "_64": "int64_t"}
 
 # header: what it includes
@@ -31,18 +41,26 @@ HEADERS = {
     "driver_types.h": ("stddef.h",),
     "cuda_runtime_api.h": ("driver_types.h", "library_types.h"),
     "cuda_registration.h": ("driver_types.h",),
-    "cublas_api.h": ("stddef.h", "stdint.h", "driver_types.h", "library_types.h"),
+    "cublas_types.h": ("library_types.h",),
+    "cublas_api.h": (
+        *("stddef.h", "stdint.h", "driver_types.h", "cublas_types.h", "cuComplex.h"),
+        "cuda_fp16.h",
+    ),
+    "cublasLt.h": ("stdio.h", "cublas_api.h"),
     "cuda.h": ("stddef.h", "stdint.h"),
 }
 # library: the tables that declare its functions, in the order that they need one another
 LIBRARIES = {
     "cudart": ("driver_types.h", "cuda_runtime_api.h", "cuda_registration.h"),
-    "cublas": ("driver_types.h", "library_types.h", "cublas_api.h"),
-    "cublasLt": (),
+    "cublas": ("driver_types.h", "library_types.h", "cublas_types.h", "cublas_api.h"),
+    "cublasLt": ("driver_types.h", "library_types.h", "cublas_types.h", "cublasLt.h"),
     "cuda_driver": ("cuda.h",),
 }
-PREAMBLE = "typedef unsigned long size_t; typedef long int64_t; typedef unsigned long uint64_t;\n"
-FAMILY = re.compile(r"^\w[^;]*?\{(?:T|_64)\}[^;]*;", re.MULTILINE)
+PREAMBLE = """
+typedef unsigned long size_t; typedef long int64_t; typedef unsigned long uint64_t;
+typedef int FILE, __half, cuComplex, cuDoubleComplex;
+"""
+FAMILY = re.compile(r"^\w[^;]*?\{(?:T:\w+|_64)\}[^;]*;", re.MULTILINE)
 TAG = re.compile(r" //(12|13)$")
 
 
@@ -64,14 +82,14 @@ def enumerators(match):
 def family(match):
     """Every member of a family, one statement each."""
     row, members = match.group(), []
-    letters = LETTERS if "{T}" in row else {"": ("", "")}
-    for (letter, (ctype, dtype)), (twin, integer) in itertools.product(
-        letters.items(), TWINS.items() if "{_64}" in row else [("", "int")]
-    ):
-        text = row
-        for key, value in (("T", letter), ("t", ctype), ("dtype", dtype), ("_64", twin)):
+    letters = (re.findall(r"\{T:(\w+)\}", row) or [" "])[0]
+    twins = TWINS if "{_64}" in row else {"": "int"}
+    for letter, twin in itertools.product(letters, twins):
+        text = re.sub(r"\{T:\w+\}", letter, row)
+        ctype, data, compute = LETTERS.get(letter, ("", "", ""))
+        types = f"{data}, {data}, {data}, {compute}, {data}"
+        for key, value in (("t", ctype), ("types", types), ("_64", twin), ("int", twins[twin])):
             text = text.replace(f"{{{key}}}", value)
-        text = text.replace("{int}", integer)
         name = re.search(r"(\w+)\(", text).group(1)
         members.append(text.replace("{name}", name))
     return "\n".join(members)
@@ -84,7 +102,7 @@ def table(name):
 
 
 def without_calls(text):
-    return re.sub(r"\s*=> [^;]*;", ";", text)
+    return re.sub(r"( //1[23])?\s*=> [^;]*;", ";", text)
 
 
 def for_major(text, major):
@@ -123,15 +141,19 @@ extern "C" {{
 """
 
 
-def prototypes(library, major):
-    """{name: pycparser declaration} of the functions that a library implements."""
+def declarations(library, major):
+    """What a library's tables declare, parsed."""
     source = "".join(for_major(without_calls(table(name)), major) for name in LIBRARIES[library])
     source = re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL)
     source = re.sub(r"^#.*$", "", source, flags=re.MULTILINE)
-    tree = c_parser.CParser().parse(PREAMBLE + source, library)
+    return c_parser.CParser().parse(PREAMBLE + source, library).ext
+
+
+def prototypes(library, major):
+    """{name: pycparser declaration} of the functions that a library implements."""
     return {
         node.name: node
-        for node in tree.ext
+        for node in declarations(library, major)
         if isinstance(node, c_ast.Decl) and isinstance(node.type, c_ast.FuncDecl)
     }
 
@@ -144,35 +166,44 @@ def exports(library, major):
     ]
 
 
-def calls(name):
-    """The C functions of a table's families."""
-    functions = re.findall(r"^(\w[^;]*?)\s*=> ([^;]*;)", table(name), re.MULTILINE)
-    return "".join(f"{head} {{\n  return {call}\n}}\n" for head, call in functions)
+def calls(name, major=MAJORS[-1]):
+    """The C functions of the rows that say by which call they are served."""
+    text = for_major(table(name), major)
+    functions = re.findall(r"^(\w[^;]*?)\s*=> ([^;]*;)", text, re.MULTILINE)
+    made = ""
+    for head, call in functions:
+        name = re.search(r"(\w+)\(", head).group(1)
+        made += f"#undef {name}\n{head} {{\n  return {call}\n}}\n"
+    return made
 
 
 def per_thread(declared, exported):
-    """NAME_ptsz: NAME with stream 0 meaning the calling thread's own default stream."""
+    """NAME_ptsz, NAME_ptds: NAME with stream 0 meaning the calling thread's own default stream."""
     text, names = "", []
-    for name, declaration in declared.items():
-        parameters = declaration.type.args.params
-        generator = c_generator.CGenerator()
-        types = {p.name: generator.visit(p.type).split() for p in parameters}
-        streams = [
-            p for p, words in types.items() if words[0] == "cudaStream_t" and words[-1] != "*"
-        ]
-        if f"{name}_ptsz" not in exported or not streams:
+    for name, suffix in itertools.product(declared, ("_ptsz", "_ptds")):
+        if name + suffix not in exported:
             continue
+        generator, parameters = c_generator.CGenerator(), declared[name].type.args.params
+        types = {p.name: generator.visit(p.type).split() for p in parameters}
+        streams = [p for p, words in types.items() if words[0] in STREAMS and words[-1] != "*"]
         arguments = ", ".join(f"own_stream({p})" if p in streams else p for p in types)
-        head = re.sub(rf"\b{name}\(", f"{name}_ptsz(", generator.visit(declaration))
-        text += f"{head} {{ return {name}({arguments}); }}\n"
-        names.append(f"{name}_ptsz")
+        call = f"{name}({arguments})" if streams else f"PER_THREAD({name}({arguments}))"
+        head = re.sub(rf"\b{name}\(", f"{name}{suffix}(", generator.visit(declared[name]))
+        text += f"{head};\n{head} {{ return {call}; }}\n"
+        names.append(name + suffix)
     return text, names
+
+
+REASONS = rows("refusals.csv")
 
 
 def refusal(row):
     name, kind = row["symbol"], row["returns"]
-    macros = {"": "REFUSE({1})", "void": "REFUSE_VOID({1})", "string": "REFUSE_STRING({1})"}
-    return macros.get(kind, "REFUSE_VALUE({0}, {1})").format(kind, name) + "\n"
+    parts = ((r["reason"], rf"^(__)?cu(da)?(?=[A-Z])\w*?({r['names']})") for r in REASONS)
+    reason = next((f'"{why}"' for why, part in parts if re.search(part, name)), "NULL")
+    macros = {"": "REFUSE", "void": "REFUSE_VOID", "string": "REFUSE_STRING"}
+    what = f"{macros[kind]}(" if kind in macros else f"REFUSE_VALUE({kind}, "
+    return f"{what}{name}, {reason})\n"
 
 
 def version_script(node, names):
@@ -204,7 +235,7 @@ def library(out, name, major):
     unknown = [n for n in declared if n not in symbols]
     if unknown:
         raise SystemExit(f"shims/tables: {name} {major} declares {unknown}, not in its exports")
-    forwards, forwarded = per_thread(declared, symbols) if name == "cudart" else ("", [])
+    forwards, forwarded = per_thread(declared, symbols)
     implemented = set(declared) | set(forwarded)
     refused = [r for r in exported if r["symbol"] not in implemented and r["returns"] != "hand"]
     write(out / f"{major}" / f"{name}_refused.inc", map(refusal, refused))
@@ -235,11 +266,15 @@ def generate(out):
     write(out / "attributes.inc", answers)
     for major in MAJORS:
         write(out / f"{major}" / "properties.inc", properties(major))
+        write(out / f"{major}" / "cudart_calls.inc", calls("cuda_runtime_api.h", major))
+        write(out / f"{major}" / "cuda_driver_calls.inc", calls("cuda.h", major))
     for name in ("cudart", "cublas", "cuda_driver"):
         mapping = (f"[{r['core']}] = {r[name]},\n" for r in rows("status.csv"))
         write(out / f"{name}_status.inc", mapping)
     aliases = re.findall(r"^#define (cu\w+) (cu\w+)$", table("cuda.h"), re.MULTILINE)
-    write(out / "cuda_aliases.inc", (f'{{"{a}", "{b}"}},\n' for a, b in aliases))
+    names = [(alias, symbol, 0) for alias, symbol in aliases]
+    names += [(row["name"], row["symbol"], row["since"]) for row in rows("versions.csv")]
+    write(out / "cuda_names.inc", (f'{{"{a}", "{b}", {since}}},\n' for a, b, since in names))
     coverage = {}
     for name in LIBRARIES:
         for major in MAJORS if name != "cuda_driver" else MAJORS[-1:]:

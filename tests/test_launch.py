@@ -1,5 +1,10 @@
 """Kernels of one's own, launched from Python on host and device arrays."""
 
+import inspect
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -229,3 +234,71 @@ def test_a_launch_like_the_last_one_reads_no_source(monkeypatch):
     assert filled(through_helper) == FACTOR
     monkeypatch.setattr(tile.Kernel, "trace", None)
     assert filled(through_helper) == FACTOR
+
+
+@tile.kernel
+def activate(x, y, N: int):
+    i = tile.pid(0)
+    tile.store(y, i, tile.gelu(tile.load(x, i, N)))
+
+
+def test_elementary_functions_take_half_precision():
+    x = np.linspace(-4, 4, 1001, dtype="f2")
+    y = np.zeros_like(x)
+    launch(activate, (4,), x, y, N=256)
+    wide, want = x.astype("f4"), np.zeros(1001, "f4")
+    launch(activate, (4,), wide, want, N=256)
+    np.testing.assert_array_equal(y, want.astype("f2"))
+
+
+@tile.kernel
+def add_rows(x, y, rows, N: int):
+    acc = tile.full(N, 0, x.dtype)
+    for i in range(rows):
+        acc += tile.load(x[i], 0, N)
+    tile.store(y, tile.pid(0), acc)
+
+
+@tile.kernel
+def until(x, limit, N: int):
+    v = tile.load(x, 0, N)
+    while tile.max(v) > limit:
+        v = v * 0.5
+    tile.store(x, 0, v)
+
+
+@pytest.mark.parametrize(
+    ("launched", "where"),
+    [
+        ("launch(add_rows, (1,), x, y, 4, N=64)", "inline"),
+        ("launch(add_rows, (1,), x, y, 10_000, N=64)", "queued"),
+        ("launch(add_rows, (10_000,), x, y, 4, N=64)", "queued"),
+        ("launch(until, (1,), y, 1.0, N=64)", "queued"),
+    ],
+)
+def test_short_launches_run_on_the_caller(launched, where, tmp_path):
+    (tmp_path / "kernels.py").write_text(
+        "import opencu\nfrom opencu import tile\n\n\n"
+        + "\n\n".join(inspect.getsource(k.function) for k in (add_rows, until))
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", "from kernels import *; from opencu import launch\n"
+         f"x, y = opencu.zeros((4, 64)), opencu.zeros(64)\n{launched}\nopencu.synchronize()"],
+        cwd=tmp_path, env=dict(os.environ) | {"OPENCU_DEBUG": "launches"},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"ns {where}" in done.stderr
+
+
+def test_a_store_past_the_caches_is_seen_by_the_next_launch():
+    n = (40 << 20) // 4
+    x, y = opencu.asarray(np.arange(n, dtype="f4")), opencu.zeros(n, "f4")
+    for offset in (0, 1):
+        launch(saxpy_into, (n // 4096,), x, y[offset:], N=4096)
+        np.testing.assert_array_equal(np.asarray(y)[offset:], 2 * np.arange(n - offset, dtype="f4"))
+
+
+@tile.kernel
+def saxpy_into(x, y, N: int):
+    tile.store(y, tile.pid(0), 2 * tile.load(x, tile.pid(0), N))

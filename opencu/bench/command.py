@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from opencu.bench import gemm, latency, report
+from opencu.bench import gemm, latency, report, stream
 
-AREAS = {"gemm": gemm, "latency": latency}
+AREAS = {"gemm": gemm, "latency": latency, "stream": stream}
 
 
 def main(argv: Sequence[str]) -> int:

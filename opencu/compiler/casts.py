@@ -44,10 +44,10 @@ class Cast:
         if to.kind == "b":
             return self.f.let(f"{'fcmp une' if source.kind == 'f' else 'icmp ne'} "
                               f"{s} {x}, {self.splat(source, 0)}")  # fmt: skip
-        if source.kind == "f" and to.kind in "iu":
-            how = "fptosi" if to.kind == "i" else "fptoui"
-            name = f"{how}.sat.{suffix(to, self.width)}.{suffix(source, self.width)}"
-            return self.f.call(t, name, (s, x))
+        if source.kind == "f" and to.bits == 8:
+            return self._byte(to, self.value(source, i32, x))
+        if source.kind == "f" and to.kind == "i":
+            return self._integer(source, to, x)
         signed = source.kind == "i"
         if to.kind == "f" and source.kind != "f":
             return self.f.let(f"{'si' if signed else 'ui'}tofp {s} {x} to {t}")
@@ -77,6 +77,31 @@ class Cast:
     def select(self, condition: str, x: str, y: str, dtype: DType = i32) -> str:
         t = type_of(dtype, self.width)
         return self.f.let(f"select {self.i1} {condition}, {t} {x}, {t} {y}")
+
+    def _integer(self, source: DType, to: DType, x: str) -> str:
+        """Toward zero, within the integer's range, 0 for NaN; LLVM's own saturating conversion
+        goes lane by lane."""
+        f, s, t = self.f, type_of(source, self.width), type_of(to, self.width)
+        limit = 2.0 ** (to.bits - 1)
+        size = f.call(s, f"fabs.{suffix(source, self.width)}", (s, x))
+        inside = f.let(f"fcmp olt {s} {size}, {self.splat(source, limit)}")
+        safe = self.select(inside, x, self.splat(source, 0), source)
+        y = f.let(f"fptosi {s} {safe} to {t}")
+        for compare, bound, end in (
+            ("oge", limit, (1 << to.bits - 1) - 1),
+            ("ole", -limit, -1 << to.bits - 1),
+        ):
+            beyond = f.let(f"fcmp {compare} {s} {x}, {self.splat(source, bound)}")
+            y = self.select(beyond, self.splat(to, end), y, to)
+        return y
+
+    def _byte(self, to: DType, x: str) -> str:
+        """The nearest i8 or u8 to an i32."""
+        low, high = (-128, 127) if to.kind == "i" else (0, 255)
+        for fn, limit in (("smax", low), ("smin", high)):
+            name = f"{fn}.{suffix(i32, self.width)}"
+            x = self.f.call(self.int, name, (self.int, x), (self.int, self.splat(i32, limit)))
+        return self.f.let(f"trunc {self.int} {x} to {type_of(to, self.width)}")
 
     # ---- storage types and f32 -------------------------------------------------------------------
 

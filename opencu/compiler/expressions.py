@@ -1,5 +1,9 @@
 """Questions about tile expressions: what a value is computed from, and what it touches."""
 
+import math
+import operator
+from collections.abc import Container
+
 from opencu.tile.ir import Block, Op, Tile, Value
 
 PURE = {
@@ -22,31 +26,93 @@ PURE = {
     "part",
     "complex",
     "bitcast",
+    "gather",
+    "permute",
+    "extract",
 }
+WRITES = {"store", "scatter", "atomic"}
+COMPUTED = {"reduce", "scan", "cat", "reshape"}  # where they stand, into scratch; no effects
 
 
 def is_pure(op: Op) -> bool:
+    """Can the op be computed where its result is used, and again at each use?"""
+    if op.name == "reshape":
+        return keeps_order(op)
     return op.name in PURE or op.name == "if" and all(is_pure(o) for b in op.blocks for o in b.ops)
 
 
-def reached(value: Value) -> dict[Value, tuple[bool, ...]]:
-    """The tiles that a tile is computed from, itself included; per axis, False where it is
-    broadcast. Stops at loads, loops and dots."""
-    found: dict[Value, tuple[bool, ...]] = {}
+def has_effects(op: Op) -> bool:
+    return not (is_pure(op) or op.name in COMPUTED)
 
-    def visit(v: Value, wide: tuple[bool, ...]) -> None:
-        if not isinstance(v.type, Tile) or v in found:
+
+def keeps_order(reshape: Op) -> bool:
+    """Does a reshape only add or drop axes of size 1?"""
+    x, y = reshape.operands[0].type.shape, reshape.result.type.shape
+    return [s for s in x if s > 1] == [s for s in y if s > 1]
+
+
+Where = tuple[tuple[int | None, int], ...]  # per axis: the root's axis (None: at 0), plus an offset
+
+
+def _operand_place(op: Op, x: Value, where: Where) -> Where:
+    """Where an operand of a pure op is read when its result is read at `where`."""
+    if op.name == "permute":
+        found = dict(zip(op.attrs["axes"], where))
+        return tuple(found[d] for d in range(len(where)))
+    if op.name == "extract":
+        return tuple((a, off + lo) for (a, off), lo in zip(where, op.attrs["start"]))
+    if op.name == "reshape":
+        kept = iter(w for w, s in zip(where, op.result.type.shape) if s > 1)
+        return tuple(next(kept) if s > 1 else (None, 0) for s in x.type.shape)
+    if op.name == "broadcast":
+        return tuple((None, 0) if s == 1 else w for w, s in zip(where, x.type.shape))
+    return where
+
+
+def places(value: Value, known: Container[Value] = ()) -> list[tuple[Value, Where]]:
+    """The tiles that a tile is computed from, itself included, and where they are read. Stops at
+    loads, at what is computed where it stands, and at values that are known."""
+    found: dict[tuple[Value, Where], None] = {}
+
+    def visit(v: Value, where: Where) -> None:
+        if not isinstance(v.type, Tile) or (v, where) in found:
             return
-        wide = tuple(w and s > 1 for w, s in zip(wide, v.type.shape)) if v is not value else wide
-        found[v] = wide
-        if v.op is None or v.op.name in ("load", "for", "dot"):
+        found[v, where] = None
+        if v in known or v.op is None or v.op.name == "load" or not is_pure(v.op):
             return
         for x in v.op.operands:
-            visit(x, wide)
+            if isinstance(x.type, Tile):
+                visit(x, _operand_place(v.op, x, where))
         for block in v.op.blocks:
-            visit(block.ops[-1].operands[v.op.results.index(v)], wide)
+            visit(block.ops[-1].operands[v.op.results.index(v)], where)
 
-    visit(value, (True,) * len(value.type.shape))
+    visit(value, tuple((d, 0) for d in range(len(value.type.shape))))
+    return list(found)
+
+
+def weight(value: Value, known: Container[Value] = ()) -> int:
+    """What computing an element of a tile costs, in simple operations."""
+    size = math.prod(value.type.shape)
+    tiles = {v for v, _ in places(value, known) if v not in known and v.op is not None}
+    return sum(_weight(v.op) for v in tiles if math.prod(v.type.shape) >= size)
+
+
+def _weight(op: Op) -> int:
+    if op.name in ("gather", "load"):
+        return 8 if op.name == "gather" or op.operands[0].type.strides[-1] != 1 else 0
+    heavy = {"div": 6, "sqrt": 6, "floordiv": 24, "mod": 24}
+    return heavy.get(op.attrs.get("fn"), int(op.name not in ("broadcast", "iota", "permute")))
+
+
+def reached(value: Value) -> dict[Value, tuple[bool, ...]]:
+    """The tiles of `places`; per axis, whether it runs along the same axis of the value."""
+    found: dict[Value, tuple[bool, ...]] = {}
+    for v, where in places(value):
+        same = tuple(
+            w == (d, 0) and (s > 1 or v is value)
+            for d, (w, s) in enumerate(zip(where, v.type.shape))
+        )
+        found[v] = tuple(map(operator.and_, same, found.get(v, same)))
     return found
 
 
@@ -59,12 +125,20 @@ def root_view(v: Value) -> Value:
 
 def stored_views(block: Block) -> set[Value]:
     """The parameters that a block's stores write to, those of its inner blocks included."""
-    found = {root_view(op.operands[0]) for op in block.ops if op.name == "store"}
+    found = {root_view(op.operands[0]) for op in block.ops if op.name in WRITES}
     return found.union(*(stored_views(b) for op in block.ops for b in op.blocks))
 
 
-def reads_elsewhere(store: Op) -> bool:
-    """Does the stored value load from the memory it overwrites, at another place?"""
+def read_views(block: Block) -> set[Value]:
+    """The parameters that a block reads, those of its inner blocks included."""
+    found = {
+        root_view(op.operands[0]) for op in block.ops if op.name in ("load", "gather", "atomic")
+    }
+    return found.union(*(read_views(b) for op in block.ops for b in op.blocks))
+
+
+def reads_elsewhere(store: Op, known: Container[Value] = ()) -> bool:
+    """Does the stored value read the memory it overwrites, at another place?"""
     place, shape = store.operands[:-1], store.operands[-1].type.shape
 
     def source(load: Op) -> list[Value]:
@@ -73,9 +147,16 @@ def reads_elsewhere(store: Op) -> bool:
         return [view.op.operands[0] if is_part else view, *index]
 
     return any(
-        root_view(v.op.operands[0]) is root_view(place[0])
-        and (source(v.op) != place or v.type.shape != shape)
-        for v in loads(store.operands[-1])
+        v not in known
+        and v.op is not None
+        and v.op.name in ("load", "gather")
+        and root_view(v.op.operands[0]) is root_view(place[0])
+        and (
+            source(v.op) != place
+            or v.type.shape != shape
+            or where != tuple((d, 0) for d in range(len(shape)))
+        )
+        for v, where in places(store.operands[-1], known)
     )
 
 
@@ -85,8 +166,8 @@ def parts(v: Value) -> list[Value]:
 
 
 def loads(v: Value) -> list[Value]:
-    """The loads that a tile is computed from."""
-    return [x for x in reached(v) if x.op is not None and x.op.name == "load"]
+    """The loads and gathers that a tile is computed from."""
+    return [x for x in reached(v) if x.op is not None and x.op.name in ("load", "gather")]
 
 
 def uses(op: Op) -> set[Value]:

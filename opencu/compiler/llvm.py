@@ -1,10 +1,10 @@
 """LLVM IR as text: a small function builder, and the way from text to an object file."""
 
 import functools
-import struct
 from collections.abc import Callable, Sequence
 
 import llvmlite.binding as llvm
+import numpy as np
 
 from opencu.drivers.interface import Target
 from opencu.tile import dtypes
@@ -21,20 +21,19 @@ def type_of(dtype: DType, width: int = 1) -> str:
 
 def suffix(dtype: DType, width: int = 1) -> str:
     """The type's name inside an intrinsic's."""
-    one = dtype.name if dtype.kind == "f" and not dtype.storage else SCALAR[dtype.name]
+    one = dtype.name if dtype in (dtypes.f32, dtypes.f64) else SCALAR[dtype.name]
     return one if width == 1 else f"v{width}{one}"
 
 
 def constant(dtype: DType, value: bool | int | float) -> str:
     if dtype.kind == "b":
         return "true" if value else "false"
-    if dtype.kind != "f":
-        return str(int(value))
-    rounded = dtypes.narrow(float(value), dtype)
     if dtype.storage:
-        return str(int.from_bytes(rounded.tobytes(), "little"))
-    # LLVM writes a float as the bits of the equal double.
-    return f"0x{struct.unpack('Q', struct.pack('d', rounded))[0]:016X}"
+        return str(int.from_bytes(dtypes.narrow(float(value), dtype).tobytes(), "little"))
+    if dtype.kind == "f":
+        double = np.float64(dtypes.narrow(float(value), dtype))  # LLVM writes floats as doubles
+        return f"0x{double.view(np.uint64):016X}"
+    return str(int(value))
 
 
 class Function:
@@ -78,6 +77,10 @@ class Function:
         """Room on the stack for a vector that is moved lane by lane."""
         self.stage_bytes = max(self.stage_bytes, bytes)
         return "%stage"
+
+    def store_past(self, type: str, value: str, pointer: str, align: int) -> None:
+        """A store past the caches; the pointer is aligned. Others see it behind a fence."""
+        self.do(f"store {type} {value}, ptr {pointer}, align {align}, !nontemporal !1")
 
     # ---- 64-bit integers, folded where both are known --------------------------------------------
 
@@ -126,6 +129,11 @@ class Function:
         """pointer + count elements of `bytes` bytes."""
         step = self.mul(count, str(bytes))
         return pointer if step == "0" else self.let(f"getelementptr i8, ptr {pointer}, i64 {step}")
+
+    def aligned(self, pointer: str, bytes: int) -> str:
+        """Is an address a multiple of bytes, a power of two?"""
+        low = self.let(f"and i64 {self.let(f'ptrtoint ptr {pointer} to i64')}, {bytes - 1}")
+        return self.let(f"icmp eq i64 {low}, 0")
 
     # ---- vectors ---------------------------------------------------------------------------------
 
@@ -205,26 +213,35 @@ class Function:
     ) -> list[str]:
         """for i in lo, lo + step, ... below hi, with carried values (type, operand); their last
         values. body(i, values) gives the next ones."""
+
+        def trip(values: list[str]) -> list[str]:
+            after = list(body(values[0], values[1:]))
+            return [self.let(f"add nsw i64 {values[0]}, {step}"), *after]
+
+        return self.repeat([("i64", lo), *start], lambda v: self.less(v[0], hi), trip)[1:]
+
+    def repeat(
+        self,
+        start: Sequence[tuple[str, str]],
+        more: Callable[[list[str]], str],
+        body: Callable[[list[str]], Sequence[str]],
+    ) -> list[str]:
+        """While more(values): values = body(values); the last ones."""
         head, inside, done = (self.name("L")[1:] for _ in range(3))
         before = self.current
         self.goto(head)
         self.block(head)
-        i = self.name("i")
         names = [self.name("c") for _ in start]
         at = len(self.lines)
-        more = self.let(f"icmp slt i64 {i}, {hi}")
-        self.do(f"br i1 {more}, label %{inside}, label %{done}")
+        self.do(f"br i1 {more(names)}, label %{inside}, label %{done}")
         self.block(inside)
-        values = body(i, names)
-        next_i = self.let(f"add nsw i64 {i}, {step}")
+        values = body(names)
         after = self.current
         self.goto(head)
-        phis = [f"  {i} = phi i64 [ {lo}, %{before} ], [ {next_i}, %{after} ]"]
-        phis += [
+        self.lines[at:at] = [
             f"  {n} = phi {t} [ {v}, %{before} ], [ {x}, %{after} ]"
             for n, (t, v), x in zip(names, start, values)
         ]
-        self.lines[at:at] = phis
         self.block(done)
         return names
 

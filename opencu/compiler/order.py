@@ -5,7 +5,7 @@ store would see what the store wrote, so its tile is copied to scratch first. An
 views may be the same memory.
 """
 
-from opencu.compiler.expressions import is_pure, uses
+from opencu.compiler.expressions import WRITES, is_pure, uses
 from opencu.tile.ir import Block, Op, Tile, Value
 
 
@@ -15,7 +15,7 @@ def early_loads(block: Block) -> set[Value]:
     for i, op in enumerate(block.ops):
         for inner in op.blocks:
             found |= early_loads(inner)
-        if op.name == "load" and _outlives_store(op.result, block.ops[i + 1 :]):
+        if op.name in ("load", "gather") and _outlives_store(op.result, block.ops[i + 1 :]):
             found.add(op.result)
     return found
 
@@ -35,4 +35,4 @@ def _outlives_store(value: Value, rest: list[Op]) -> bool:
 
 
 def _writes(op: Op) -> bool:
-    return op.name == "store" or any(_writes(o) for b in op.blocks for o in b.ops)
+    return op.name in WRITES or any(_writes(o) for b in op.blocks for o in b.ops)

@@ -6,6 +6,7 @@ the fusion of elementwise chains, of load hooks into packing, and of epilogues i
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from opencu.compiler import casts
 from opencu.compiler.llvm import Function, constant, suffix, type_of
@@ -38,10 +39,54 @@ class Access:
     strides: tuple[str, ...]  # in elements
     limits: tuple[str, ...]
 
-    def unit_axis(self) -> int | None:
-        """The axis along which elements, or parts of complex ones, are neighbours."""
-        axes = range(len(self.strides))[::-1]
-        return next((d for step in "12" for d in axes if self.strides[d] == step), None)
+    def unit_axis(self, shape: tuple[int, ...] = ()) -> int | None:
+        """The axis of stride 1, or 2 for complex parts; the last one of those along which
+        a shape is longer than 1."""
+        unit = [d for d, s in enumerate(self.strides) if s == "1"]
+        unit = unit or [d for d, s in enumerate(self.strides) if s == "2"]
+        return max(unit, key=lambda d: (bool(shape) and shape[d] > 1, d), default=None)
+
+
+class ViewRef(NamedTuple):
+    """A view's memory: its address, and per axis its size and stride in elements."""
+
+    pointer: str
+    sizes: tuple[str, ...]
+    strides: tuple[str, ...]
+
+
+def element(
+    f: Function, view: ViewRef, index: list[str], bytes: int, lane: int, width: int
+) -> tuple[str, str]:
+    """Is a lane's element inside the view, and its address."""
+    inside, pointer = "true", view.pointer
+    for i, size, stride in zip(index, view.sizes, view.strides):
+        at = i if width == 1 else f.let(f"extractelement <{width} x i64> {i}, i64 {lane}")
+        below = f.let(f"icmp ult i64 {at}, {size}")
+        inside = below if inside == "true" else f.let(f"and i1 {inside}, {below}")
+        # A wild index may overflow here: the address is then not used.
+        step = at if stride == "1" else f.let(f"mul i64 {at}, {stride}")
+        pointer = f.let(f"getelementptr i8, ptr {pointer}, i64 {f.let(f'mul i64 {step}, {bytes}')}")
+    return inside, pointer
+
+
+def _source_point(f: Function, op: Op, p: Point) -> Point:
+    """Where the operand of a permute, extract or reshape is read."""
+    shape = op.operands[0].type.shape
+    if op.name == "permute":
+        axes = op.attrs["axes"]
+        at = dict(zip(axes, p.at))
+        return replace(p, at=tuple(at[d] for d in range(len(at))), lane=axes[p.lane])
+    if op.name == "extract":
+        return replace(p, at=tuple(f.add(a, str(lo)) for a, lo in zip(p.at, op.attrs["start"])))
+    wide = [d for d, s in enumerate(op.result.type.shape) if s > 1]
+    here = [d for d, s in enumerate(shape) if s > 1]
+    at = ["0"] * len(shape)
+    for d, s in zip(wide, here):
+        at[s] = p.at[d]
+    if p.lane not in wide:
+        return replace(p, at=tuple(at), lane=0, width=1)
+    return replace(p, at=tuple(at), lane=here[wide.index(p.lane)])
 
 
 Memo = dict[tuple[Value, Point], str]
@@ -53,6 +98,7 @@ class Points:
     def __init__(self, f: Function, target: Target):
         self.f, self.target = f, target
         self.scalars: dict[Value, str] = {}
+        self.views: dict[Value, ViewRef] = {}
         self.access: dict[Value, Access] = {}  # loads, and tiles that were put into memory
 
     def at(self, v: Value, points: list[Point], memo: Memo) -> list[str]:
@@ -70,7 +116,7 @@ class Points:
         if v in self.access:
             return [self.load(self.access[v], v, p) for p in points]
         op = v.op
-        if op is None or op.name in ("for", "dot"):
+        if op is None or op.name in ("for", "while", "dot"):
             raise KernelError(
                 op.loc if op else None,
                 "a tile that is carried through this loop is "
@@ -82,6 +128,11 @@ class Points:
             return self._broadcast(op, points, memo)
         if op.name == "iota":
             return [self._iota(op, p) for p in points]
+        if op.name in ("permute", "extract", "reshape"):
+            return self._moved(op, points, memo)
+        if op.name == "gather":
+            indices = [self.at(x, points, memo) for x in op.operands[1:]]
+            return [self.gather(op, list(i), p.width) for p, *i in zip(points, *indices)]
         operands = [self.at(x, points, memo) for x in op.operands]
         return [self.apply(op, list(args), p.width) for p, *args in zip(points, *operands)]
 
@@ -105,6 +156,32 @@ class Points:
             self.f.splat(x, source.type.dtype, p.width) if q.width < p.width else x
             for x, p, q in zip(values, points, inner)
         ]
+
+    def _moved(self, op: Op, points: list[Point], memo: Memo) -> list[str]:
+        """An operand that is read at other places: permute, extract, and a reshape that only adds
+        or drops axes of size 1."""
+        source = op.operands[0]
+        inner = [_source_point(self.f, op, p) for p in points]
+        values = self.at(source, inner, memo)
+        return [
+            self.f.splat(x, source.type.dtype, p.width) if q.width < p.width else x
+            for x, p, q in zip(values, points, inner)
+        ]
+
+    def gather(self, op: Op, index: list[str], width: int) -> str:
+        """Elements of a view, lane by lane: a lane outside reads a place that always exists."""
+        f, view, dtype = self.f, self.views[op.operands[0]], op.result.type.dtype
+        t, one = type_of(dtype, width), type_of(dtype)
+        vector, zero = "poison", constant(dtype, 0)
+        for lane in range(width):
+            inside, pointer = element(f, view, index, dtype.bytes, lane, width)
+            pointer = f.let(f"select i1 {inside}, ptr {pointer}, ptr %params")
+            x = f.let(f"load {one}, ptr {pointer}, align {min(dtype.bytes, 8)}")
+            x = f.let(f"select i1 {inside}, {one} {x}, {one} {zero}")
+            if width == 1:
+                return x
+            vector = f.let(f"insertelement {t} {vector}, {one} {x}, i64 {lane}")
+        return vector
 
     def _iota(self, op: Op, p: Point) -> str:
         dtype, axis = op.result.type.dtype, op.attrs["axis"]
@@ -269,9 +346,9 @@ class Points:
         where = (f"<{p.width} x ptr> align {align}", self._pointer_vector(a, dtype.bytes, p))
         return f"masked.{scattered}.{lanes}.v{p.width}p0", where
 
-    def _byte_masks(self) -> bool:
-        """Can a masked instruction move bytes and words?"""
-        return self.target.cpu == "x86-64-v4"
+    def _by_lanes(self, a: Access, bytes: int, p: Point) -> bool:
+        """Side by side, but without a masked instruction that moves bytes and words?"""
+        return a.strides[p.lane] == "1" and bytes < 4 and self.target.cpu != "x86-64-v4"
 
     def _lane_by_lane(self, a: Access, dtype: DType, p: Point, copy) -> None:
         """copy(place in the view, place in the stage) for each lane of p that lies in the view."""
@@ -303,7 +380,7 @@ class Points:
             return f.branch(self.mask(a, p), lambda: [read()], lambda: [zero], [t])[0]
         if a.strides[p.lane] == "2" and w > 1:
             return self._load_alternate(a, dtype, p)
-        if p.checked and a.strides[p.lane] == "1" and align < 4 and not self._byte_masks():
+        if p.checked and self._by_lanes(a, align, p):
             f.store(t, "zeroinitializer", f.stage(w * align), align)
             self._lane_by_lane(
                 a,
@@ -402,7 +479,7 @@ class Points:
 
         if p.checked and w == 1:
             f.when(self.mask(a, p), write)
-        elif p.checked and a.strides[p.lane] == "1" and align < 4 and not self._byte_masks():
+        elif p.checked and self._by_lanes(a, align, p):
             f.store(t, value, f.stage(w * align), align)
             self._lane_by_lane(
                 a,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from opencu.compiler.expressions import is_pure, uses
+from opencu.compiler.expressions import has_effects, uses
 from opencu.tile.interp import BINARY, COMPARE
 from opencu.tile.ir import Block, Function, Op, Scalar, Value, verify
 
@@ -37,7 +37,7 @@ def _share(block: Block, known: dict[Any, Op], same: dict[Value, Value]) -> None
             repr(sorted(op.attrs.items())),
             tuple(r.type for r in op.results),
         )
-        if is_pure(op) and op.name not in ("load", "if", "yield"):
+        if not has_effects(op) and op.name not in ("load", "gather", "if", "yield"):
             if key in known:
                 same.update(zip(op.results, known[key].results))
                 continue
@@ -70,7 +70,7 @@ def _drop(block: Block) -> None:
     for op in reversed(block.ops):
         for inner in op.blocks:
             _drop(inner)
-        if op.name == "yield" or not is_pure(op) or needed & set(op.results):
+        if op.name == "yield" or has_effects(op) or needed & set(op.results):
             needed |= uses(op)
             kept.append(op)
     block.ops = kept[::-1]

@@ -8,19 +8,34 @@ points that a root asks for (points.py); roots are stores (chunk loops, here), d
 values that must be put into memory.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from opencu.compiler import complex, dot, llvm
-from opencu.compiler.expressions import is_pure, parts, reached, reads_elsewhere
+from opencu.compiler import carried, complex, dot, elements, llvm, reduction
+from opencu.compiler.expressions import (
+    is_pure,
+    keeps_order,
+    parts,
+    places,
+    reached,
+    read_views,
+    reads_elsewhere,
+    root_view,
+)
+from opencu.compiler.held import held
 from opencu.compiler.llvm import constant, type_of
 from opencu.compiler.order import early_loads
-from opencu.compiler.points import Access, Point, Points
+from opencu.compiler.points import Access, Point, Points, ViewRef
 from opencu.compiler.simplify import simplify
 from opencu.drivers.interface import Target
+from opencu.tile.dtypes import DType
 from opencu.tile.ir import Block, Function, KernelError, Op, Scalar, Tile, Value, View
 
+LINE = 64  # bytes of a cache line
+STREAMED_TILE = 4 << 10  # bytes: a smaller tile's loop is not worth two versions
+STREAMED_VIEW = 32 << 20  # bytes, a last-level cache's
 UNROLL = 4  # vectors of one chunk: enough loads in flight, few enough registers
 
 
@@ -31,12 +46,6 @@ class Lowered(NamedTuple):
     params: int  # 64-bit words of the parameter array
 
 
-class ViewRef(NamedTuple):
-    pointer: str
-    sizes: tuple[str, ...]
-    strides: tuple[str, ...]
-
-
 @dataclass
 class Vector:
     """The state of one lowering."""
@@ -44,16 +53,16 @@ class Vector:
     target: Target
     blocks: dot.Blocks | None
     f: llvm.Function = field(default_factory=llvm.Function)
-    views: dict[Value, ViewRef] = field(default_factory=dict)
     nests: dict[Value, dot.Nest] = field(default_factory=dict)  # dots that wait for their store
-    early: set[Value] = field(default_factory=set)  # loads that cannot wait for their use
+    read: set[Value] = field(default_factory=set)  # the parameters that are loaded from
+    held: set[Value] = field(default_factory=set)  # tiles that go to scratch where they stand
     grid: list[str] = field(default_factory=list)  # its three sizes
     pid: list[str] = field(default_factory=list)  # this program's place in it
     scratch: int = 0
 
     def __post_init__(self) -> None:
         self.points = Points(self.f, self.target)
-        self.scalars = self.points.scalars
+        self.scalars, self.views = self.points.scalars, self.points.views
 
     # ---- scratch and tiles in memory -------------------------------------------------------------
 
@@ -64,17 +73,21 @@ class Vector:
 
     def memory(self, tile: Tile) -> Access:
         """A row-major tile in scratch."""
-        strides, size = [], 1
-        for s in reversed(tile.shape):
-            strides.insert(0, str(size))
-            size *= s
-        return Access(
-            self.allocate(size * tile.dtype.bytes), tuple(strides), tuple(map(str, tile.shape))
-        )
+        return self.memory_at(self.allocate(math.prod(tile.shape) * tile.dtype.bytes), tile)
+
+    def memory_at(self, pointer: str, tile: Tile) -> Access:
+        strides = [math.prod(tile.shape[d + 1 :]) for d in range(len(tile.shape))]
+        return Access(pointer, tuple(map(str, strides)), tuple(map(str, tile.shape)))
 
     def put(self, v: Value, access: Access) -> None:
         """Compute a tile into memory."""
-        self.chunks(v, access, None)
+        self.chunks(v, access)
+
+    def hold(self, v: Value) -> None:
+        """Compute a tile into scratch, where its users find it."""
+        memory = self.memory(v.type)
+        self.put(v, memory)
+        self.points.access[v] = memory
 
     # ---- blocks ----------------------------------------------------------------------------------
 
@@ -90,6 +103,9 @@ class Vector:
                 dot.lower(self, nest, None)
             elif nest:
                 self.nests.update(dict.fromkeys(nest.results, nest))
+            for v in op.results:
+                if v in self.held:
+                    self.hold(v)
 
     def op_pointwise(self, op: Op) -> None:
         """Scalars are emitted here; tiles only when a root asks for their points."""
@@ -146,10 +162,6 @@ class Vector:
 
     def op_load(self, op: Op) -> None:
         self.points.access[op.result] = self.access(op, op.result.type)
-        if op.result in self.early:
-            memory = self.memory(op.result.type)
-            self.put(op.result, memory)
-            self.points.access[op.result] = memory
 
     def access(self, op: Op, tile: Tile) -> Access:
         """The place of a load or store."""
@@ -204,39 +216,71 @@ class Vector:
                 )
 
     def op_for(self, op: Op) -> None:
-        if dot.Nest.of(op):
-            return
-        body, carried = op.blocks[0], op.operands[3:]
-        lo, hi, step = (self.scalars[v] for v in op.operands[:3])
-        if any(isinstance(v.type, View) for v in carried):
-            raise KernelError(op.loc, "a view cannot change in a loop")
-        numbers = [i for i, v in enumerate(carried) if isinstance(v.type, Scalar)]
-        tiles = [i for i, v in enumerate(carried) if isinstance(v.type, Tile)]
-        # A carried tile has two places: the body reads one and writes the other, and they swap.
-        places = {i: (self.memory(carried[i].type), self.memory(carried[i].type)) for i in tiles}
-        for i in tiles:
-            self.put(carried[i], places[i][0])
-        start = [(type_of(carried[i].type.dtype), self.scalars[carried[i]]) for i in numbers]
-        start += [("ptr", p.pointer) for i in tiles for p in places[i]]
+        if not dot.Nest.of(op):
+            carried.lower(self, op)
 
-        def iteration(counter: str, values: list[str]) -> list[str]:
-            self.scalars[body.args[0]] = counter
-            for i, x in zip(numbers, values):
-                self.scalars[body.args[1 + i]] = x
-            pairs = list(zip(values[len(numbers) :: 2], values[len(numbers) + 1 :: 2]))
-            for i, (read, _) in zip(tiles, pairs):
-                self.points.access[body.args[1 + i]] = replace(places[i][0], pointer=read)
-            self.block(body)
-            ends = body.ops[-1].operands
-            for i, (_, write) in zip(tiles, pairs):
-                self.put(ends[i], replace(places[i][0], pointer=write))
-            return [self.scalars[ends[i]] for i in numbers] + [p for r, w in pairs for p in (w, r)]
+    def op_while(self, op: Op) -> None:
+        carried.lower(self, op)
 
-        last = self.f.loop(lo, hi, step, start, iteration)
-        for i, x in zip(numbers, last):
-            self.scalars[op.results[i]] = x
-        for i, x in zip(tiles, last[len(numbers) :: 2]):
-            self.points.access[op.results[i]] = replace(places[i][0], pointer=x)
+    # ---- reductions, shapes, elements ------------------------------------------------------------
+
+    def op_reduce(self, op: Op) -> None:
+        reduction.Reduction(self, op).run()
+
+    def op_scan(self, op: Op) -> None:
+        reduction.Scan(self, op).run()
+
+    def op_scatter(self, op: Op) -> None:
+        elements.lower(self, op)
+
+    def op_atomic(self, op: Op) -> None:
+        elements.lower(self, op)
+
+    def op_gather(self, op: Op) -> None:
+        """A number is read where it stands; a tile where it is used."""
+        if not isinstance(op.result.type, Tile):
+            index = [self.scalars[v] for v in op.operands[1:]]
+            self.scalars[op.result] = self.points.gather(op, index, 1)
+
+    def op_reshape(self, op: Op) -> None:
+        """New axes of size 1 are a matter of places; any other shape is another way to read a
+        row-major copy."""
+        if not keeps_order(op):
+            memory = self.memory(op.result.type)
+            flat = self.memory_at(memory.pointer, op.operands[0].type)
+            self.put(op.operands[0], flat)
+            self.points.access[op.result] = memory
+
+    def op_cat(self, op: Op) -> None:
+        memory, axis, at = self.memory(op.result.type), op.attrs["axis"], 0
+        for v in op.operands:
+            start = self.f.mul(str(at), memory.strides[axis])
+            pointer = self.f.offset(memory.pointer, start, v.type.dtype.bytes)
+            self.put(v, replace(memory, pointer=pointer, limits=tuple(map(str, v.type.shape))))
+            at += v.type.shape[axis]
+        self.points.access[op.result] = memory
+
+    def op_prefetch(self, op: Op) -> None:
+        tile = Tile(op.attrs["shape"], op.operands[0].type.dtype)
+        access = self.access(op, tile)
+        lane = access.unit_axis(tile.shape)
+        ends = [self.f.clamp(n, str(s)) for n, s in zip(access.limits, tile.shape)]
+        step = str(LINE // tile.dtype.bytes)
+
+        def fetch(at: tuple[str, ...]) -> None:
+            if lane is None:
+                self.f.prefetch(
+                    self.points.address(access, tile.dtype.bytes, Point(at, 0, 1, False))
+                )
+                return
+
+            def line(c: str) -> None:
+                p = Point((*at[:lane], c, *at[lane + 1 :]), lane, 1, False)
+                self.f.prefetch(self.points.address(access, tile.dtype.bytes, p))
+
+            self.f.each("0", ends[lane], step, line)
+
+        self.every([d for d in range(len(ends)) if d != lane], ends, fetch, {})
 
     # ---- stores ----------------------------------------------------------------------------------
 
@@ -248,53 +292,99 @@ class Vector:
             for v in waiting[0].results:
                 del self.nests[v]
             dot.lower(self, waiting[0], (value, access))
-        elif reads_elsewhere(op):
+            return
+        if reads_elsewhere(op, self.points.access.keys() - loaded(self.points.access)):
             # The value is read from the view that it overwrites, at other places: compute it first.
-            places = [(v, self.memory(v.type)) for v in parts(value)]
-            for v, memory in places:
-                self.put(v, memory)
-            self.points.access.update(places)
-            self.chunks(value, access, op)
-        else:
-            self.chunks(value, access, op)
+            for v in parts(value):
+                self.hold(v)
+        self.chunks(value, access, self.beyond_caches(op))
 
-    def width(self, values: set[Value]) -> int:
-        """Lanes of a vector: as many as the widest dtype among the values allows."""
-        widest = max(v.type.dtype.part.bytes for v in values)
-        return self.target.vector_bytes // widest
+    def width(self, value: Value, *dtypes: DType) -> int:
+        """Lanes of a vector: as many as the widest dtype allows among those that a tile is computed
+        from and others."""
+        within = [v.type.dtype for v, _ in places(value, self.points.access)]
+        return self.target.vector_bytes // max(d.part.bytes for d in (*within, *dtypes))
 
-    def chunks(self, value: Value, access: Access, op: Op | None) -> None:
-        """Compute a tile and write it: rows of chunks of UNROLL vectors, then a masked tail."""
-        f, tile = self.f, value.type
-        within = reached(value)
-        lane = access.unit_axis()
-        lane = len(tile.shape) - 1 if lane is None else lane
-        w = self.width(within)
+    def lane_of(self, value: Value) -> int:
+        """The axis along which vectors lie: where most of a tile's operands are contiguous."""
+        votes = [(s > 1) / 2 + d / 1e3 for d, s in enumerate(value.type.shape)]
+        for v, where in places(value, self.points.access):
+            a = self.points.access.get(v)
+            unit = a.unit_axis(v.type.shape) if a else None
+            if unit is not None and where[unit][0] is not None:
+                votes[where[unit][0]] += value.type.shape[where[unit][0]] > 1
+        return votes.index(max(votes))
+
+    def fast(self, at: tuple[str, ...], lane: int, safe: list[str]) -> str:
+        """Below which index of an axis every load is in bounds, in the line at a place."""
+        ok = None
+        for d, (i, n) in enumerate(zip(at, safe)):
+            if d != lane:
+                here = self.f.less(i, n)
+                ok = self.f.let(f"and i1 {ok}, {here}") if ok else here
+        return self.f.let(f"select i1 {ok}, i64 {safe[lane]}, i64 0") if ok else safe[lane]
+
+    def beyond_caches(self, store: Op) -> str:
+        """Is a store's view larger than the caches, so that nobody will find its lines there? Such
+        lines are written past the caches, which saves reading them first. '' where it is not worth
+        the code: small tiles, and views that the kernel reads."""
+        f, view, tile = self.f, root_view(store.operands[0]), store.operands[-1].type
+        size = math.prod(tile.shape) * tile.dtype.bytes
+        if view in self.read or tile.dtype.kind in "bc" or size < STREAMED_TILE:
+            return ""
+        bytes = str(tile.dtype.bytes)
+        for n in self.views[view].sizes:
+            bytes = f.mul(bytes, n)
+        past = f.let(f"icmp uge i64 {bytes}, {STREAMED_VIEW}")
+        for other in (
+            v for v in self.views if v in self.read
+        ):  # the same memory is in the caches by now
+            here, there = self.views[view].pointer, self.views[other].pointer
+            past = f.let(f"and i1 {past}, {f.let(f'icmp ne ptr {here}, {there}')}")
+        return past
+
+    def chunks(self, value: Value, access: Access, streamed: str = "") -> None:
+        """Compute a tile and write it: rows of chunks of UNROLL vectors, then a masked tail. Past
+        the caches, if it is `streamed` and the row is aligned."""
+        f, tile, bytes = self.f, value.type, value.type.dtype.bytes
+        lane = access.unit_axis(tile.shape)
+        lane = self.lane_of(value) if lane is None else lane
+        w = self.width(value)
         ends = [f.clamp(n, str(s)) for n, s in zip(access.limits, tile.shape)]
         safe = self.safe(value, ends)
 
-        def write(points: list[Point]) -> None:
-            self.points.put(access, value, points, {})
+        def write(points: list[Point], past: bool) -> None:
+            if not past:
+                self.points.put(access, value, points, {})
+                return
+            for x, p in zip(self.points.at(value, points, {}), points):
+                place = self.points.address(access, bytes, p)
+                self.f.store_past(type_of(tile.dtype, w), x, place, w * bytes)
 
         def row(at: tuple[str, ...]) -> None:
-            ok = None
-            for d, (i, n) in enumerate(zip(at, safe)):
-                if d != lane:
-                    here = f.less(i, n)
-                    ok = f.let(f"and i1 {ok}, {here}") if ok else here
-            fast = safe[lane]
-            if ok:
-                fast = f.let(f"select i1 {ok}, i64 {fast}, i64 0")
-            fast = f.floor_to(fast, w * UNROLL)
+            fast = f.floor_to(self.fast(at, lane, safe), w * UNROLL)
 
-            def chunk(start: str, vectors: int, *, checked: bool) -> None:
+            def points(start: str, vectors: int, *, checked: bool) -> list[Point]:
                 lanes = [f.add(start, str(u * w)) for u in range(vectors)]
-                write([Point(at[:lane] + (c,) + at[lane + 1 :], lane, w, checked) for c in lanes])
+                return [Point((*at[:lane], c, *at[lane + 1 :]), lane, w, checked) for c in lanes]
 
-            f.each("0", fast, str(w * UNROLL), lambda c: chunk(c, UNROLL, checked=False))
-            f.each(fast, ends[lane], str(w), lambda c: chunk(c, 1, checked=True))
+            def whole(past: bool) -> list[str]:
+                step = str(w * UNROLL)
+                f.each("0", fast, step, lambda c: write(points(c, UNROLL, checked=False), past))
+                return []
+
+            if streamed and access.strides[lane] == "1":
+                start = self.points.address(access, bytes, points("0", 1, checked=False)[0])
+                aligned = f.aligned(start, w * bytes)
+                past = f.let(f"and i1 {streamed}, {aligned}")
+                f.branch(past, lambda: whole(True), lambda: whole(False))
+            else:
+                whole(False)
+            f.each(fast, ends[lane], str(w), lambda c: write(points(c, 1, checked=True), False))
 
         self.every([d for d in range(len(ends)) if d != lane], ends, row, {})
+        if streamed:  # such writes are seen by others only behind a fence
+            f.when(streamed, lambda: f.do("fence seq_cst"))
 
     def every(
         self,
@@ -313,21 +403,28 @@ class Vector:
     def safe(self, value: Value, ends: list[str]) -> list[str]:
         """Per axis, below which index, `ends` at most, every load behind a tile is in bounds."""
         f, safe = self.f, list(ends)
-        for v, wide in reached(value).items():
+        for v, where in places(value, self.points.access):
             a = self.points.access.get(v)
-            for d in range(len(safe)) if a else ():
-                if wide[d]:
-                    safe[d] = f.max(f.min(safe[d], a.limits[d]), "0")
-                else:  # broadcast: its one index must exist, or nothing is safe
-                    inside = f.less("0", a.limits[d])
-                    safe[d] = f.let(f"select i1 {inside}, i64 {safe[d]}, i64 0")
+            for limit, (axis, offset) in zip(a.limits, where) if a else ():
+                if axis is not None:
+                    safe[axis] = f.max(f.min(safe[axis], f.sub(limit, str(offset))), "0")
+                    continue
+                # Broadcast: its one index must exist, or nothing is safe.
+                inside = f.less(str(offset), limit)
+                safe = [f.let(f"select i1 {inside}, i64 {n}, i64 0") for n in safe]
         return safe
+
+
+def loaded(access: dict[Value, Access]) -> set[Value]:
+    """The values whose place is the view that they are loaded from."""
+    return {v for v in access if v.op is not None and v.op.name == "load"}
 
 
 def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) -> Lowered:
     """The LLVM IR of a kernel for a vector target; blocks: how its dots are register-blocked."""
     simplify(complex.split(simplify(function)))
-    state = Vector(target, blocks, early=early_loads(function.body))
+    state = Vector(target, blocks, held=held(function) | early_loads(function.body))
+    state.read = read_views(function.body)
     f = state.f
     count = 0
 
@@ -356,5 +453,8 @@ def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) 
     ]
     state.block(function.body)
     return Lowered(
-        f.module(function.name, target) + "\n!0 = !{}\n", function.name, state.scratch, count
+        f.module(function.name, target) + "\n!0 = !{}\n!1 = !{i32 1}\n",
+        function.name,
+        state.scratch,
+        count,
     )

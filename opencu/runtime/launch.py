@@ -23,6 +23,7 @@ from opencu.drivers.status import check, ffi, lib
 from opencu.runtime import plan as plans
 from opencu.runtime.arguments import instance
 from opencu.runtime.array import DEFAULT, Array
+from opencu.runtime.cost import estimate
 from opencu.runtime.device import Device, current, host_device
 from opencu.runtime.stream import Stream, handle_on
 from opencu.tile import Kernel, Scalar, View, dtypes
@@ -38,6 +39,8 @@ class Class(NamedTuple):
 
 
 _classes: dict[Any, Class] = {}
+_views: dict[Any, View] = {}  # by numpy dtype and which strides are 1
+_FLOATS = {dtypes.f32: struct.Struct("<f4x"), dtypes.f64: struct.Struct("<d")}  # in a word
 
 
 def _dtype(name: str, x: Any) -> dtypes.DType:
@@ -49,7 +52,10 @@ def _dtype(name: str, x: Any) -> dtypes.DType:
 
 
 def _view_type(name: str, x: Any, strides: Sequence[int]) -> View:
-    return View(_dtype(name, x), tuple(1 if s == 1 else None for s in strides))
+    key = (x.dtype, *[s == 1 for s in strides])
+    if key not in _views:
+        _views[key] = View(_dtype(name, x), tuple(1 if s == 1 else None for s in strides))
+    return _views[key]
 
 
 def _flatten(name: str, x: Any, default: dtypes.DType) -> tuple[Any, list[int]]:
@@ -76,6 +82,8 @@ def _number(name: str, x: Any, default: dtypes.DType) -> tuple[Any, list[int]]:
         raise TypeError(f"{name} is a {kind}: expected a numpy or opencu array, or a number")
     if not dtypes.fits(x, dtype):
         raise ValueError(f"{name} is {x!r}: expected a number that fits {dtype}")
+    if dtype in _FLOATS:
+        return Scalar(dtype), [int.from_bytes(_FLOATS[dtype].pack(x), "little")]
     return Scalar(dtype), [int.from_bytes(dtypes.narrow(x, dtype).tobytes(), "little")]
 
 
@@ -128,17 +136,22 @@ def launch(
 
 def _grid(grid: Any) -> tuple[int, ...]:
     """A grid's three sizes."""
-    expected = f"grid is {grid!r}: expected a tuple of one to three sizes >= 0"
-    try:
-        sizes = tuple(map(operator.index, grid)) if isinstance(grid, (tuple, list)) else ()
-    except TypeError:
-        raise TypeError(expected) from None
+    sizes: tuple[int, ...] = ()
+    if isinstance(grid, (tuple, list)):
+        try:
+            sizes = tuple(map(operator.index, grid))
+        except TypeError:
+            raise TypeError(_bad_grid(grid, "a tuple of one to three sizes >= 0")) from None
     if not 1 <= len(sizes) <= 3 or min(sizes) < 0:
-        raise ValueError(expected)
+        raise ValueError(_bad_grid(grid, "a tuple of one to three sizes >= 0"))
     sizes = (*sizes, *(1,) * (3 - len(sizes)))
     if sizes[0] * sizes[1] * sizes[2] >= 1 << 62:
-        raise ValueError(f"grid is {grid!r}: expected fewer than 2**62 programs")
+        raise ValueError(_bad_grid(grid, "fewer than 2**62 programs"))
     return sizes
+
+
+def _bad_grid(grid: Any, expected: str) -> str:
+    return f"grid is {grid!r}: expected {expected}"
 
 
 def _device(names: Sequence[str], args: Sequence[Any]) -> Device:
@@ -194,9 +207,9 @@ def _plan(kernel: Kernel, types: dict, consts: dict, blocks: Blocks | None, targ
         code = compile(function, TARGETS[target], blocks)
         slots = plans.Slots(code.params)
         programs = slots.arg(0) * slots.arg(1) * slots.arg(2)
-        long = slots.const(1_000_000)  # unknown: never on the caller's time
+        cost = estimate(function, slots, programs)
         params = [slots.arg(i) for i in range(code.params)]
-        plan = plans.Plan(slots, [plans.Launch(code, programs, long, params)])
+        plan = plans.Plan(slots, [plans.Launch(code, programs, cost, params)])
         data = plans.write(plan, spec, TARGETS[target])
         check(lib.ocu_plan_store(data, len(data)))
     return Class(spec, {v.name for v in stored_views(function.body)}, reads)

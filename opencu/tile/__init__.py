@@ -13,9 +13,11 @@ the tile at a tile index (element index = tile index * tile shape) and reads zer
 integer's axis taken away. Views that share memory must not overlap in part.
 """
 
-from math import prod
+import builtins
+from math import prod as product
 from typing import Any
 
+from opencu.tile import checks as _checks  # noqa: F401  the verifier's, for the ops below
 from opencu.tile.dtypes import (
     DType,
     bf16,
@@ -29,6 +31,19 @@ from opencu.tile.dtypes import (
     i32,
     i64,
     u8,
+)
+from opencu.tile.elements import (
+    atomic_add,
+    atomic_and,
+    atomic_cas,
+    atomic_exchange,
+    atomic_max,
+    atomic_min,
+    atomic_or,
+    atomic_xor,
+    gather,
+    prefetch,
+    scatter,
 )
 from opencu.tile.frontend import Builtin, Kernel, Tracer, is_static, kernel
 from opencu.tile.ir import KernelError, Scalar, Tile, Value, View, retype
@@ -46,6 +61,21 @@ from opencu.tile.math import (
     sin,
     tanh,
 )
+from opencu.tile.reductions import (
+    all,
+    any,
+    argmax,
+    argmin,
+    cummax,
+    cummin,
+    cumprod,
+    cumsum,
+    max,
+    min,
+    prod,
+    sum,
+)  # noqa: A004
+from opencu.tile.shapes import cat, permute, reshape, transpose
 
 __all__ = [
     "DType",
@@ -55,16 +85,33 @@ __all__ = [
     "Tile",
     "View",
     "abs",
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "atomic_add",
+    "atomic_and",
+    "atomic_cas",
+    "atomic_exchange",
+    "atomic_max",
+    "atomic_min",
+    "atomic_or",
+    "atomic_xor",
     "bf16",
     "bitcast",
     "bool_",
     "c128",
     "c64",
     "cast",
+    "cat",
     "cdiv",
     "complex",
     "conj",
     "cos",
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
     "dot",
     "erf",
     "exp",
@@ -75,6 +122,7 @@ __all__ = [
     "floor",
     "fma",
     "full",
+    "gather",
     "gelu",
     "gelu_tanh",
     "i32",
@@ -86,33 +134,42 @@ __all__ = [
     "load",
     "log",
     "log2",
+    "max",
     "maximum",
+    "min",
     "minimum",
     "npid",
+    "permute",
     "pid",
+    "prefetch",
+    "prod",
     "real",
+    "reshape",
     "rint",
     "rsqrt",
+    "scatter",
     "select",
     "sigmoid",
     "sin",
     "sqrt",
     "store",
+    "sum",
     "tanh",
+    "transpose",
     "u8",
 ]
 
 
-def _shape(t: Tracer, shape: Any) -> tuple[int, ...]:
+def tile_shape(t: Tracer, shape: Any) -> tuple[int, ...]:
     shape = shape if isinstance(shape, tuple) else (shape,)
-    if not shape or not all(isinstance(s, int) and s is not True and s > 0 for s in shape):
+    if not shape or not builtins.all(isinstance(s, int) and s is not True and s > 0 for s in shape):
         t.fail(f"a tile's shape is one or more positive constants, got {shape}")
-    if prod(shape) >= 1 << 31:
+    if product(shape) >= 1 << 31:
         t.fail(f"a tile's shape is {shape}: expected fewer than 2**31 elements")
     return shape
 
 
-def _place(t: Tracer, view: Any, index: Any) -> list[Value]:
+def place(t: Tracer, view: Any, index: Any) -> list[Value]:
     if not isinstance(view, Value) or not isinstance(view.type, View):
         t.fail(f"expected a view, got {view.type if isinstance(view, Value) else repr(view)}")
     return [view, *(t.index(i) for i in (index if isinstance(index, tuple) else (index,)))]
@@ -145,15 +202,15 @@ def npid(t: Tracer, axis: int = 0) -> Value:
 @Builtin
 def load(t: Tracer, view: Value, index: Any, shape: Any) -> Value:
     """The tile of `shape` at tile index `index` of a view; zero outside the view."""
-    place = _place(t, view, index)
-    return t.b.one("load", place, Tile(_shape(t, shape), view.type.dtype))
+    at = place(t, view, index)
+    return t.b.one("load", at, Tile(tile_shape(t, shape), view.type.dtype))
 
 
 @Builtin
 def store(t: Tracer, view: Value, index: Any, value: Any) -> None:
     """Write a tile at a tile index of a view; nothing outside the view."""
-    place = _place(t, view, index)
-    t.b.op("store", [*place, t.value(value, view.type.dtype)], [])
+    at = place(t, view, index)
+    t.b.op("store", [*at, t.value(value, view.type.dtype)], [])
 
 
 @Builtin
@@ -161,13 +218,13 @@ def full(t: Tracer, shape: Any, value: Any, dtype: DType) -> Value:
     """A tile of one value."""
     _check_dtype(t, dtype)
     v = t.value(value, dtype)
-    return t.broadcast(v, _shape(t, shape))
+    return t.broadcast(v, tile_shape(t, shape))
 
 
 @Builtin
 def iota(t: Tracer, shape: Any, axis: int = 0, dtype: DType = i64) -> Value:
     """A tile whose elements count 0, 1, 2, ... along an axis."""
-    shape = _shape(t, shape)
+    shape = tile_shape(t, shape)
     _check_dtype(t, dtype)
     if type(axis) is not int or not 0 <= axis < len(shape) or dtype.kind not in "iu":
         t.fail(f"iota: axis {axis}, {dtype}: expected an axis of {shape} and an integer dtype")
@@ -181,7 +238,7 @@ def select(t: Tracer, condition: Any, x: Any, y: Any) -> Any:
         return x if condition else y
     a, b = t.align(x, y)
     shapes = [v.type.shape for v in (condition, a) if isinstance(v.type, Tile)]
-    shape = max(shapes, key=lambda s: [max(d, 1) for d in s], default=())
+    shape = builtins.max(shapes, key=lambda s: [builtins.max(d, 1) for d in s], default=())
     c, a, b = (t.broadcast(v, shape) for v in (condition, a, b))
     return t.b.one("select", [c, a, b], a.type)
 

@@ -60,18 +60,18 @@ c64 = DType("c64", "c", 64)
 c128 = DType("c128", "c", 128)
 bool_ = DType("bool", "b", 1)
 
-_BF16_MAX = 255 * 2.0**120
 ALL = (f16, bf16, f32, f64, i8, u8, i32, i64, c64, c128, bool_)
+_BY_NUMPY = {dtype.numpy: dtype for dtype in ALL if dtype != bf16}
+BF16_MAX = 255 * 2.0**120
 
 
 def of(numpy_dtype) -> DType:
     """The DType of a numpy dtype, or of ml_dtypes' bfloat16; TypeError names what is supported."""
     wanted = np.dtype(numpy_dtype)
+    if wanted in _BY_NUMPY:
+        return _BY_NUMPY[wanted]
     if "bfloat16" in (wanted.name, *(wanted.names or ())):
         return bf16
-    for dtype in ALL:
-        if dtype.numpy == wanted and dtype != bf16:
-            return dtype
     raise TypeError(f"dtype {wanted} is not supported; expected one of {', '.join(map(str, ALL))}")
 
 
@@ -84,7 +84,8 @@ def fits(x: bool | int | float | complex, dtype: DType) -> bool:
         return not isinstance(x, float) and limits.min <= x <= limits.max
     if dtype.kind == "b":
         return isinstance(x, bool)
-    largest = _BF16_MAX if dtype == bf16 else float(np.finfo(dtype.part.numpy).max)
+    part = dtype.part if dtype.kind == "c" else dtype
+    largest = BF16_MAX if part == bf16 else float(np.finfo(part.numpy).max)
     return abs(x) <= largest or (isinstance(x, float) and not math.isfinite(x))
 
 
@@ -105,11 +106,12 @@ def narrow(x, dtype: DType) -> np.ndarray:
     x = np.asarray(x)
     if dtype == bf16:
         return _bf16(_odd_f32(x))
-    if dtype == f16 and x.dtype.kind in "iu":
-        x = x.astype(np.float64)  # what this rounds is beyond the range of f16
     if x.dtype.kind == "f" and dtype.kind in "iu":
         return _saturate(x, dtype.numpy)
-    return x.astype(dtype.numpy)
+    if dtype == f16 and x.dtype.kind in "iu":
+        x = x.astype(np.float64)  # what this rounds is beyond the range of f16
+    with np.errstate(over="ignore", invalid="ignore"):
+        return x.astype(dtype.numpy)
 
 
 def _odd_f32(x: np.ndarray) -> np.ndarray:

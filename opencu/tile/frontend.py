@@ -262,6 +262,7 @@ class Tracer:
         """Read a function's body with its parameters bound; its return value."""
         source = _source(self.reads.get(getattr, function, "__code__"))
         self.reads.get(getattr, function, "__defaults__")
+        self.reads.get(getattr, function, "__kwdefaults__")
         try:
             bound = inspect.signature(function).bind(*args, **kwargs)
         except TypeError as error:
@@ -379,18 +380,41 @@ class Tracer:
         self.scope.update(zip(names, args))
         self.scope[s.target.id] = counter
         self.body(s.body)
-        self.b.op(
-            "yield",
-            [
-                self.value(self.scope[n], a.type.dtype)
-                if not isinstance(a.type, View)
-                else self.scope[n]
-                for n, a in zip(names, args)
-            ],
-            [],
-        )
+        self.end_of_loop(names, args)
         self.b.block, self.scope = outer, before
         results = self.b.op("for", [*bounds, *start], [v.type for v in start], [body])
+        self.scope.update(zip(names, results))
+
+    def end_of_loop(self, names: list[str], args: list[Value]) -> None:
+        """What the names stand for now goes into the next trip, where it is args."""
+        ends = [
+            x if isinstance(x, Value) else self.value(x, a.type.dtype)
+            for x, a in zip((self.scope[n] for n in names), args)
+        ]
+        self.b.op("yield", ends, [])
+
+    def stmt_While(self, s: ast.While) -> None:
+        if s.orelse:
+            self.fail("a while loop has no else in the kernel language")
+        names = [n for n in sorted(_assigned(s.body)) if n in self.scope]
+        start = [self.value(self.scope[n]) for n in names]
+        outer, before = self.b.block, dict(self.scope)
+        blocks = []
+        for part in ("condition", "body"):
+            args = [Value(v.type, None, n) for n, v in zip(names, start)]
+            self.b.block = Block(args)
+            self.scope = before | dict(zip(names, args))
+            if part == "condition":
+                condition = self.expr(s.test)
+                if is_static(condition):
+                    self.fail("expected a condition that the loop changes; for has a fixed range")
+                self.b.op("yield", [condition], [])
+            else:
+                self.body(s.body)
+                self.end_of_loop(names, args)
+            blocks.append(self.b.block)
+        self.b.block, self.scope = outer, before
+        results = self.b.op("while", start, [v.type for v in start], blocks)
         self.scope.update(zip(names, results))
 
     # ---- expressions -----------------------------------------------------------------------------
@@ -466,9 +490,13 @@ class Tracer:
         owner = self.expr(node.value)
         if not isinstance(owner, Value):
             return self.reads.get(operator.getitem, owner, self.expr(node.slice))
-        if not isinstance(owner.type, View):
-            self.fail("only views take [ ]")
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        if isinstance(owner.type, Tile):
+            from opencu.tile.shapes import subscript
+
+            return subscript(self, owner, parts)
+        if not isinstance(owner.type, View):
+            self.fail("only views and tiles take [ ]")
         if len(parts) > owner.type.ndim:
             self.fail(f"{len(parts)} indices for {owner.type}")
         axis = 0

@@ -45,6 +45,20 @@ COMPARE = {
     "gt": np.greater,
     "ge": np.greater_equal,
 }
+REDUCE = {
+    "sum": np.sum,
+    "prod": np.prod,
+    "max": np.max,
+    "min": np.min,
+    "any": np.any,
+    "all": np.all,
+    "argmax": np.argmax,
+    "argmin": np.argmin,
+}
+SCAN = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}
+ATOMIC = {"add": np.add, "max": np.maximum, "min": np.minimum} | {
+    k: BINARY[k] for k in ("and", "or", "xor")
+}
 
 
 def run(function: Function, args: Sequence[Any], grid: Sequence[int]) -> None:
@@ -177,3 +191,74 @@ class _Program:
 
     def op_if(self, op: Op, condition: Any) -> list[Any]:
         return self.block(op.blocks[0 if condition else 1])
+
+    def op_while(self, op: Op, *carried: Any) -> list[Any]:
+        condition, body = op.blocks
+        while True:
+            self.values.update(zip(condition.args, carried))
+            if not self.block(condition)[0]:
+                return list(carried)
+            self.values.update(zip(body.args, carried))
+            carried = tuple(self.block(body))
+
+    # ---- reductions, shapes ----------------------------------------------------------------------
+
+    def op_reduce(self, op: Op, x: np.ndarray) -> Any:
+        fn, axes, out = op.attrs["fn"], op.attrs["axes"], op.result.type
+        wide = x.astype("f8") if fn in ("sum", "prod") and x.dtype.kind == "f" else x
+        axis = axes[0] if len(axes) == 1 else None
+        total = np.asarray(REDUCE[fn](wide, axis=axis)).astype(out.dtype.numpy)
+        return total[()] if isinstance(out, Scalar) else total.reshape(out.shape)
+
+    def op_scan(self, op: Op, x: np.ndarray) -> np.ndarray:
+        fn = op.attrs["fn"]
+        wide = x.astype("f8") if fn in ("sum", "prod") and x.dtype.kind == "f" else x
+        return SCAN[fn].accumulate(wide, axis=op.attrs["axis"]).astype(x.dtype)
+
+    def op_reshape(self, op: Op, x: np.ndarray) -> np.ndarray:
+        return x.reshape(op.result.type.shape)
+
+    def op_permute(self, op: Op, x: np.ndarray) -> np.ndarray:
+        return x.transpose(op.attrs["axes"])
+
+    def op_extract(self, op: Op, x: np.ndarray) -> np.ndarray:
+        return x[tuple(slice(a, a + n) for a, n in zip(op.attrs["start"], op.result.type.shape))]
+
+    def op_cat(self, op: Op, *tiles: np.ndarray) -> np.ndarray:
+        return np.concatenate(tiles, op.attrs["axis"])
+
+    # ---- elements --------------------------------------------------------------------------------
+
+    def _elements(self, view: np.ndarray, index: Sequence[Any]):
+        """Where in the tile, and where in the view, each element lies that is inside."""
+        index = [np.asarray(i) for i in index]
+        for at in np.ndindex(index[0].shape):
+            place = tuple(int(i[at]) for i in index)
+            if all(0 <= p < n for p, n in zip(place, view.shape)):
+                yield at, place
+
+    def op_gather(self, op: Op, view: np.ndarray, *index: Any) -> Any:
+        out = np.zeros(np.shape(index[0]), view.dtype)
+        for at, place in self._elements(view, index):
+            out[at] = view[place]
+        return out[()]
+
+    def op_scatter(self, op: Op, view: np.ndarray, *rest: Any) -> None:
+        *index, value = rest
+        for at, place in self._elements(view, index):
+            view[place] = np.asarray(value)[at]
+
+    def op_atomic(self, op: Op, view: np.ndarray, *rest: Any) -> Any:
+        fn, index, values = op.attrs["fn"], rest[: view.ndim], rest[view.ndim :]
+        old = np.zeros(np.shape(index[0]), view.dtype)
+        for at, place in self._elements(view, index):
+            old[at] = before = view[place]
+            x = [np.asarray(v)[at] for v in values]
+            if fn in ATOMIC:
+                view[place] = ATOMIC[fn](before, x[0])
+            elif fn == "exchange" or before == x[0]:
+                view[place] = x[-1]
+        return old[()]
+
+    def op_prefetch(self, op: Op, *place: Any) -> None:
+        return None

@@ -124,6 +124,17 @@ OPS = {
     "part": (1, ("part",)),  # the real (0) or imaginary (1) parts of a complex value or view
     "complex": (2, ()),  # real parts, imaginary parts -> complex tile
     "bitcast": (1, ()),  # the same bits as another dtype of their size
+    "while": (None, ()),  # carried...; two blocks with them as arguments: condition, body
+    "reduce": (1, ("fn", "axes")),  # one axis, left with size 1, or all of them, to a scalar
+    "scan": (1, ("fn", "axis")),
+    "gather": (None, ()),  # view, an index per axis -> elements; zero out of bounds
+    "scatter": (None, ()),  # view, an index per axis, values; nothing out of bounds
+    "atomic": (None, ("fn",)),  # view, an index per axis, values -> what was there before
+    "prefetch": (None, ("shape",)),  # view, tile index per axis
+    "reshape": (1, ()),  # row-major
+    "permute": (1, ("axes",)),  # axis d of the result is axis axes[d] of the operand
+    "extract": (1, ("start",)),  # the part of a tile at start, of the result's shape
+    "cat": (None, ("axis",)),
 }
 UNARY = {
     "neg": "fiuc",
@@ -207,7 +218,7 @@ def verify_op(op: Op) -> None:
     count, attrs = OPS[op.name]
     need(count is None or len(op.operands) == count, f"expected {count} operands")
     need(set(attrs) <= set(op.attrs), f"expected the attributes {attrs}")
-    check = _CHECKS.get(op.name)
+    check = CHECKS.get(op.name)
     if check:
         check(op, need)
 
@@ -350,7 +361,7 @@ def _check_if(op: Op, need) -> None:
     )
 
 
-_CHECKS = {
+CHECKS = {
     "slice": _check_slice,
     "load": _check_access,
     "store": _check_access,

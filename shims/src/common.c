@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cuda.h"
 #include "shim.h"
 
 atomic_bool ocu_shim_started;
+_Thread_local int default_is_own; /* never set here */
 
 /* ---- refusals -------------------------------------------------------------------------------- */
 
@@ -24,7 +26,8 @@ static const struct shim_error errors[] = {
 };
 
 static int by_code(const void *key, const void *entry) {
-  return *(const int *)key - ((const struct shim_error *)entry)->code;
+  int code = *(const int *)key, at = ((const struct shim_error *)entry)->code;
+  return (code > at) - (code < at);
 }
 
 const struct shim_error *ocu_shim_error(int code) {
@@ -51,6 +54,48 @@ void ocu_shim_uuid(int device, char uuid[16]) {
   memcpy(uuid, prefix, 16);
   uuid[14] = (char)(device >> 8);
   uuid[15] = (char)device;
+}
+
+/* The number on the bus is the device's own. */
+int ocu_shim_bus_id(char *text, int length, int device) {
+  if (device < 0 || device >= ocu_device_count()) return CUDA_ERROR_INVALID_DEVICE;
+  if (length < 13 || !ocu_accessible(text, (size_t)length, 1)) return CUDA_ERROR_INVALID_VALUE;
+  snprintf(text, (size_t)length, "0000:%02X:00.0", (unsigned)device & 0xff);
+  return ocu_shim_code(ocu_alive());
+}
+
+int ocu_shim_device_at(int *device, const char *text) {
+  unsigned domain = 0, bus = 0, slot = 0;
+  if (!OUT(device) || !ocu_shim_text(text)) return CUDA_ERROR_INVALID_VALUE;
+  if (sscanf(text, "%x:%x:%x", &domain, &bus, &slot) != 3) {
+    domain = 0;
+    if (sscanf(text, "%x:%x", &bus, &slot) != 2) return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (domain || slot || bus >= (unsigned)ocu_device_count()) return CUDA_ERROR_INVALID_DEVICE;
+  *device = (int)bus;
+  return ocu_shim_code(ocu_alive());
+}
+
+/* ---- host functions that are told a stream and a status ------------------------------------- */
+
+struct callback {
+  shim_callback *function;
+  void *stream, *data;
+};
+
+static void call_back(void *argument) {
+  struct callback callback = *(struct callback *)argument;
+  free(argument);
+  callback.function(callback.stream, CUDA_SUCCESS, callback.data);
+}
+
+int ocu_shim_callback(void *stream, shim_callback *function, void *data) {
+  struct callback *argument = function ? malloc(sizeof *argument) : NULL;
+  if (!argument) return function ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_INVALID_VALUE;
+  *argument = (struct callback){function, stream, data};
+  ocu_status status = ocu_stream_host_call(stream_of(stream), call_back, argument);
+  if (status != OCU_OK) free(argument);
+  return ocu_shim_code(status);
 }
 
 /* ---- per-thread default streams, one for each device that the thread used -------------------- */

@@ -8,6 +8,9 @@
  * was not the core's, becomes cudaErrorInitializationError. */
 cudaError_t done(ocu_status status);
 cudaError_t fail(cudaError_t error);
+static inline cudaError_t end(int error) {
+  return error ? fail((cudaError_t)error) : done(OCU_OK);
+}
 
 #define REQUIRE(condition, error) \
   do { \

@@ -1,4 +1,7 @@
 /* cudart_device.c - devices, errors and versions of the runtime. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,6 +67,30 @@ cudaError_t cudaDriverGetVersion(int *driverVersion) {
   return done(ocu_alive());
 }
 
+/* From the libcuda.so.1 next to this library. */
+cudaError_t cudaGetDriverEntryPointByVersion(const char *symbol, void **funcPtr,
+                                             unsigned int cudaVersion, unsigned long long flags,
+                                             enum cudaDriverEntryPointQueryResult *driverStatus) {
+  REQUIRE(ocu_shim_text(symbol) && OUT(funcPtr) && OPTIONAL_OUT(driverStatus) && flags <= 2,
+          cudaErrorInvalidValue);
+  Dl_info self;
+  char path[PATH_MAX] = "";
+  if (dladdr((void *)cudaGetDriverEntryPointByVersion, &self)) {
+    const char *slash = strrchr(self.dli_fname, '/');
+    int folder = slash ? (int)(slash + 1 - self.dli_fname) : 0;
+    snprintf(path, sizeof path, "%.*slibcuda.so.1", folder, self.dli_fname);
+  }
+  void *driver = dlopen(path, RTLD_NOW | RTLD_LOCAL); /* never closed: its functions are out */
+  int (*find)(const char *, void **, int, uint64_t, int *) =
+      driver ? (__typeof__(find))dlsym(driver, "cuGetProcAddress_v2") : NULL;
+  REQUIRE(find, cudaErrorInitializationError);
+  int found, wanted = cudaVersion > INT_MAX ? INT_MAX : (int)cudaVersion;
+  uint64_t mode = flags ? flags : default_is_own ? cudaEnablePerThreadDefaultStream : 0;
+  int error = find(symbol, funcPtr, wanted, mode, &found);
+  if (driverStatus) *driverStatus = (enum cudaDriverEntryPointQueryResult)found;
+  return end(error == cudaErrorSymbolNotFound && driverStatus ? cudaSuccess : error);
+}
+
 /* ---- choosing a device ----------------------------------------------------------------------- */
 
 cudaError_t cudaGetDeviceCount(int *count) {
@@ -90,8 +117,17 @@ cudaError_t cudaInitDevice(int device, unsigned int deviceFlags, unsigned int fl
   return done(ocu_alive());
 }
 
+/* The first of the list that exists: devices are never taken by other processes. */
+cudaError_t cudaSetValidDevices(int *device_arr, int len) {
+  size_t n = len > 0 ? (size_t)len : 0;
+  REQUIRE(len >= 0 && (!n || IN_ARRAY(device_arr, n)),
+          cudaErrorInvalidValue);
+  for (size_t i = 0; i < n; i++) REQUIRE(device_exists(device_arr[i]), cudaErrorInvalidDevice);
+  return done(n ? ocu_device_set(device_arr[0]) : ocu_alive());
+}
+
 cudaError_t cudaChooseDevice(int *device, const struct cudaDeviceProp *prop) {
-  REQUIRE(OUT(device) && OUT(prop), cudaErrorInvalidValue);
+  REQUIRE(OUT(device) && IN(prop), cudaErrorInvalidValue);
   *device = 0;
   return done(ocu_alive());
 }
@@ -147,59 +183,33 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *prop, int device) {
 }
 
 cudaError_t cudaDeviceGetPCIBusId(char *pciBusId, int len, int device) {
-  REQUIRE(len >= 13 && ocu_accessible(pciBusId, (size_t)len, 1), cudaErrorInvalidValue);
-  REQUIRE(device_exists(device), cudaErrorInvalidDevice);
-  snprintf(pciBusId, (size_t)len, "0000:%02X:00.0", (unsigned)device & 0xff);
-  return done(ocu_alive());
+  return end(ocu_shim_bus_id(pciBusId, len, device));
 }
 
 cudaError_t cudaDeviceGetByPCIBusId(int *device, const char *pciBusId) {
-  unsigned domain = 0, bus = 0, slot = 0;
-  REQUIRE(OUT(device) && pciBusId, cudaErrorInvalidValue);
-  REQUIRE(sscanf(pciBusId, "%x:%x:%x", &domain, &bus, &slot) == 3 ||
-              (domain = 0, sscanf(pciBusId, "%x:%x", &bus, &slot) == 2),
-          cudaErrorInvalidValue);
-  REQUIRE(domain == 0 && slot == 0 && device_exists((int)bus), cudaErrorInvalidDevice);
-  *device = (int)bus;
-  return done(ocu_alive());
+  return end(ocu_shim_device_at(device, pciBusId));
 }
 
-/* ---- peers: all CPU devices share one address space ------------------------------------------ */
-
-static _Atomic uint64_t peers[SHIM_DEVICES];
+/* ---- peers ----------------------------------------------------------------------------------- */
 
 cudaError_t cudaDeviceCanAccessPeer(int *canAccessPeer, int device, int peerDevice) {
   REQUIRE(OUT(canAccessPeer), cudaErrorInvalidValue);
   REQUIRE(device_exists(device) && device_exists(peerDevice), cudaErrorInvalidDevice);
-  *canAccessPeer = device != peerDevice && device < SHIM_DEVICES && peerDevice < SHIM_DEVICES;
+  *canAccessPeer = ocu_shim_peers(device, peerDevice);
   return done(ocu_alive());
 }
 
 cudaError_t cudaDeviceEnablePeerAccess(int peerDevice, unsigned int flags) {
-  int can = 0, device = ocu_device_get();
-  REQUIRE(flags == 0, cudaErrorInvalidValue);
-  cudaError_t error = cudaDeviceCanAccessPeer(&can, device, peerDevice);
-  if (error != cudaSuccess) return error;
-  REQUIRE(can, cudaErrorInvalidDevice);
-  uint64_t bit = (uint64_t)1 << peerDevice;
-  REQUIRE(!(atomic_fetch_or(&peers[device], bit) & bit), cudaErrorPeerAccessAlreadyEnabled);
-  return cudaSuccess;
+  return end(ocu_shim_peer_enable(ocu_device_get(), peerDevice, flags));
 }
 
 cudaError_t cudaDeviceDisablePeerAccess(int peerDevice) {
-  int can = 0, device = ocu_device_get();
-  cudaError_t error = cudaDeviceCanAccessPeer(&can, device, peerDevice);
-  if (error != cudaSuccess) return error;
-  REQUIRE(can, cudaErrorInvalidDevice);
-  uint64_t bit = (uint64_t)1 << peerDevice;
-  REQUIRE(atomic_fetch_and(&peers[device], ~bit) & bit, cudaErrorPeerAccessNotEnabled);
-  return cudaSuccess;
+  return end(ocu_shim_peer_disable(ocu_device_get(), peerDevice));
 }
 
 /* ---- settings that a CPU keeps but has no use for -------------------------------------------- */
 
 static _Atomic unsigned device_flags[SHIM_DEVICES];
-static _Atomic size_t limits[] = {1 << 10, 1 << 20, 8 << 20, 2, 2048, 64, 0};
 static _Atomic int cache_config, bank_config;
 
 cudaError_t cudaSetDeviceFlags(unsigned int flags) {
@@ -215,21 +225,12 @@ cudaError_t cudaGetDeviceFlags(unsigned int *flags) {
   return done(ocu_alive());
 }
 
-static int limit_exists(enum cudaLimit limit) {
-  return (unsigned)limit < sizeof limits / sizeof *limits;
-}
-
 cudaError_t cudaDeviceSetLimit(enum cudaLimit limit, size_t value) {
-  REQUIRE(limit_exists(limit), cudaErrorUnsupportedLimit);
-  limits[limit] = value;
-  return done(ocu_alive());
+  return end(ocu_shim_limit_set((int)limit, value));
 }
 
 cudaError_t cudaDeviceGetLimit(size_t *pValue, enum cudaLimit limit) {
-  REQUIRE(OUT(pValue), cudaErrorInvalidValue);
-  REQUIRE(limit_exists(limit), cudaErrorUnsupportedLimit);
-  *pValue = limits[limit];
-  return done(ocu_alive());
+  return end(ocu_shim_limit_get(pValue, (int)limit));
 }
 
 cudaError_t cudaDeviceSetCacheConfig(enum cudaFuncCache cacheConfig) {

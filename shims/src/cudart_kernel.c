@@ -24,6 +24,13 @@ struct module {
 static struct module *modules;
 static pthread_mutex_t modules_lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* Is it one of ours? Call with the lock held. */
+static struct module *known(void **handle) {
+  struct module *module = modules;
+  while (module && (void **)module != handle) module = module->next;
+  return module;
+}
+
 void **__cudaRegisterFatBinary(void *fatCubin) {
   (void)fatCubin;
   struct module *module = calloc(1, sizeof *module);
@@ -58,12 +65,13 @@ void __cudaRegisterFunction(void **fatCubinHandle, const char *hostFun, char *de
                             const char *deviceName, int thread_limit, void *tid, void *bid,
                             void *bDim, void *gDim, int *wSize) {
   (void)deviceFun, (void)thread_limit, (void)tid, (void)bid, (void)bDim, (void)gDim, (void)wSize;
-  struct module *module = (struct module *)fatCubinHandle;
-  struct kernel *kernel = module ? malloc(sizeof *kernel) : NULL;
-  if (!kernel) return;
   pthread_mutex_lock(&modules_lock);
-  *kernel = (struct kernel){module->kernels, hostFun, deviceName};
-  module->kernels = kernel;
+  struct module *module = known(fatCubinHandle);
+  struct kernel *kernel = module ? malloc(sizeof *kernel) : NULL;
+  if (kernel) {
+    *kernel = (struct kernel){module->kernels, hostFun, deviceName};
+    module->kernels = kernel;
+  }
   pthread_mutex_unlock(&modules_lock);
 }
 
@@ -107,7 +115,8 @@ unsigned int __cudaPushCallConfiguration(struct dim3 gridDim, struct dim3 blockD
 
 cudaError_t __cudaPopCallConfiguration(struct dim3 *gridDim, struct dim3 *blockDim,
                                        size_t *sharedMem, void *stream) {
-  REQUIRE(OUT(gridDim) && OUT(blockDim) && OUT(sharedMem) && OUT((void **)stream), cudaErrorInvalidValue);
+  REQUIRE(OUT(gridDim) && OUT(blockDim) && OUT(sharedMem) && OUT((void **)stream),
+          cudaErrorInvalidValue);
   *gridDim = pushed.grid;
   *blockDim = pushed.block;
   *sharedMem = pushed.shared;
@@ -115,33 +124,55 @@ cudaError_t __cudaPopCallConfiguration(struct dim3 *gridDim, struct dim3 *blockD
   return cudaSuccess;
 }
 
-static cudaError_t refuse_kernel(atomic_bool *said, const char *function, const void *host) {
-  const char *name = "one that was never registered";
+/* ---- the program's own kernels: refused by name --------------------------------------------- */
+
+static int refuse_kernel(atomic_bool *said, const char *function, const void *host) {
+  const char *name = NULL;
   char reason[512];
   pthread_mutex_lock(&modules_lock);
   for (struct module *module = modules; module; module = module->next)
     for (struct kernel *kernel = module->kernels; kernel; kernel = kernel->next)
       if (kernel->host == host) name = kernel->name;
+  if (name && !ocu_shim_text(name)) name = "whose name cannot be read";
   snprintf(reason, sizeof reason,
-           "the program's own kernel, %s, is device code; it cannot run here", name);
+           "the program's own kernel, %s, is device code; it cannot run here", name ? name : "one that was never registered");
   pthread_mutex_unlock(&modules_lock);
-  return (cudaError_t)refused(said, function, reason);
+  refused(said, function, reason);
+  return name != NULL;
 }
 
-#define REFUSE_KERNEL(name) \
-  cudaError_t name(const void *host) { \
+/* Launching is not supported; to ask about a function that is none is an error of its own. */
+#define REFUSE_LAUNCH(name, ...) \
+  cudaError_t name(__VA_ARGS__ const void *host) { \
     static atomic_bool said; \
-    return refuse_kernel(&said, #name, host); \
+    refuse_kernel(&said, #name, host); \
+    return fail(cudaErrorNotSupported); \
   }
-REFUSE_KERNEL(cudaLaunchKernel)
-REFUSE_KERNEL(cudaLaunchCooperativeKernel)
-REFUSE_KERNEL(__cudaLaunchKernel)
-
-cudaError_t cudaLaunchKernelExC(const void *config, const void *host) {
-  static atomic_bool said;
-  (void)config;
-  return refuse_kernel(&said, "cudaLaunchKernelExC", host);
-}
+#define REFUSE_QUESTION(name, ...) \
+  cudaError_t name(__VA_ARGS__ const void *host) { \
+    static atomic_bool said; \
+    int registered = refuse_kernel(&said, #name, host); \
+    return fail(registered ? cudaErrorNotSupported : cudaErrorInvalidDeviceFunction); \
+  }
+/* The result or the configuration, where the kernel is the second argument. */
+#define FIRST __attribute__((unused)) void *first,
+REFUSE_LAUNCH(cudaLaunchKernel)
+REFUSE_LAUNCH(cudaLaunchKernel_ptsz)
+REFUSE_LAUNCH(cudaLaunchCooperativeKernel)
+REFUSE_LAUNCH(cudaLaunchCooperativeKernel_ptsz)
+REFUSE_LAUNCH(__cudaLaunchKernel)
+REFUSE_LAUNCH(__cudaLaunchKernel_ptsz)
+REFUSE_LAUNCH(cudaLaunchKernelExC, FIRST)
+REFUSE_LAUNCH(cudaLaunchKernelExC_ptsz, FIRST)
+REFUSE_QUESTION(cudaFuncSetAttribute)
+REFUSE_QUESTION(cudaFuncSetCacheConfig)
+REFUSE_QUESTION(cudaFuncSetSharedMemConfig)
+REFUSE_QUESTION(cudaFuncGetAttributes, FIRST)
+REFUSE_QUESTION(cudaOccupancyMaxActiveBlocksPerMultiprocessor, FIRST)
+REFUSE_QUESTION(cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags, FIRST)
+REFUSE_QUESTION(cudaOccupancyAvailableDynamicSMemPerBlock, FIRST)
+REFUSE_QUESTION(cudaOccupancyMaxActiveClusters, FIRST)
+REFUSE_QUESTION(cudaOccupancyMaxPotentialClusterSize, FIRST)
 
 /* The kernel's handle is its host address, so that its launch can be refused by name. */
 cudaError_t __cudaGetKernel(cudaKernel_t *kernel, const void *host) {
@@ -154,9 +185,3 @@ struct cudaChannelFormatDesc cudaCreateChannelDesc(int x, int y, int z, int w,
                                                    enum cudaChannelFormatKind f) {
   return (struct cudaChannelFormatDesc){x, y, z, w, f};
 }
-
-/* ---- NAME_ptsz: for programs built with per-thread default streams --------------------------- */
-
-static cudaStream_t own_stream(cudaStream_t s) { return s ? s : cudaStreamPerThread; }
-
-#include "cudart_per_thread.inc"

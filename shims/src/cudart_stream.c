@@ -1,6 +1,4 @@
 /* cudart_stream.c - streams and events. */
-#include <stdlib.h>
-
 #include "cudart.h"
 
 /* ---- streams --------------------------------------------------------------------------------- */
@@ -8,33 +6,26 @@
 static int live(cudaStream_t stream) { return ocu_stream_device(stream_of(stream)) >= 0; }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *pStream, unsigned int flags) {
-  REQUIRE(OUT(pStream) && flags <= cudaStreamNonBlocking, cudaErrorInvalidValue);
-  int nonblocking = flags == cudaStreamNonBlocking ? OCU_STREAM_NONBLOCKING : 0;
-  return done(ocu_stream_create(ocu_device_get(), nonblocking, (ocu_stream **)pStream));
+  return cudaStreamCreateWithPriority(pStream, flags, 0);
 }
 
 cudaError_t cudaStreamCreate(cudaStream_t *pStream) {
-  return cudaStreamCreateWithFlags(pStream, cudaStreamDefault);
+  return cudaStreamCreateWithPriority(pStream, cudaStreamDefault, 0);
 }
 
-/* Priorities are not supported, as the range 0 to 0 says; other values are clamped to it. */
+/* Priorities are kept and told, clamped to their range; they do not change who runs first. */
 cudaError_t cudaStreamCreateWithPriority(cudaStream_t *pStream, unsigned int flags, int priority) {
-  (void)priority;
-  return cudaStreamCreateWithFlags(pStream, flags);
+  return end(ocu_shim_stream_create((ocu_stream **)pStream, flags, priority, NULL));
 }
 
 cudaError_t cudaDeviceGetStreamPriorityRange(int *leastPriority, int *greatestPriority) {
-  REQUIRE(!leastPriority || OUT(leastPriority), cudaErrorInvalidValue);
-  REQUIRE(!greatestPriority || OUT(greatestPriority), cudaErrorInvalidValue);
-  if (leastPriority) *leastPriority = 0;
-  if (greatestPriority) *greatestPriority = 0;
+  REQUIRE(OPTIONAL_OUT(leastPriority) && OPTIONAL_OUT(greatestPriority), cudaErrorInvalidValue);
+  if (leastPriority) *leastPriority = SHIM_LEAST_PRIORITY;
+  if (greatestPriority) *greatestPriority = SHIM_GREATEST_PRIORITY;
   return done(ocu_alive());
 }
 
-cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  REQUIRE((uintptr_t)stream > 2, cudaErrorInvalidResourceHandle);
-  return done(ocu_stream_destroy((ocu_stream *)stream));
-}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) { return end(ocu_shim_stream_destroy(stream)); }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   return done(ocu_stream_sync(stream_of(stream)));
@@ -58,10 +49,11 @@ cudaError_t cudaStreamGetFlags(cudaStream_t hStream, unsigned int *flags) {
 }
 
 cudaError_t cudaStreamGetPriority(cudaStream_t hStream, int *priority) {
+  cudaLaunchAttributeValue value;
   REQUIRE(OUT(priority), cudaErrorInvalidValue);
-  REQUIRE(live(hStream), cudaErrorInvalidResourceHandle);
-  *priority = 0;
-  return done(ocu_alive());
+  int error = ocu_shim_stream_get(stream_of(hStream), cudaLaunchAttributePriority, &value);
+  if (!error) *priority = value.priority;
+  return end(error);
 }
 
 cudaError_t cudaStreamGetDevice(cudaStream_t hStream, int *device) {
@@ -72,11 +64,7 @@ cudaError_t cudaStreamGetDevice(cudaStream_t hStream, int *device) {
 }
 
 cudaError_t cudaStreamGetId(cudaStream_t hStream, unsigned long long *streamId) {
-  REQUIRE(OUT(streamId), cudaErrorInvalidValue);
-  REQUIRE(live(hStream), cudaErrorInvalidResourceHandle);
-  ocu_stream *stream = stream_of(hStream);
-  *streamId = stream ? (uintptr_t)stream : 1 + (unsigned)ocu_device_get();
-  return done(ocu_alive());
+  return end(ocu_shim_stream_id(stream_of(hStream), streamId));
 }
 
 /* No stream is ever capturing: cudaStreamBeginCapture is refused. */
@@ -95,27 +83,10 @@ cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t fn, void *userD
   return done(ocu_stream_host_call(stream_of(stream), fn, userData));
 }
 
-struct callback {
-  cudaStreamCallback_t function;
-  cudaStream_t stream;
-  void *data;
-};
-
-static void call_back(void *argument) {
-  struct callback callback = *(struct callback *)argument;
-  free(argument);
-  callback.function(callback.stream, cudaSuccess, callback.data);
-}
-
 cudaError_t cudaStreamAddCallback(cudaStream_t stream, cudaStreamCallback_t callback,
                                   void *userData, unsigned int flags) {
-  REQUIRE(callback && flags == 0, cudaErrorInvalidValue);
-  struct callback *argument = malloc(sizeof *argument);
-  REQUIRE(argument, cudaErrorMemoryAllocation);
-  *argument = (struct callback){callback, stream, userData};
-  ocu_status status = ocu_stream_host_call(stream_of(stream), call_back, argument);
-  if (status != OCU_OK) free(argument);
-  return done(status);
+  REQUIRE(flags == 0, cudaErrorInvalidValue);
+  return end(ocu_shim_callback(stream, (shim_callback *)callback, userData));
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */

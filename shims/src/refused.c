@@ -2,4 +2,6 @@
  * declares them here: only what is returned matters, not what they take. */
 #include "shim.h"
 
+_Thread_local int default_is_own;
+
 #include REFUSALS

@@ -1,7 +1,8 @@
-/* Functions of the CUDA runtime that opencu implements. */
+/* Functions of the CUDA runtime that opencu implements. What "=>" gives is the whole of a call. */
 #define CUDART_VERSION 12090 //12
 #define CUDART_VERSION 13000 //13
 #define cudaGetDeviceProperties cudaGetDeviceProperties_v2 //12
+#define cudaStreamGetCaptureInfo cudaStreamGetCaptureInfo_v2 //12
 
 /* Devices */
 cudaError_t cudaGetDeviceCount(int *count);
@@ -17,6 +18,11 @@ cudaError_t cudaDeviceGetByPCIBusId(int *device, const char *pciBusId);
 cudaError_t cudaDeviceCanAccessPeer(int *canAccessPeer, int device, int peerDevice);
 cudaError_t cudaDeviceEnablePeerAccess(int peerDevice, unsigned int flags);
 cudaError_t cudaDeviceDisablePeerAccess(int peerDevice);
+cudaError_t cudaDeviceGetP2PAttribute(int *value, enum cudaDeviceP2PAttr attr, int srcDevice,
+    int dstDevice) => end(ocu_shim_p2p(value, attr, srcDevice, dstDevice));
+cudaError_t cudaDeviceFlushGPUDirectRDMAWrites(enum cudaFlushGPUDirectRDMAWritesTarget target,
+    enum cudaFlushGPUDirectRDMAWritesScope scope) => end(ocu_shim_flush_writes(target, scope));
+cudaError_t cudaSetValidDevices(int *device_arr, int len);
 cudaError_t cudaSetDeviceFlags(unsigned int flags);
 cudaError_t cudaGetDeviceFlags(unsigned int *flags);
 cudaError_t cudaDeviceSetLimit(enum cudaLimit limit, size_t value);
@@ -30,6 +36,15 @@ cudaError_t cudaDeviceSynchronize(void);
 cudaError_t cudaDeviceReset(void);
 cudaError_t cudaThreadSynchronize(void); //12
 cudaError_t cudaThreadExit(void); //12
+cudaError_t cudaThreadSetLimit(enum cudaLimit limit, size_t value) //12
+    => cudaDeviceSetLimit(limit, value); //12
+cudaError_t cudaThreadGetLimit(size_t *pValue, enum cudaLimit limit) //12
+    => cudaDeviceGetLimit(pValue, limit); //12
+cudaError_t cudaThreadSetCacheConfig(enum cudaFuncCache cacheConfig) //12
+    => cudaDeviceSetCacheConfig(cacheConfig); //12
+cudaError_t cudaThreadGetCacheConfig(enum cudaFuncCache *pCacheConfig) //12
+    => cudaDeviceGetCacheConfig(pCacheConfig); //12
+cudaError_t cudaCtxResetPersistingL2Cache(void) => done(ocu_alive());
 cudaError_t cudaProfilerStart(void);
 cudaError_t cudaProfilerStop(void);
 
@@ -40,6 +55,12 @@ const char *cudaGetErrorName(cudaError_t error);
 const char *cudaGetErrorString(cudaError_t error);
 cudaError_t cudaRuntimeGetVersion(int *runtimeVersion);
 cudaError_t cudaDriverGetVersion(int *driverVersion);
+cudaError_t cudaGetDriverEntryPoint(const char *symbol, void **funcPtr, unsigned long long flags,
+    enum cudaDriverEntryPointQueryResult *driverStatus /*=NULL*/)
+    => cudaGetDriverEntryPointByVersion(symbol, funcPtr, CUDART_VERSION, flags, driverStatus);
+cudaError_t cudaGetDriverEntryPointByVersion(const char *symbol, void **funcPtr,
+    unsigned int cudaVersion, unsigned long long flags,
+    enum cudaDriverEntryPointQueryResult *driverStatus /*=NULL*/);
 
 /* Memory */
 cudaError_t cudaMalloc(void **devPtr, size_t size);
@@ -47,13 +68,20 @@ cudaError_t cudaMallocHost(void **ptr, size_t size);
 cudaError_t cudaMallocManaged(void **devPtr, size_t size,
     unsigned int flags /*=cudaMemAttachGlobal*/);
 cudaError_t cudaMallocPitch(void **devPtr, size_t *pitch, size_t width, size_t height);
-cudaError_t cudaMallocAsync(void **devPtr, size_t size, cudaStream_t hStream);
+cudaError_t cudaMalloc3D(struct cudaPitchedPtr *pitchedDevPtr, struct cudaExtent extent);
+cudaError_t cudaMallocAsync(void **devPtr, size_t size, cudaStream_t hStream)
+    => end(ocu_shim_alloc_async(NULL, size, stream_of(hStream), devPtr));
+cudaError_t cudaMallocFromPoolAsync(void **ptr, size_t size, cudaMemPool_t memPool,
+    cudaStream_t stream)
+    => end(memPool ? ocu_shim_alloc_async(memPool, size, stream_of(stream), ptr) : 1);
 cudaError_t cudaFree(void *devPtr);
 cudaError_t cudaFreeHost(void *ptr);
 cudaError_t cudaFreeAsync(void *devPtr, cudaStream_t hStream);
 cudaError_t cudaHostAlloc(void **pHost, size_t size, unsigned int flags);
 cudaError_t cudaHostRegister(void *ptr, size_t size, unsigned int flags);
-cudaError_t cudaHostUnregister(void *ptr);
+cudaError_t cudaHostUnregister(void *ptr) => end(ocu_shim_unregister(ptr));
+cudaError_t cudaHostGetFlags(unsigned int *pFlags, void *pHost)
+    => end(ocu_shim_host_flags(pFlags, pHost));
 cudaError_t cudaHostGetDevicePointer(void **pDevice, void *pHost, unsigned int flags);
 cudaError_t cudaMemGetInfo(size_t *free, size_t *total);
 cudaError_t cudaPointerGetAttributes(struct cudaPointerAttributes *attributes, const void *ptr);
@@ -65,23 +93,79 @@ cudaError_t cudaMemAdvise(const void *devPtr, size_t count, enum cudaMemoryAdvis
     int device); //12
 cudaError_t cudaMemAdvise(const void *devPtr, size_t count, enum cudaMemoryAdvise advice, //13
     struct cudaMemLocation location); //13
+cudaError_t cudaMemPrefetchAsync_v2(const void *devPtr, size_t count, //12
+    struct cudaMemLocation location, unsigned int flags, cudaStream_t stream /*=0*/); //12
+cudaError_t cudaMemAdvise_v2(const void *devPtr, size_t count, enum cudaMemoryAdvise advice, //12
+    struct cudaMemLocation location); //12
+
+/* Memory pools */
+cudaError_t cudaMemPoolCreate(cudaMemPool_t *memPool, const struct cudaMemPoolProps *poolProps)
+    => end(ocu_shim_pool_create(memPool, (const void *)poolProps, "cudaMemPoolCreate"));
+cudaError_t cudaMemPoolDestroy(cudaMemPool_t memPool) => end(ocu_shim_pool_destroy(memPool));
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t memPool, enum cudaMemPoolAttr attr, void *value)
+    => end(ocu_shim_pool_set(memPool, attr, value));
+cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t memPool, enum cudaMemPoolAttr attr, void *value)
+    => end(ocu_shim_pool_get(memPool, attr, value));
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t memPool, size_t minBytesToKeep)
+    => end(ocu_shim_pool_trim(memPool, minBytesToKeep));
+cudaError_t cudaMemPoolSetAccess(cudaMemPool_t memPool, const struct cudaMemAccessDesc *descList,
+    size_t count) => end(ocu_shim_pool_set_access(memPool, (const void *)descList, count));
+cudaError_t cudaMemPoolGetAccess(enum cudaMemAccessFlags *flags, cudaMemPool_t memPool,
+    struct cudaMemLocation *location)
+    => end(ocu_shim_pool_get_access((void *)flags, memPool, (void *)location));
+cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *memPool, int device)
+    => end(ocu_shim_pool_of_device(memPool, device, 1));
+cudaError_t cudaDeviceGetMemPool(cudaMemPool_t *memPool, int device)
+    => end(ocu_shim_pool_of_device(memPool, device, 0));
+cudaError_t cudaDeviceSetMemPool(int device, cudaMemPool_t memPool)
+    => end(ocu_shim_pool_choose(device, memPool));
+cudaError_t cudaMemGetDefaultMemPool(cudaMemPool_t *memPool, struct cudaMemLocation *location, //13
+    enum cudaMemAllocationType type) //13
+    => end(ocu_shim_pool_of_place(memPool, (void *)location, type, 1)); //13
+cudaError_t cudaMemGetMemPool(cudaMemPool_t *memPool, struct cudaMemLocation *location, //13
+    enum cudaMemAllocationType type) //13
+    => end(ocu_shim_pool_of_place(memPool, (void *)location, type, 0)); //13
+cudaError_t cudaMemSetMemPool(struct cudaMemLocation *location, //13
+    enum cudaMemAllocationType type, cudaMemPool_t memPool) //13
+    => end(ocu_shim_pool_choose_place((void *)location, type, memPool)); //13
 
 /* Copies and fills */
-cudaError_t cudaMemcpy(void *dst, const void *src, size_t count, enum cudaMemcpyKind kind);
+cudaError_t cudaMemcpy(void *dst, const void *src, size_t count, enum cudaMemcpyKind kind)
+    => copy(dst, src, count, kind, default_stream(), 1);
 cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t count, enum cudaMemcpyKind kind,
-    cudaStream_t stream /*=0*/);
+    cudaStream_t stream /*=0*/) => copy(dst, src, count, kind, stream_of(stream), 0);
 cudaError_t cudaMemcpy2D(void *dst, size_t dpitch, const void *src, size_t spitch, size_t width,
-    size_t height, enum cudaMemcpyKind kind);
+    size_t height, enum cudaMemcpyKind kind)
+    => copy_2d(dst, dpitch, src, spitch, width, height, kind, default_stream(), 1);
 cudaError_t cudaMemcpy2DAsync(void *dst, size_t dpitch, const void *src, size_t spitch,
-    size_t width, size_t height, enum cudaMemcpyKind kind, cudaStream_t stream /*=0*/);
-cudaError_t cudaMemcpyPeer(void *dst, int dstDevice, const void *src, int srcDevice, size_t count);
+    size_t width, size_t height, enum cudaMemcpyKind kind, cudaStream_t stream /*=0*/)
+    => copy_2d(dst, dpitch, src, spitch, width, height, kind, stream_of(stream), 0);
+cudaError_t cudaMemcpyPeer(void *dst, int dstDevice, const void *src, int srcDevice, size_t count)
+    => copy_peer(dst, dstDevice, src, srcDevice, count, NULL, 1);
 cudaError_t cudaMemcpyPeerAsync(void *dst, int dstDevice, const void *src, int srcDevice,
-    size_t count, cudaStream_t stream /*=0*/);
-cudaError_t cudaMemset(void *devPtr, int value, size_t count);
-cudaError_t cudaMemsetAsync(void *devPtr, int value, size_t count, cudaStream_t stream /*=0*/);
-cudaError_t cudaMemset2D(void *devPtr, size_t pitch, int value, size_t width, size_t height);
+    size_t count, cudaStream_t stream /*=0*/)
+    => copy_peer(dst, dstDevice, src, srcDevice, count, stream_of(stream), 0);
+cudaError_t cudaMemcpy3D(const struct cudaMemcpy3DParms *p) => copy_3d(p, default_stream(), 1);
+cudaError_t cudaMemcpy3DAsync(const struct cudaMemcpy3DParms *p, cudaStream_t stream /*=0*/)
+    => copy_3d(p, stream_of(stream), 0);
+cudaError_t cudaMemcpy3DPeer(const struct cudaMemcpy3DPeerParms *p)
+    => copy_3d_peer(p, default_stream(), 1);
+cudaError_t cudaMemcpy3DPeerAsync(const struct cudaMemcpy3DPeerParms *p,
+    cudaStream_t stream /*=0*/) => copy_3d_peer(p, stream_of(stream), 0);
+cudaError_t cudaMemset3D(struct cudaPitchedPtr pitchedDevPtr, int value, struct cudaExtent extent)
+    => fill_3d(pitchedDevPtr, value, extent, default_stream(), host_reads(pitchedDevPtr.ptr));
+cudaError_t cudaMemset3DAsync(struct cudaPitchedPtr pitchedDevPtr, int value,
+    struct cudaExtent extent, cudaStream_t stream /*=0*/)
+    => fill_3d(pitchedDevPtr, value, extent, stream_of(stream), 0);
+cudaError_t cudaMemset(void *devPtr, int value, size_t count)
+    => done(ocu_fill(default_stream(), devPtr, value, count, host_reads(devPtr)));
+cudaError_t cudaMemsetAsync(void *devPtr, int value, size_t count, cudaStream_t stream /*=0*/)
+    => done(ocu_fill(stream_of(stream), devPtr, value, count, 0));
+cudaError_t cudaMemset2D(void *devPtr, size_t pitch, int value, size_t width, size_t height)
+    => fill_2d(devPtr, pitch, value, width, height, default_stream(), host_reads(devPtr));
 cudaError_t cudaMemset2DAsync(void *devPtr, size_t pitch, int value, size_t width, size_t height,
-    cudaStream_t stream /*=0*/);
+    cudaStream_t stream /*=0*/)
+    => fill_2d(devPtr, pitch, value, width, height, stream_of(stream), 0);
 
 /* Streams */
 cudaError_t cudaStreamCreate(cudaStream_t *pStream);
@@ -97,6 +181,37 @@ cudaError_t cudaStreamGetDevice(cudaStream_t hStream, int *device);
 cudaError_t cudaStreamGetId(cudaStream_t hStream, unsigned long long *streamId);
 cudaError_t cudaStreamIsCapturing(cudaStream_t stream,
     enum cudaStreamCaptureStatus *pCaptureStatus);
+cudaError_t cudaStreamGetCaptureInfo_v2(cudaStream_t stream, //12
+    enum cudaStreamCaptureStatus *captureStatus_out, unsigned long long *id_out /*=0*/, //12
+    cudaGraph_t *graph_out /*=0*/, const cudaGraphNode_t **dependencies_out /*=0*/, //12
+    size_t *numDependencies_out /*=0*/) //12
+    => not_capturing(stream, captureStatus_out, graph_out, dependencies_out, NULL, //12
+    numDependencies_out, id_out); //12
+cudaError_t cudaStreamGetCaptureInfo_v3(cudaStream_t stream, //12
+    enum cudaStreamCaptureStatus *captureStatus_out, unsigned long long *id_out /*=0*/, //12
+    cudaGraph_t *graph_out /*=0*/, const cudaGraphNode_t **dependencies_out /*=0*/, //12
+    const cudaGraphEdgeData **edgeData_out /*=0*/, size_t *numDependencies_out /*=0*/) //12
+    => not_capturing(stream, captureStatus_out, graph_out, dependencies_out, edgeData_out, //12
+    numDependencies_out, id_out); //12
+cudaError_t cudaStreamGetCaptureInfo(cudaStream_t stream, //13
+    enum cudaStreamCaptureStatus *captureStatus_out, unsigned long long *id_out /*=0*/, //13
+    cudaGraph_t *graph_out /*=0*/, const cudaGraphNode_t **dependencies_out /*=0*/, //13
+    const cudaGraphEdgeData **edgeData_out /*=0*/, size_t *numDependencies_out /*=0*/) //13
+    => not_capturing(stream, captureStatus_out, graph_out, dependencies_out, edgeData_out, //13
+    numDependencies_out, id_out); //13
+cudaError_t cudaThreadExchangeStreamCaptureMode(enum cudaStreamCaptureMode *mode)
+    => end(ocu_shim_capture_mode((void *)mode));
+cudaError_t cudaStreamGetAttribute(cudaStream_t hStream, cudaLaunchAttributeID attr,
+    cudaLaunchAttributeValue *value_out)
+    => end(ocu_shim_stream_get(stream_of(hStream), attr, value_out));
+cudaError_t cudaStreamSetAttribute(cudaStream_t hStream, cudaLaunchAttributeID attr,
+    const cudaLaunchAttributeValue *value)
+    => end(ocu_shim_stream_set(stream_of(hStream), attr, value));
+cudaError_t cudaStreamCopyAttributes(cudaStream_t dst, cudaStream_t src)
+    => end(ocu_shim_stream_copy(stream_of(dst), stream_of(src)));
+cudaError_t cudaStreamAttachMemAsync(cudaStream_t stream, void *devPtr, size_t length /*=0*/,
+    unsigned int flags /*=cudaMemAttachSingle*/)
+    => end(ocu_shim_attach(stream_of(stream), devPtr, length, flags));
 cudaError_t cudaStreamAddCallback(cudaStream_t stream, cudaStreamCallback_t callback,
     void *userData, unsigned int flags);
 cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t fn, void *userData);

@@ -1,5 +1,7 @@
 """Every element type: conversions, arithmetic and memory, against the interpreter."""
 
+import re
+
 import numpy as np
 import pytest
 from execute import SSE2, fenced, interpret, run, runnable
@@ -7,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opencu import tile
-from opencu.tile import dtypes
+from opencu.compiler import compile, llvm, vector
+from opencu.drivers.cpu import TARGETS
+from opencu.tile import KernelError, View, dtypes
 
 targets = pytest.mark.parametrize("target", runnable(), ids=lambda t: t.name)
 REAL = [d for d in dtypes.ALL if d.kind in "fiu"]
@@ -16,6 +20,11 @@ N = 512
 
 
 SINKS = [*REAL, tile.bool_]
+
+
+@tile.kernel
+def convert_one(x, y, N: int):
+    tile.store(y, 0, tile.cast(tile.load(x, 0, N), y.dtype))
 
 
 @tile.kernel
@@ -273,3 +282,47 @@ def test_dtypes_know_their_numpy_types():
     assert tile.c64.part == tile.f32 and tile.c128.part == tile.f64
     with pytest.raises(TypeError, match="dtype uint16 is not supported; expected one of f16, bf16"):
         dtypes.of("u2")
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+@pytest.mark.parametrize("source", [d for d in REAL if d.bits < 64], ids=str)
+def test_conversions_are_vector_code(target, source):
+    for sink in (d for d in REAL if d.bits < 64):
+        views = {"x": View(source, (1,)), "y": View(sink, (1,))}
+        function = convert_one.trace(views, {"N": 4096})
+        module = llvm.optimise(vector.lower(function, target).text, target)
+        text = llvm.emit(module, target, assembly=True)
+        main = max(text.split(".LBB"), key=lambda part: part.count("mm"))
+        assert not re.search(r"\b(call\w*|v?p(insr|extr)\w+|v?cvt\w+s[sd])\b", main), sink
+
+
+@pytest.mark.parametrize("source", SINKS, ids=str)
+def test_conversions_call_no_library_on_avx512(source):
+    views = {name: View(d, (1,)) for name, d in zip("abcdefghi", SINKS)}
+    compile(convert.trace({"x": View(source, (1,)), **views}, {"N": 512}), TARGETS["x86-64-avx512"])
+
+
+def shift_one(x):
+    return x << 1
+
+
+def as_i64(x):
+    return tile.bitcast(x, tile.i64)
+
+
+def round_integers(x):
+    return tile.rint(tile.cast(x, tile.i32))
+
+
+@pytest.mark.parametrize(
+    ("fn", "message"),
+    [
+        (shift_one, "shl is not defined for tile<8 f32>"),
+        (as_i64, "f32 and i64 are not of one size"),
+        (round_integers, "rint is not defined for tile<8 i32>"),
+    ],
+)
+def test_what_a_type_does_not_have_is_refused(fn, message):
+    views = {"x": View(tile.f32, (1,)), "y": View(tile.f32, (1,))}
+    with pytest.raises(KernelError, match=message):
+        apply_unary.trace(views, {"N": 8, "fn": fn})

@@ -5,12 +5,15 @@ depends on nothing else and every test may put a pack, a python.txt or sources b
 """
 
 import os
+import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 from capi import CORE, HERE, ROOT, WARN, Core, cc
+from planning import Planner
 
 
 @pytest.fixture(scope="session")
@@ -103,3 +106,47 @@ def run(compiled, environment):
 
     run_program.program, run_program.environment = compiled, environment
     return run_program
+
+
+@pytest.fixture
+def planner(run, tmp_path):
+    folder = tmp_path / "planner"
+    folder.mkdir()
+    command = [run.program("plans"), "write_plan"]
+    done = subprocess.run(command, env=run.environment, capture_output=True, check=True)
+    (folder / "plan").write_bytes(done.stdout)
+    planner = Planner(folder)
+    run.environment.update(OPENCU_PYTHON=planner.behave(), OPENCU_PLANNER_IDLE="20")
+    yield planner
+    for pid in planner.running():
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def ask(run):
+    def ask_for_plan(case: str = "ask", **variables) -> list[dict[str, str]]:
+        reports = []
+        for line in run("plans", case, **variables).stdout.splitlines():
+            head, error = line.split(" error=")
+            words = dict(re.findall(r"(\w+)=(\S*)", head))
+            reports.append(words | {"status": line.split()[0], "error": error.strip()})
+        return reports
+
+    return ask_for_plan
+
+
+@pytest.fixture
+def seen(run):
+    """seen("find"): the words that a case of plans.c reports, as a dictionary."""
+
+    def look(case: str, **variables) -> dict[str, str]:
+        line = run("plans", case, **variables).stdout
+        words = dict(re.findall(r"(\w+)=(\S*)", line.split(" error=")[0]))
+        return words | {"status": line.split()[0], "error": line.split(" error=")[1].strip()}
+
+    return look
+
+
+@pytest.fixture
+def store(tmp_path) -> Path:
+    return tmp_path / "store"

@@ -5,99 +5,10 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
-from capi import ROOT
-
-STAND_IN = """#!{python}
-import os, pathlib, runpy, signal, sys, time, types
-folder = pathlib.Path({folder!r})
-
-def log(text):
-    with open(folder / "log", "a") as file:
-        file.write(text + chr(10))
-
-def make(spec, target):
-    log(f"make {{spec.hex()}} {{target}}")
-    {make}
-    return (folder / "plan").read_bytes()
-
-log(f"start {{os.getpid()}}")
-{start}
-sys.modules["opencu"] = opencu = types.ModuleType("opencu")
-sys.modules["opencu.runtime"] = opencu.runtime = types.ModuleType("opencu.runtime")
-sys.modules["opencu.runtime.plan"] = opencu.runtime.plan = types.ModuleType("plan")
-opencu.runtime.plan.make = make
-runpy.run_path({planner!r}, run_name="__main__")
-"""
-
-
-class Planner:
-    def __init__(self, folder: Path):
-        self.folder = folder
-
-    def behave(self, make: str = "pass", start: str = "pass") -> str:
-        """Write the stand-in; the path to run it by."""
-        script = self.folder / "python"
-        planner = str(ROOT / "opencu/planner.py")
-        fields = dict(python=sys.executable, folder=str(self.folder), planner=planner)
-        script.write_text(STAND_IN.format(**fields, make=make, start=start))
-        script.chmod(0o755)
-        return str(script)
-
-    def log(self, word: str) -> list[str]:
-        lines = (self.folder / "log").read_text().splitlines() if self.started else []
-        return [line.removeprefix(word + " ") for line in lines if line.startswith(word + " ")]
-
-    @property
-    def started(self) -> bool:
-        return (self.folder / "log").exists()
-
-    def pids(self) -> list[int]:
-        return [int(pid) for pid in self.log("start")]
-
-    def running(self) -> list[int]:
-        return [pid for pid in self.pids() if alive(pid)]
-
-
-def alive(pid: int) -> bool:
-    try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-
-
-@pytest.fixture
-def planner(run, tmp_path):
-    folder = tmp_path / "planner"
-    folder.mkdir()
-    command = [run.program("plans"), "write_plan"]
-    done = subprocess.run(command, env=run.environment, capture_output=True, check=True)
-    (folder / "plan").write_bytes(done.stdout)
-    planner = Planner(folder)
-    run.environment.update(OPENCU_PYTHON=planner.behave(), OPENCU_PLANNER_IDLE="20")
-    yield planner
-    for pid in planner.running():
-        os.kill(pid, signal.SIGKILL)
-
-
-@pytest.fixture
-def ask(run):
-    def ask_for_plan(case: str = "ask", **variables) -> list[dict[str, str]]:
-        reports = []
-        for line in run("plans", case, **variables).stdout.splitlines():
-            head, error = line.split(" error=")
-            words = dict(re.findall(r"(\w+)=(\S*)", head))
-            reports.append(words | {"status": line.split()[0], "error": error.strip()})
-        return reports
-
-    return ask_for_plan
-
-
-NO_STORE = dict(OPENCU_CACHE_DIR="", XDG_CACHE_HOME="", HOME="")
+from planning import NO_STORE
 
 
 def test_an_unknown_class_is_planned_stored_and_run(planner, ask):
@@ -185,11 +96,11 @@ def test_a_python_that_cannot_be_started_is_said_in_one_sentence(ask):
 
 
 @pytest.mark.parametrize("how", ["start", "make"])
-def test_a_planner_that_dies_is_started_again_and_then_reported(planner, ask, how):
+def test_a_planner_that_dies_is_started_again_and_then_reported(planner, ask, how, package):
     python = planner.behave(**{how: "os._exit(1)"})
     (said,) = ask()
     assert said["status"] == "OCU_NO_PLAN"
-    command = f"`{python} -I -m opencu.planner`"
+    command = f"`{python} -I {package}/planner.py`"
     assert f"the planner ended without an answer; {command} shows why" in said["error"]
     assert 2 <= len(planner.pids()) <= 3
 

@@ -1,7 +1,6 @@
 """The store of plans on disk and the pack that comes with the package, as programs see them."""
 
 import os
-import re
 import shutil
 import struct
 import subprocess
@@ -11,23 +10,6 @@ from pathlib import Path
 
 import pytest
 from capi import CORE, HERE, WARN, Core, cc, spec
-
-
-@pytest.fixture
-def seen(run):
-    """seen("find"): the words that a case of plans.c reports, as a dictionary."""
-
-    def look(case: str, **variables) -> dict[str, str]:
-        line = run("plans", case, **variables).stdout
-        words = dict(re.findall(r"(\w+)=(\S*)", line.split(" error=")[0]))
-        return words | {"status": line.split()[0], "error": line.split(" error=")[1].strip()}
-
-    return look
-
-
-@pytest.fixture
-def store(tmp_path) -> Path:
-    return tmp_path / "store"
 
 
 def entries(store: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 import runpy
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,53 @@ import pytest
 from opencu import shims
 
 ROOT = Path(__file__).parents[2]
-LINKED = "gemm.c runtime.c bad_input.c fork.c device_code.c driver.c utilities.c".split()
+LINKED = (
+    "gemm.c runtime.c pools.c boxes.c bad_input.c vanishing.c ex_input.c lt_input.c fork.c"
+    " device_code.c driver.c driver_memory.c per_thread.c utilities.c"
+).split()
+KINDS = "f32 f64 c64 c128 f16 f16-f32 f16-half bf16 bf16-f32 i8 i8-f32".split()
+# Not those that fork or let memory vanish: the sanitizers keep tables of their own about it.
+SANITIZED = [source for source in LINKED if source not in ("fork.c", "vanishing.c")]
+SANITIZED += ["products.c f32 plain", "lt.c f64", "products_fuzz.c 1 20"]
+FUZZ = runpy.run_path(str(ROOT / "tests/shims/fuzz.py"))
 
 
 @pytest.mark.parametrize("major", [12, 13])
 @pytest.mark.parametrize("source", LINKED)
 def test_a_linked_program_runs(build, source, major, run):
     assert run(build(source, major=major)).stdout == "ok\n"
+
+
+@pytest.mark.parametrize("operands", ["plain", "pointers"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_product_of_cublas_agrees_with_sums_in_double_precision(build, kind, operands, run):
+    assert run(f"{build('products.c')} {kind} {operands}").stdout == "ok\n"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_product_of_cublaslt_agrees_with_sums_in_double_precision(build, kind, run):
+    assert run(f"{build('lt.c')} {kind}").stdout == "ok\n"
+
+
+ARGUMENTS = {
+    "ex_input.c": "Atype Btype Ctype computeType scaleType alpha_array",
+    "lt_input.c": """Atype scaleType computeType Dtype TRANSC FILL_MODE POINTER_MODE ORDER
+        A_SCALE_POINTER D_OUT_SCALE_POINTER AMAX_D_POINTER BIAS_DATA_TYPE
+        CUBLASLT_EPILOGUE_DRELU_BGRAD CUBLASLT_EPILOGUE_GELU_AUX CUBLASLT_EPILOGUE_BGRADB""",
+}
+
+
+@pytest.mark.parametrize("source, arguments", ARGUMENTS.items())
+def test_a_refusal_names_the_argument_that_was_the_reason_once(build, source, arguments, run):
+    said = run(build(source)).stderr.splitlines()
+    assert len(said) == len(set(said))
+    for argument in arguments.split():
+        assert any(argument in line for line in said), argument
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_arguments_drawn_at_random_crash_nothing(build, seed, run):
+    assert run(f"{build('products_fuzz.c')} {seed} 2").stdout.endswith("ok\n")
 
 
 def test_the_plain_names_link_and_mean_cuda_13(tmp_path, lib, run):
@@ -119,15 +160,23 @@ def test_the_audit_library_leaves_other_versions_and_libraries_alone(vendor, tmp
 # ---- sanitizers ----------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def sanitized(lib, tmp_path_factory):
+    return FUZZ["sanitized"](lib, tmp_path_factory.mktemp("sanitized"))
+
+
 @pytest.mark.slow
-def test_the_programs_run_clean_under_the_sanitizers(build, lib, tmp_path, run):
-    shutil.copytree(lib, tmp_path / "lib")
-    sanitize = "-fsanitize=undefined,address -fno-sanitize-recover=all"
-    build_shims = runpy.run_path(str(ROOT / "shims/build.py"))["build"]
-    build_shims(ROOT, tmp_path / "lib", tmp_path / "include", cc=f"cc {sanitize}")
-    for source in ("gemm.c", "runtime.c", "bad_input.c", "device_code.c", "utilities.c"):
-        program = build(source, sanitize, lib=tmp_path / "lib")
-        # The core itself from its own place: it finds its plans from there.
-        options = "detect_leaks=0:verify_asan_link_order=0"
-        done = run(program, LD_PRELOAD=lib / "libopencu.so", ASAN_OPTIONS=options)
-        assert done.stdout == "ok\n"
+def test_the_programs_run_clean_under_the_sanitizers(build, lib, sanitized, run):
+    for source in SANITIZED:
+        source, *arguments = source.split()
+        program = build(source, FUZZ["SANITIZE"], lib=sanitized)
+        command = " ".join([str(program), *arguments])
+        done = run(command, LD_PRELOAD=lib / "libopencu.so", ASAN_OPTIONS=FUZZ["ASAN"])
+        assert done.stdout.endswith("ok\n")
+
+
+@pytest.mark.slow
+def test_no_argument_crashes_an_entry_point(lib, sanitized, tmp_path):
+    program = FUZZ["build_program"](sanitized, shims.include_dir(), tmp_path)
+    done = FUZZ["run"](program, lib, seed=time.time_ns() % 10**9, seconds=5)
+    assert done.stdout.endswith("ok\n"), done.stdout + done.stderr[-8000:]

@@ -42,7 +42,7 @@ def gemm_tiles(target: Target, dtype: DType, sums: DType, bucket: str, b_layout:
         blocks.mr > 2 and blocks.along_k and dtype.name == "bf16"
     ):  # pairs of b need twice the registers
         blocks = replace(blocks, nr=2)
-        tiles = replace(tiles, bn=256, blocks=blocks)
+        tiles = replace(tiles, blocks=blocks)
     multiply = choose(target, dtype, sums, blocks.pack_a and blocks.pack_b)
     group = multiply.group
     if group > 1 and not multiply.adds:  # each product needs a register before it is added
@@ -55,7 +55,7 @@ def _real(table: dict, dtype: str, bucket: str, b_layout: int) -> Tiles:
     """b can be read where it lies by rows only if its columns are side by side."""
     if bucket == "vector":  # one row, or two: sums enough to hide the latency of an addition
         dots = table[dtype, "dots"]
-        return replace(dots, bm=2, bn=256, blocks=replace(dots.blocks, mr=2, nr=4))
+        return replace(dots, bm=2, blocks=replace(dots.blocks, mr=2, nr=4))
     if b_layout == 2 or bucket in ("packed", "dots"):
         return table[dtype, bucket]
     if bucket == "small":
@@ -98,7 +98,7 @@ def _streamed(nr: int, bn: int, speed: int) -> Tiles:
 def _dots(mr: int, nr: int, speed: int) -> Tiles:
     """Up to 16 rows, both operands contiguous along k: dot products, with lanes along k."""
     blocks = Blocks(mr, nr, unroll=2, pack_a=False, pack_b=False, along_k=True)
-    return Tiles(16 // mr * mr, 256 // nr * nr, 1 << 16, blocks, speed)
+    return Tiles(16 // mr * mr, 252, 1 << 16, blocks, speed)
 
 
 GEMM = {

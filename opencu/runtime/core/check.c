@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
@@ -35,7 +36,7 @@ static bool writable(uintptr_t p) {
 
 /* One mapping of this process, as Linux 6.11 and newer tell it (linux/fs.h: PROCMAP_QUERY). */
 typedef struct {
-  uint64_t size, query, address, start, end, permissions, unused[7];
+  uint64_t size, query, address, start, end, permissions, page, offset, inode, unused[4];
 } mapping;
 enum { MAY_READ = 1, MAY_WRITE = 2 };
 
@@ -53,13 +54,14 @@ static int maps_file(void) {
   return fd;
 }
 
-/* Asks about whole mappings where the kernel can answer that, else about every page. */
+/* Asks about whole mappings where the kernel can answer that, else about every page; of a file too,
+ * which may have become shorter than its mapping. */
 static bool mapped(uintptr_t first, uintptr_t last, int write) {
   int saved = errno, fd = last - first < 4096 ? -1 : maps_file();
   for (uintptr_t at = first;;) {
     mapping m = {.size = sizeof m, .address = at};
     uintptr_t end;
-    if (fd >= 0 && !ioctl(fd, _IOWR('f', 17, mapping), &m)) {
+    if (fd >= 0 && !ioctl(fd, _IOWR('f', 17, mapping), &m) && !m.inode) {
       if (!(m.permissions & (write ? MAY_WRITE : MAY_READ))) return false;
       end = m.end;
     } else {
@@ -95,14 +97,33 @@ int ocu_accessible(const void *p, size_t bytes, int write) {
   return last >= first && (on_stack(first, last) || mapped(first, last, write));
 }
 
-/* A scalar of a call. A page that held one for this thread before is taken to be there still: the
- * question would cost as much as a small product. */
+/* The program's own variables and constants, which it cannot unmap by accident. */
+static struct { uintptr_t first, end; } program[8];
+static int n_segments;
+
+static int note_segments(struct dl_phdr_info *object, size_t size, void *unused) {
+  (void)size, (void)unused;
+  for (int i = 0; i < object->dlpi_phnum && n_segments < 8; i++) {
+    const ElfW(Phdr) *s = &object->dlpi_phdr[i];
+    if (s->p_type != PT_LOAD || !(s->p_flags & PF_R)) continue;
+    program[n_segments].first = object->dlpi_addr + s->p_vaddr;
+    program[n_segments++].end = object->dlpi_addr + s->p_vaddr + s->p_memsz;
+  }
+  return 1;  /* the first object is the program itself */
+}
+
+static void note_program(void) { dl_iterate_phdr(note_segments, NULL); }
+
+/* A scalar of a call. Most lie where no question is needed: it would cost as much as a small
+ * product does. */
 bool ocu_scalar_readable(const void *p, size_t bytes) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
   uintptr_t first = (uintptr_t)p, last = first + bytes - 1;
-  if (OCU_LIKELY(last >> 12 == ocu_self.scalars_page && first >> 12 == last >> 12)) return true;
-  if (!ocu_accessible(p, bytes, 0)) return false;
-  ocu_self.scalars_page = last >> 12;
-  return true;
+  if (last >= first && on_stack(first, last)) return true;
+  pthread_once(&once, note_program);
+  for (int i = 0; i < n_segments; i++)
+    if (program[i].first <= first && first <= last && last < program[i].end) return true;
+  return ocu_accessible(p, bytes, 0);
 }
 
 static ocu_status bad(const void *p, size_t bytes, const char *why) {

@@ -74,21 +74,35 @@ ocu_status ocu_copy(ocu_stream *s, void *dst, const void *src, size_t bytes, int
   return ocu_copy_2d(s, dst, bytes, src, bytes, bytes, 1, host_sync);
 }
 
-ocu_status ocu_fill_2d(ocu_stream *s, void *dst, size_t pitch, int byte, size_t width,
-                       size_t height, int host_sync) {
+ocu_status ocu_fill_units(ocu_stream *s, void *dst, size_t pitch, uint32_t value, size_t unit,
+                          size_t width, size_t height, int host_sync) {
   OCU_ENTER();
   if (!(s = ocu_stream_get(s))) return OCU_INVALID_HANDLE;
+  static const uint64_t ones[] = {
+      [1] = 0x0101010101010101, [2] = 0x0001000100010001, [4] = 0x0000000100000001};
+  if (unit > 4 || !ones[unit])
+    return ocu_fail(OCU_INVALID_VALUE, "a fill's value has 1, 2 or 4 bytes, not %zu", unit);
+  if (((uintptr_t)dst | width | (height > 1 ? pitch : 0)) % unit)
+    return ocu_fail(OCU_INVALID_VALUE, "%p, %zu bytes a row: not multiples of %zu", dst, width,
+                    unit);
   if (!width || !height) return host_sync ? ocu_stream_sync(s) : OCU_OK;
   size_t span = span_of(pitch, width, height);
   if (!span) return bad_rect("destination", pitch, width, height);
   ocu_status e = ocu_check(dst, span, 1);
   if (e) return e;
   transfer t = {.r = {.dst = dst, .dst_pitch = pitch, .width = width, .height = height,
-                      .byte = byte & 255}};
+                      .pattern = (unit < 4 ? value & ((1u << 8 * unit) - 1) : value) * ones[unit]}};
   if (pitch == width) t.r.width = width * height, t.r.height = 1;
-  int how = host_sync ? OCU_INLINE | OCU_WAIT : width * height <= INLINE_MOST ? OCU_INLINE : 0;
+  /* Ordinary memory may be gone when this call has returned. */
+  int wait = host_sync || !ocu_pool_overlaps(dst, 1);
+  int how = wait ? OCU_INLINE | OCU_WAIT : width * height <= INLINE_MOST ? OCU_INLINE : 0;
   return ocu_submit(s, &(ocu_submission){.run = fill_op, .data = &t, .bytes = sizeof t,
                                          .how = how});
+}
+
+ocu_status ocu_fill_2d(ocu_stream *s, void *dst, size_t pitch, int byte, size_t width,
+                       size_t height, int host_sync) {
+  return ocu_fill_units(s, dst, pitch, (uint8_t)byte, 1, width, height, host_sync);
 }
 
 ocu_status ocu_fill(ocu_stream *s, void *dst, int byte, size_t bytes, int host_sync) {

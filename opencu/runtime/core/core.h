@@ -39,7 +39,6 @@ typedef struct {
   size_t scratch_bytes;
   char *message;         /* ocu_error() */
   uintptr_t stack_low, stack_end;  /* 0: not asked yet */
-  uintptr_t scalars_page;          /* where a call's scalars were last */
   ocu_spec missing;      /* ocu_last_spec() */
 } ocu_thread;
 extern _Thread_local ocu_thread ocu_self __attribute__((tls_model("initial-exec")));
@@ -80,7 +79,7 @@ typedef struct {
   size_t dst_pitch;
   const char *src;       /* a fill has none */
   size_t src_pitch, width, height;
-  int byte;
+  uint64_t pattern;      /* of a fill: eight bytes that every row repeats from its start */
 } ocu_rect;
 
 typedef struct {
@@ -115,6 +114,7 @@ ocu_status ocu_pool_start(void);
 /* *out must be NULL; it stays so for no bytes. */
 ocu_status ocu_pool_alloc(int device, size_t bytes, ocu_mem_kind kind, void **out);
 /* 1: p is in the live allocation *out; 0: p is not the pool's; -1: in the pool, not live. */
+void ocu_pool_trim(size_t keep);
 int ocu_pool_find(const void *p, ocu_pointer_info *out);
 ocu_status ocu_pool_retire(void *p, int *device);  /* dead from now on; its memory is still kept */
 void ocu_pool_release(void *p);                    /* a retired allocation's memory is free again */
@@ -173,6 +173,8 @@ ocu_status ocu_submit(ocu_stream *s, const ocu_submission *sub);
 ocu_status ocu_wait(ocu_stream *s, uint64_t seq);
 ocu_status ocu_wait_stamp(ocu_stamp stamp);
 ocu_status ocu_wait_device(int device);
+bool ocu_all_idle(void);
+void ocu_wait_all(void);             /* leaves the streams' errors to whoever asks for them */
 
 ocu_status ocu_queue_start(void);
 ocu_stream *ocu_stream_new(int device, int flags);
@@ -208,7 +210,7 @@ void *ocu_slab_at(const ocu_slab *slab, uint32_t index);
 bool ocu_slab_holds(const ocu_slab *slab, const void *p);
 
 /* ---- plan.c, call.c ---- */
-enum { OCU_MAX_SLOTS = 1024 };
+enum { OCU_MAX_SLOTS = 256 };  /* two such arrays on the caller's stack */
 typedef struct { ocu_launch l; const uint16_t *params; } ocu_step;
 typedef struct {
   ocu_spec spec;

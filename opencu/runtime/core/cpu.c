@@ -53,7 +53,17 @@ static int64_t available(void) {
 
 enum { PIECE = 1 << 18 };  /* bytes of a row for one program: fits a core's L2 */
 
-enum { P_DST, P_DST_PITCH, P_SRC, P_SRC_PITCH, P_WIDTH, P_BYTE, P_PIECES, N_PARAMS };
+enum { P_DST, P_DST_PITCH, P_SRC, P_SRC_PITCH, P_WIDTH, P_PATTERN, P_PIECES, N_PARAMS };
+
+static void fill_row(char *dst, uint64_t pattern, size_t n) {
+  if (pattern == (pattern & 255) * 0x0101010101010101) {
+    memset(dst, (int)(pattern & 255), n);
+    return;
+  }
+  for (; n >= sizeof pattern; dst += sizeof pattern, n -= sizeof pattern)
+    memcpy(dst, &pattern, sizeof pattern);
+  memcpy(dst, &pattern, n);
+}
 
 static void rect_kernel(const int64_t *p, int64_t pid, void *scratch) {
   (void)scratch;
@@ -61,7 +71,7 @@ static void rect_kernel(const int64_t *p, int64_t pid, void *scratch) {
   size_t n = (size_t)(p[P_WIDTH] - from < PIECE ? p[P_WIDTH] - from : PIECE);
   char *dst = (char *)p[P_DST] + row * p[P_DST_PITCH] + from;
   if (p[P_SRC]) memcpy(dst, (const char *)p[P_SRC] + row * p[P_SRC_PITCH] + from, n);
-  else memset(dst, (int)p[P_BYTE], n);
+  else fill_row(dst, (uint64_t)p[P_PATTERN], n);
 }
 
 static ocu_status rect_run(const ocu_rect *r) {
@@ -69,7 +79,8 @@ static ocu_status rect_run(const ocu_rect *r) {
   int64_t params[N_PARAMS] = {
       [P_DST] = (int64_t)r->dst, [P_DST_PITCH] = (int64_t)r->dst_pitch,
       [P_SRC] = (int64_t)r->src, [P_SRC_PITCH] = (int64_t)r->src_pitch,
-      [P_WIDTH] = (int64_t)r->width, [P_BYTE] = r->byte, [P_PIECES] = pieces};
+      [P_WIDTH] = (int64_t)r->width, [P_PATTERN] = (int64_t)r->pattern,
+      [P_PIECES] = pieces};
   int64_t cost = (int64_t)(r->width * r->height) / 8;  /* 8 bytes a nanosecond */
   return ocu_team_run(rect_kernel, &(ocu_work){.params = params, .cost = cost,
                                                .programs = pieces * (int64_t)r->height});

@@ -1,4 +1,5 @@
-/* gemm.c - C = alpha op(A) op(B) + beta C: from a call to its class and its plan's arguments. */
+/* gemm.c - D = activation(alpha op(A) op(B) + beta C + bias): from a call to its class and its plan's
+ * arguments. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,7 @@ static ocu_status check_lines(const char *name, const ocu_matrix *x, int64_t row
 static ocu_status check(const char *name, const ocu_matrix *x, int64_t batch, int64_t rows,
                         int64_t columns, int64_t size, int write) {
   int64_t lo, bytes;
+  if (!x->bs) batch = 1;
   ocu_status status = extent(name, x, batch, rows, columns, size, &lo, &bytes);
   if (status) return status;
   bool pooled = ocu_pool_overlaps(x->p, 1);
@@ -196,6 +198,7 @@ static bool kind_exists(const ocu_gemm_kind *x) {
 
 ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
   OCU_ENTER();
+  if (!g) return ocu_fail(OCU_INVALID_VALUE, "gemm: the product is NULL");
   const ocu_gemm_kind *kind = &g->kind;
   if (!kind_exists(kind))
     return ocu_fail(OCU_UNSUPPORTED, "gemm: no kernel for A and B of dtype %d, C of %d, scale %d, "
@@ -242,6 +245,11 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
       status = check("bias", &bias, batch, 1, kind->bias == OCU_BIAS_ROWS ? m : n, size, 0);
     }
     if (status) return status;
+    /* Ordinary memory may be gone when this call has returned. */
+    if (!(k ? ocu_pool_overlaps(x.p, 1) && ocu_pool_overlaps(y.p, 1) : true) ||
+        !ocu_pool_overlaps(z.p, 1) || !ocu_pool_overlaps(out.p, 1) ||
+        (kind->bias && !ocu_pool_overlaps(g->bias, 1)))
+      flags |= OCU_CALL_SYNC;
   }
   /* C stays as it is, to the sign of its zeros. */
   if (!k && in_place && is_one(beta, kind->scale) && !kind->bias && !kind->activation &&

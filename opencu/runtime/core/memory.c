@@ -21,6 +21,7 @@ ocu_status ocu_free(void *p) {
   ocu_status e = ocu_pool_retire(p, &device);
   if (e) return e;
   e = ocu_wait_device(device);
+  ocu_wait_all();  /* another device may use it too */
   ocu_pool_release(p);
   return e;
 }
@@ -31,6 +32,12 @@ ocu_status ocu_alloc_async(ocu_stream *s, size_t bytes, void **out) {
   *out = NULL;
   if (!(s = ocu_stream_get(s))) return OCU_INVALID_HANDLE;
   return ocu_pool_alloc(atomic_load(&s->device), bytes, OCU_MEM_DEVICE, out);
+}
+
+ocu_status ocu_trim(size_t keep) {
+  OCU_ENTER();
+  ocu_pool_trim(keep);
+  return OCU_OK;
 }
 
 static ocu_status release_op(const ocu_turn *turn, void *data) {

@@ -72,6 +72,7 @@ OCU_API ocu_status ocu_alloc(int device, size_t bytes, ocu_mem_kind kind, void *
 OCU_API ocu_status ocu_free(void *p);            /* waits for the device's work; NULL is OK */
 OCU_API ocu_status ocu_alloc_async(ocu_stream *s, size_t bytes, void **out);
 OCU_API ocu_status ocu_free_async(ocu_stream *s, void *p);  /* freed in stream order */
+OCU_API ocu_status ocu_trim(size_t keep);        /* give cached pages back, but `keep` bytes */
 OCU_API ocu_status ocu_pointer_query(const void *p, ocu_pointer_info *out);
 /* Are bytes [p, p + bytes) accessible? In the pool this is a look-up; other memory is probed. */
 OCU_API ocu_status ocu_check(const void *p, size_t bytes, int write);
@@ -107,6 +108,9 @@ OCU_API ocu_status ocu_copy_2d(ocu_stream *s, void *dst, size_t dpitch, const vo
 OCU_API ocu_status ocu_fill(ocu_stream *s, void *dst, int byte, size_t bytes, int host_sync);
 OCU_API ocu_status ocu_fill_2d(ocu_stream *s, void *dst, size_t pitch, int byte, size_t width,
                                size_t height, int host_sync);
+/* Rows of `width` bytes of a value that is 1, 2 or 4 bytes (unit) wide; dst and pitch fit it. */
+OCU_API ocu_status ocu_fill_units(ocu_stream *s, void *dst, size_t pitch, uint32_t value,
+                                  size_t unit, size_t width, size_t height, int host_sync);
 
 /* ---- plans ---------------------------------------------------------------------------------- *
  *
@@ -225,6 +229,6 @@ OCU_API ocu_status ocu_gemm(ocu_stream *s, ocu_dtype dtype, int64_t batch, int64
                             int64_t a_bs, const void *b, int64_t b_rs, int64_t b_cs, int64_t b_bs,
                             const void *beta, void *c, int64_t c_rs, int64_t c_cs, int64_t c_bs,
                             int flags);
-/* The class that ocu_gemm would look up, for planning after OCU_NO_PLAN. */
+/* The class that ocu_multiply would look up, for planning after OCU_NO_PLAN. */
 OCU_API ocu_spec ocu_last_spec(void);        /* the spec of this thread's last OCU_NO_PLAN */
 #endif

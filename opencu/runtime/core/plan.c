@@ -211,8 +211,13 @@ static ocu_status ask_planner(const ocu_spec *spec) {
   size_t n;
   ocu_status e = ocu_planner_ask(spec, ocu_cpu.target, &bytes, &n);
   if (e) return e;
+  bool changed = n >= sizeof(ocu_plan_header) &&
+                 memcmp((char *)bytes + offsetof(ocu_plan_header, build_id), ocu_build_id(), 16);
   e = ocu_plan_store(bytes, n);
   free(bytes);
+  if (e && changed)
+    return ocu_fail(OCU_NO_PLAN, "opencu's sources changed since this program started; it has to "
+                    "be started again");
   if (e) return e == OCU_INVALID_VALUE ? OCU_NO_PLAN : e;  /* the caller's arguments are right */
   if (ocu_plan_lookup(spec)) return OCU_OK;
   return ocu_fail(OCU_NO_PLAN, "the planner answered with the plan of another class");

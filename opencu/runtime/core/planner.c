@@ -1,4 +1,5 @@
-/* planner.c - asking the planner process, `python -I -m opencu.planner`, for a plan.
+/* planner.c - asking the planner process, `python -I <package>/planner.py`, for a plan. By its path:
+ * of several opencu on a machine, ours answers.
  *
  * The planner listens on a UNIX socket: <store>/<build id>/planner.sock, so that all programs of a
  * user share one; without a usable store, on an abstract address that only this process knows.
@@ -64,8 +65,12 @@ static void find_python(char out[PATH_MAX]) {
   strcpy(out, n < PATH_MAX ? path : "python3");
 }
 
+static void find_script(char out[PATH_MAX]) {
+  if (snprintf(out, PATH_MAX, "%s/planner.py", ocu_package_path()) >= PATH_MAX) *out = 0;
+}
+
 typedef struct {
-  char python[PATH_MAX];
+  char python[PATH_MAX], script[PATH_MAX];
   char **env;
   int listener, error;
 } start_order;
@@ -88,7 +93,7 @@ static int start_from_between(void *arg) {
   posix_spawnattr_setsigdefault(&attr, &all);
   posix_spawnattr_setsigmask(&attr, &none);
   posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-  char *argv[] = {o->python, "-I", "-m", "opencu.planner", NULL};
+  char *argv[] = {o->python, "-I", o->script, NULL};
   pid_t pid;
   o->error = posix_spawnp(&pid, o->python, NULL, &attr, argv, o->env);
   posix_spawnattr_destroy(&attr);
@@ -117,6 +122,7 @@ static int start_planner(int listener) {
   enum { STACK = 1 << 16 };
   start_order o = {.listener = listener};
   find_python(o.python);
+  find_script(o.script);
   char *stack = malloc(STACK);
   o.env = clean_environment();
   sigset_t all, old;
@@ -153,13 +159,15 @@ static int connect_to(const address *a, int64_t deadline) {
   return -1;
 }
 
-/* Listen at the address (which the kernel chooses if it is empty) and start a planner there. */
+/* Listen at the address (which the kernel chooses if it is empty) and start a planner there; -2:
+ * nobody can listen there. */
 static int serve_at(address *a, int64_t deadline) {
   int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), fd = -1;
   struct sockaddr *at = (struct sockaddr *)&a->at;
   if (!a->bytes) a->bytes = sizeof(sa_family_t);
   if (listener < 0 || bind(listener, at, a->bytes) || listen(listener, 512)) {
     ocu_fail(OCU_NO_PLAN, "no socket for the planner: %s", strerror(errno));
+    fd = -2;
   } else if (!start_planner(listener)) {
     a->bytes = sizeof a->at;
     getsockname(listener, at, &a->bytes);
@@ -244,7 +252,7 @@ static enum answer exchange(int fd, const request *ask, void **plan, size_t *byt
 ocu_status ocu_planner_ask(const ocu_spec *spec, const char *target, void **plan, size_t *bytes) {
   request ask = {.magic = "OCUASK01", .spec = *spec};
   snprintf(ask.target, sizeof ask.target, "%s", target);
-  char hex[33], why[512], python[PATH_MAX];
+  char hex[33], why[512], python[PATH_MAX], script[PATH_MAX];
   ocu_spec_hex(spec, hex);
   int seconds = timeout_seconds();
   int64_t deadline = now_ms() + seconds * 1000LL;
@@ -259,11 +267,12 @@ ocu_status ocu_planner_ask(const ocu_spec *spec, const char *target, void **plan
   }
   if (!e) return OCU_OK;
   find_python(python);
+  find_script(script);
   if (got == TOO_LATE)
     ocu_fail(e, "the planner gave no answer in %d seconds (OPENCU_PLANNER_TIMEOUT)", seconds);
   else if (got == NO_ANSWER)
-    ocu_fail(e, "the planner ended without an answer; `%.300s -I -m opencu.planner` shows why, and "
-             "OPENCU_PYTHON names another Python", python);
+    ocu_fail(e, "the planner ended without an answer; `%.200s -I %.200s` shows why, and OPENCU_PYTHON "
+             "names another Python", python, script);
   snprintf(why, sizeof why, "%s", ocu_error());
   return ocu_fail(e, "no plan for %s-%s: %s", target, hex, why);
 }

@@ -37,8 +37,8 @@ typedef struct { int32_t first, last; } list;
 
 static const ocu_driver *const driver = &ocu_cpu_driver;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static char *base;
-static size_t range;           /* bytes */
+static char *base, *tables;    /* tables: word, block, chunks */
+static size_t range, tables_bytes;
 static _Atomic uint64_t *word, *block;
 static chunk *chunks;
 static list runs[2], room[N_CLASSES];
@@ -104,8 +104,10 @@ static void cut_run(int32_t at, uint32_t n) {
   if (rest) put_run(at + (int32_t)n, rest, state);
 }
 
-/* Give pages of freed runs back, the longest freed first, until at most `keep` bytes are cached. */
+/* Give pages of freed runs back, the longest freed first, until at most `keep` bytes are cached.
+ * Not while work runs: it may use, by mistake, what was freed on another stream. */
 static void give_back(int64_t keep) {
+  if (atomic_load(&cached) <= keep || !ocu_all_idle()) return;
   while (atomic_load(&cached) > keep && runs[DIRTY].last >= 0) {
     int32_t at = runs[DIRTY].last;
     uint32_t run = chunks[at].run;
@@ -260,9 +262,12 @@ ocu_status ocu_pool_alloc(int device, size_t bytes, ocu_mem_kind kind, void **ou
   if (!bytes) return OCU_OK;
   if (bytes <= range) {
     uint64_t live = (uint64_t)bytes << 16 | (uint64_t)device << 8 | (uint64_t)kind << 2 | LIVE;
-    pthread_mutex_lock(&lock);
-    *out = bytes <= SMALL_MAX ? alloc_block(bytes, live) : alloc_run(bytes, live);
-    pthread_mutex_unlock(&lock);
+    for (int attempt = 0; attempt < 2 && !*out; attempt++) {
+      if (attempt) ocu_wait_all();  /* then cached memory can be given back */
+      pthread_mutex_lock(&lock);
+      *out = bytes <= SMALL_MAX ? alloc_block(bytes, live) : alloc_run(bytes, live);
+      pthread_mutex_unlock(&lock);
+    }
   }
   if (!*out)
     return ocu_fail(OCU_OUT_OF_MEMORY, "%zu bytes do not fit: %lld bytes of memory are free", bytes,
@@ -297,9 +302,11 @@ int ocu_pool_find(const void *p, ocu_pointer_info *out) {
   return 1;
 }
 
+/* The tables are no memory of the program's either. */
 bool ocu_pool_overlaps(const void *p, size_t bytes) {
-  uintptr_t from = (uintptr_t)p, pool = (uintptr_t)base;
-  return from < pool + range && from + bytes > pool;
+  uintptr_t from = (uintptr_t)p, pool = (uintptr_t)base, own = (uintptr_t)tables;
+  return (from < pool + range && from + bytes > pool) ||
+         (from < own + tables_bytes && from + bytes > own);
 }
 
 ocu_status ocu_pool_retire(void *p, int *device) {
@@ -326,16 +333,27 @@ void ocu_pool_release(void *p) {
   pthread_mutex_unlock(&lock);
 }
 
+void ocu_pool_trim(size_t keep) {
+  pthread_mutex_lock(&lock);
+  give_back(keep < INT64_MAX ? (int64_t)keep : INT64_MAX);
+  pthread_mutex_unlock(&lock);
+}
+
 int64_t ocu_pool_count(int what) {
   return what == OCU_POOL_IN_USE      ? atomic_load(&in_use)
          : what == OCU_POOL_COMMITTED ? atomic_load(&committed)
                                       : atomic_load(&cached);
 }
 
-static void *table(size_t bytes) {
-  void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                 -1, 0);
-  return p == MAP_FAILED ? NULL : p;
+static bool make_tables(size_t n) {
+  tables_bytes = n * (sizeof *word + BLOCKS * sizeof *block + sizeof *chunks);
+  tables = mmap(NULL, tables_bytes, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (tables == MAP_FAILED) return false;
+  word = (void *)tables;
+  block = word + n;
+  chunks = (void *)(block + n * BLOCKS);
+  return true;
 }
 
 ocu_status ocu_pool_start(void) {
@@ -348,10 +366,7 @@ ocu_status ocu_pool_start(void) {
   }
   if (!base) return OCU_SYSTEM;
   size_t n = range >> CHUNK_BITS;
-  word = table(n * sizeof *word);
-  block = table(n * BLOCKS * sizeof *block);
-  chunks = table(n * sizeof *chunks);
-  if (!word || !block || !chunks) return OCU_SYSTEM;
+  if (!make_tables(n)) return OCU_SYSTEM;
   for (int i = 0; i < N_CLASSES; i++) room[i] = (list){-1, -1};
   runs[CLEAN] = runs[DIRTY] = (list){-1, -1};
   mark_run(0, (uint32_t)n, USED);

@@ -329,6 +329,17 @@ ocu_status ocu_wait_device(int device) {
   return first;
 }
 
+bool ocu_all_idle(void) {
+  for (uint32_t i = 0, n = atomic_load_explicit(&slab.used, memory_order_acquire); i < n; i++)
+    if (!idle(stream_at(i))) return false;
+  return true;
+}
+
+void ocu_wait_all(void) {
+  for (uint32_t i = 0, n = atomic_load_explicit(&slab.used, memory_order_acquire); i < n; i++)
+    wait_done(stream_at(i), atomic_load(&stream_at(i)->head));
+}
+
 bool ocu_stream_idle(ocu_stream *s) {
   if (!idle(s)) return false;
   return atomic_load(&s->order) != OCU_ORDER_LEGACY || !atomic_load(&devices[s->device].blocking);

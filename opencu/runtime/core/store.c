@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,11 +37,11 @@ static void resolve(void) {
     n = snprintf(root, sizeof root, "%s%s%s", here, relative ? "/" : "", own);
   } else if (xdg && *xdg == '/') {
     n = snprintf(root, sizeof root, "%s/opencu", xdg);
-  } else if (home && *home) {
+  } else if (home && *home == '/') {
     n = snprintf(root, sizeof root, "%s/.cache/opencu", home);
     given = strlen(home);
   }
-  if ((size_t)n >= sizeof root) root[0] = 0;
+  if ((size_t)n >= sizeof root) root[n = 0] = 0;
   while (n > 1 && root[n - 1] == '/') root[--n] = 0;  /* O_NOFOLLOW follows "link/" */
 }
 
@@ -205,7 +206,12 @@ ocu_status ocu_store_write(const ocu_plan_header *header, const void *plan) {
     snprintf(temporary, sizeof temporary, "new-%d-%d", getpid(), atomic_fetch_add(&counter, 1));
     fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   } while (fd < 0 && errno == EEXIST);
+  struct rlimit most;  /* beyond it a write would end the program by SIGXFSZ */
   bool ok = fd >= 0;
+  if (ok && !getrlimit(RLIMIT_FSIZE, &most) && most.rlim_cur < header->bytes) {
+    ok = false;
+    errno = EFBIG;
+  }
   for (size_t at = 0; ok && at < header->bytes;) {
     ssize_t n = write(fd, (const char *)plan + at, header->bytes - at);
     if (n > 0) at += (size_t)n;

@@ -1,0 +1,234 @@
+"""How a loop's values travel from trip to trip.
+
+A number is a register. A tile of a few vectors that each trip changes element by element, as an
+accumulator, is registers too, and goes to scratch after the loop. A larger one that only its own
+next value reads stays in one place in scratch; any other has two places: the body reads one and
+writes the other, and they swap.
+"""
+
+import math
+from dataclasses import replace
+
+from opencu.compiler.expressions import is_pure, places, uses
+from opencu.compiler.llvm import type_of
+from opencu.compiler.points import Point
+from opencu.tile.ir import KernelError, Op, Scalar, Tile, Value, View
+
+MOVES = ("broadcast", "permute", "extract", "reshape", "if")
+
+
+def lower(state, op: Op) -> None:
+    """Emit a for or while loop."""
+    counted = op.name == "for"
+    carried = op.operands[3:] if counted else op.operands
+    for v in carried:
+        if isinstance(v.type, View):
+            raise KernelError(op.loc, "a view cannot change in a loop")
+    loop = _Loop(state, op, carried, counted)
+    start = [x for c in loop.carriers for x in c.start()]
+
+    def trip(values: list[str]) -> list[str]:
+        loop.enter(op.blocks[-1].args[counted:], values)
+        state.block(op.blocks[-1])
+        return loop.leave(op.blocks[-1].ops[-1].operands, values)
+
+    if counted:
+        lo, hi, step = (state.scalars[v] for v in op.operands[:3])
+
+        def counted_trip(counter: str, values: list[str]) -> list[str]:
+            state.scalars[op.blocks[0].args[0]] = counter
+            return trip(values)
+
+        last = state.f.loop(lo, hi, step, start, counted_trip)
+    else:
+
+        def more(values: list[str]) -> str:
+            loop.enter(op.blocks[0].args, values)
+            state.block(op.blocks[0])
+            return state.scalars[op.blocks[0].ops[-1].operands[0]]
+
+        last = state.f.repeat(start, more, trip)
+    loop.finish(op.results, last)
+
+
+class _Loop:
+    def __init__(self, state, op: Op, carried: list[Value], counted: bool):
+        self.op, self.state = op, state
+        reads = [_own_users(op, i, counted) for i in range(len(carried))]
+        registers = _Registers.plan(state, op, carried, reads)
+        self.carriers: list = []
+        for i, v in enumerate(carried):
+            if isinstance(v.type, Scalar):
+                self.carriers.append(_Number(state, v))
+            elif registers and i in registers.members:
+                self.carriers.append(_Vectors(state, v, registers.points))
+            else:
+                self.carriers.append(_Memory(state, v, 1 if reads[i] == {i} else 2))
+        self.registers = registers
+
+    def split(self, values: list[str]) -> list[list[str]]:
+        found, at = [], 0
+        for c in self.carriers:
+            found.append(values[at : at + c.count])
+            at += c.count
+        return found
+
+    def enter(self, args: list[Value], values: list[str]) -> None:
+        for c, arg, mine in zip(self.carriers, args, self.split(values)):
+            c.enter(arg, mine)
+
+    def leave(self, ends: list[Value], values: list[str]) -> list[str]:
+        fixed: dict[int, list[str]] = {}
+        if self.registers:
+            args = self.op.blocks[-1].args[self.op.name == "for" :]
+            fixed = self.registers.compute(args, ends, self.split(values))
+        out = []
+        for i, (c, end, mine) in enumerate(zip(self.carriers, ends, self.split(values))):
+            out += fixed[i] if i in fixed else c.leave(end, mine)
+        return out
+
+    def finish(self, results: list[Value], values: list[str]) -> None:
+        for c, result, mine in zip(self.carriers, results, self.split(values)):
+            c.finish(result, mine)
+
+
+def _own_users(op: Op, i: int, counted: bool) -> set[int] | None:
+    """The carried values whose next ones read this tile, element by element; None if it is read
+    in any other way."""
+    body = op.blocks[-1]
+    if any(op.blocks[0].args[i] in uses(o) for o in op.blocks[0].ops) and not counted:
+        return None
+    derived, found = {body.args[counted + i]}, set()
+    for o in body.ops:
+        if not derived & uses(o):
+            continue
+        if o.name == "yield":
+            found |= {n for n, v in enumerate(o.operands) if v in derived}
+        elif not is_pure(o) or o.name in MOVES or not isinstance(o.result.type, Tile):
+            return None
+        else:
+            derived.add(o.result)
+    return found
+
+
+class _Number:
+    count = 1
+
+    def __init__(self, state, v: Value):
+        self.state, self.v = state, v
+
+    def start(self) -> list[tuple[str, str]]:
+        return [(type_of(self.v.type.dtype), self.state.scalars[self.v])]
+
+    def enter(self, arg: Value, values: list[str]) -> None:
+        (self.state.scalars[arg],) = values
+
+    def leave(self, end: Value, values: list[str]) -> list[str]:
+        return [self.state.scalars[end]]
+
+    finish = enter
+
+
+class _Memory:
+    """A tile in one or two places in scratch."""
+
+    def __init__(self, state, v: Value, places: int):
+        self.state, self.count = state, places
+        self.v = v
+        self.places = [state.memory(v.type) for _ in range(places)]
+        state.put(v, self.places[0])
+
+    def start(self) -> list[tuple[str, str]]:
+        return [("ptr", p.pointer) for p in self.places]
+
+    def enter(self, arg: Value, values: list[str]) -> None:
+        self.state.points.access[arg] = replace(self.places[0], pointer=values[0])
+
+    def leave(self, end: Value, values: list[str]) -> list[str]:
+        self.state.put(end, replace(self.places[0], pointer=values[-1]))
+        return values[::-1]
+
+    finish = enter
+
+
+class _Vectors:
+    """A tile in registers: a vector for each of some fixed points."""
+
+    def __init__(self, state, v: Value, points: list[Point]):
+        self.state, self.v, self.points, self.count = state, v, points, len(points)
+
+    def start(self) -> list[tuple[str, str]]:
+        values = self.state.points.at(self.v, self.points, {})
+        return [(type_of(self.v.type.dtype, p.width), x) for p, x in zip(self.points, values)]
+
+    def enter(self, arg: Value, values: list[str]) -> None:
+        return None  # `compute` knows its argument
+
+    def finish(self, result: Value, values: list[str]) -> None:
+        memory = self.state.memory(result.type)
+        for p, x in zip(self.points, values):
+            self.state.points.store(memory, result.type.dtype, x, p)
+        self.state.points.access[result] = memory
+
+
+class _Registers:
+    """The carried tiles, all of one shape, that stay in registers."""
+
+    def __init__(self, state, members: list[int], points: list[Point]):
+        self.state, self.members, self.points = state, members, points
+
+    @staticmethod
+    def plan(state, op: Op, carried: list[Value], reads: list) -> "_Registers | None":
+        tiles = [i for i, v in enumerate(carried) if isinstance(v.type, Tile)]
+        shapes = dict.fromkeys(carried[i].type.shape for i in tiles)
+        ends = op.blocks[-1].ops[-1].operands
+        for shape in shapes:
+            members = [i for i in tiles if carried[i].type.shape == shape]
+            if any(reads[i] is None or not reads[i] <= set(members) for i in members):
+                continue
+            w = min(state.width(v) for i in members for v in (carried[i], ends[i]))
+            lane = max(range(len(shape)), key=lambda d: (shape[d] > 1, d))
+            lines = math.prod(shape) // shape[lane]
+            count = lines * math.ceil(shape[lane] / w)
+            if count * len(members) > state.target.vector_registers // 2:
+                continue
+            points = []
+            for n in range(lines):
+                at, rest = [0] * len(shape), n
+                for d in reversed([d for d in range(len(shape)) if d != lane]):
+                    rest, at[d] = divmod(rest, shape[d])
+                for c in range(0, shape[lane], w):
+                    at[lane] = c
+                    points.append(Point(tuple(map(str, at)), lane, w, True))
+            return _Registers(state, members, points)
+        return None
+
+    def compute(
+        self, args: list[Value], ends: list[Value], values: list[list[str]]
+    ) -> dict[int, list[str]]:
+        """The next vectors of every member: without masks where every load is whole."""
+        f, points = self.state.f, self.state.points
+        shape = ends[self.members[0]].type.shape
+        sizes = [str(s) for s in shape]
+
+        def side(*, checked: bool) -> list[str]:
+            here = [replace(p, checked=checked) for p in self.points]
+            memo = {
+                (args[i], p): x for i in self.members for p, x in zip(here, values[i], strict=True)
+            }
+            return [x for i in self.members for x in points.at(ends[i], here, memo)]
+
+        reads = {v for i in self.members for v, _ in places(ends[i], points.access)}
+        ragged = shape[self.points[0].lane] % self.points[0].width
+        if ragged or not reads & set(points.access):
+            out = side(checked=bool(ragged))
+        else:
+            whole = "true"
+            for i in self.members:
+                for n, size in zip(self.state.safe(ends[i], sizes), sizes):
+                    whole = f.let(f"and i1 {whole}, {f.let(f'icmp sge i64 {n}, {size}')}")
+            width = self.points[0].width
+            types = [type_of(ends[i].type.dtype, width) for i in self.members for _ in self.points]
+            out = f.branch(whole, lambda: side(checked=False), lambda: side(checked=True), types)
+        n = len(self.points)
+        return {i: out[k * n : (k + 1) * n] for k, i in enumerate(self.members)}

@@ -1,0 +1,97 @@
+"""Scatter and atomics: element after element in row-major order, each behind its bounds check.
+
+The indices and values are computed a vector at a time; memory is touched lane by lane.
+"""
+
+from opencu.compiler.expressions import places, root_view
+from opencu.compiler.llvm import constant, type_of
+from opencu.compiler.points import Point, element
+from opencu.tile.ir import Op, Tile, Value
+
+
+def lower(state, op: Op) -> None:
+    """Emit a scatter or an atomic; an atomic's result goes to scratch."""
+    operands = op.operands[1:]
+    if not isinstance(operands[0].type, Tile):
+        old = _touch(state, op, [state.scalars[v] for v in operands], 0, 1, "true")
+        for result in op.results:
+            state.scalars[result] = old
+        return
+    for v in operands:
+        if _reads(v, op.operands[0], state.points.access):
+            state.hold(v)
+    shape = operands[0].type.shape
+    lane, ends = len(shape) - 1, [str(s) for s in shape]
+    w = min(state.width(v) for v in operands)
+    memory = state.memory(op.result.type) if op.results else None
+
+    def chunk(at: tuple[str, ...], c: str) -> None:
+        p = Point((*at[:lane], c), lane, w, True)
+        memo: dict = {}
+        values = [state.points.at(v, [p], memo)[0] for v in operands]
+        for i in range(w):
+            place = state.f.add(c, str(i))
+            old = _touch(state, op, values, i, w, state.f.less(place, ends[lane]))
+            if memory:
+                state.points.store(
+                    memory, op.result.type.dtype, old, Point((*at[:lane], place), lane, 1, True)
+                )
+
+    def row(at: tuple[str, ...]) -> None:
+        state.f.each("0", ends[lane], str(w), lambda c: chunk(at, c))
+
+    state.every(list(range(lane)), ends, row, {})
+    if memory:
+        state.points.access[op.result] = memory
+
+
+def _reads(v: Value, view: Value, known) -> bool:
+    """Is v computed from memory that is about to be written?"""
+    return any(
+        x not in known or x.op.name == "load"
+        for x, _ in places(v, known)
+        if x.op is not None
+        and x.op.name in ("load", "gather")
+        and root_view(x.op.operands[0]) is root_view(view)
+    )
+
+
+def _touch(state, op: Op, operands: list[str], lane: int, width: int, exists: str) -> str:
+    """Write one lane's element if it is there; what was there before, for atomics."""
+    f, dtype = state.f, op.operands[-1].type.dtype
+    view = state.views[op.operands[0]]
+    n = len(view.sizes)
+    inside, pointer = element(f, view, operands[:n], dtype.bytes, lane, width)
+    inside = f.let(f"and i1 {inside}, {exists}")
+    t, wide = type_of(dtype), type_of(dtype, width)
+    values = [
+        x if width == 1 else f.let(f"extractelement {wide} {x}, i64 {lane}") for x in operands[n:]
+    ]
+
+    def write() -> list[str]:
+        if op.name == "scatter":
+            f.store(t, values[0], pointer, dtype.bytes)
+            return []
+        return [_atomic(f, op.attrs["fn"], dtype, pointer, values)]
+
+    if op.name == "scatter":
+        f.branch(inside, write, list)
+        return ""
+    return f.branch(inside, write, lambda: [constant(dtype, 0)], [t])[0]
+
+
+def _atomic(f, fn: str, dtype, pointer: str, values: list[str]) -> str:
+    t, align = type_of(dtype), dtype.bytes
+    if fn == "cas":
+        expected, new = values
+        pair = f.let(
+            f"cmpxchg ptr {pointer}, {t} {expected}, {t} {new} acq_rel acquire, align {align}"
+        )
+        return f.let(f"extractvalue {{ {t}, i1 }} {pair}, 0")
+    names = {"exchange": "xchg"}
+    if dtype.kind == "f":
+        names |= {"add": "fadd", "max": "fmaximum", "min": "fminimum"}
+    elif dtype.kind == "u":
+        names |= {"max": "umax", "min": "umin"}
+    name = names.get(fn, fn)
+    return f.let(f"atomicrmw {name} ptr {pointer}, {t} {values[0]} acq_rel, align {align}")

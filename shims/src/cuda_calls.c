@@ -1,0 +1,91 @@
+/* cuda_calls.c - copies and fills, and the calls that are one row of a table each: their entry
+ * points are made from shims/tables/cuda.h. */
+#include "cuda_driver.h"
+
+/* ---- copies --------------------------------------------------------------------------------- */
+
+/* Where a side begins; NULL, which no copy takes, for an array: none can be made. */
+static const void *base_of(CUmemorytype type, const void *host, CUdeviceptr device) {
+  return type == CU_MEMORYTYPE_HOST ? host : type == CU_MEMORYTYPE_ARRAY ? NULL : AT(device);
+}
+
+#define SIDE(p, side, rows_, z_) \
+  { \
+    base_of(p->side##MemoryType, p->side##Host, p->side##Device), p->side##Pitch, rows_, \
+        p->side##XInBytes, p->side##Y, z_ \
+  }
+#define GOOD_TYPE(type) (type >= CU_MEMORYTYPE_HOST && type <= CU_MEMORYTYPE_UNIFIED)
+#define COPY_BOX(p, dst_rows, dst_z, src_rows, src_z, depth, stream, host_sync) \
+  struct shim_side dst = SIDE(p, dst, dst_rows, dst_z), src = SIDE(p, src, src_rows, src_z); \
+  REQUIRE(GOOD_TYPE(p->dstMemoryType) && GOOD_TYPE(p->srcMemoryType), CUDA_ERROR_INVALID_VALUE); \
+  return (CUresult)ocu_shim_copy_box(stream, &dst, &src, p->WidthInBytes, p->Height, depth, \
+                                     host_sync)
+
+static CUresult copy_2d(const CUDA_MEMCPY2D *p, ocu_stream *stream, int host_sync) {
+  CHECK(ready());
+  REQUIRE(IN(p), CUDA_ERROR_INVALID_VALUE);
+  COPY_BOX(p, SIZE_MAX, 0, SIZE_MAX, 0, 1, stream, host_sync);
+}
+
+static CUresult copy_3d(const CUDA_MEMCPY3D *p, ocu_stream *stream, int host_sync) {
+  CHECK(ready());
+  REQUIRE(IN(p) && !p->srcLOD && !p->dstLOD, CUDA_ERROR_INVALID_VALUE);
+  COPY_BOX(p, p->dstHeight, p->dstZ, p->srcHeight, p->srcZ, p->Depth, stream, host_sync);
+}
+
+static CUresult copy_3d_peer(const CUDA_MEMCPY3D_PEER *p, ocu_stream *stream, int host_sync) {
+  CHECK(ready());
+  REQUIRE(IN(p) && !p->srcLOD && !p->dstLOD, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(context_device(p->dstContext) >= 0 && context_device(p->srcContext) >= 0,
+          CUDA_ERROR_INVALID_CONTEXT);
+  COPY_BOX(p, p->dstHeight, p->dstZ, p->srcHeight, p->srcZ, p->Depth, stream, host_sync);
+}
+
+/* ---- fills ---------------------------------------------------------------------------------- */
+
+/* A plain fill returns before it is done, except on memory that the host may read at once. */
+static int host_reads(CUdeviceptr p) { return ocu_shim_host_reads(AT(p)); }
+
+static CUresult fill(CUdeviceptr p, size_t pitch, unsigned value, size_t unit, size_t width,
+                     size_t height, ocu_stream *stream, int host_sync) {
+  size_t bytes;
+  CHECK(ready());
+  REQUIRE(!__builtin_mul_overflow(width, unit, &bytes), CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(height <= 1 || bytes <= pitch, CUDA_ERROR_INVALID_VALUE);
+  return (CUresult)ocu_shim_code(
+      ocu_fill_units(stream, AT(p), pitch, value, unit, bytes, height, host_sync));
+}
+
+/* ---- hints ---------------------------------------------------------------------------------- */
+
+static int place_of(CUmemLocation location) {
+  return location.type == CU_MEM_LOCATION_TYPE_DEVICE ? location.id : CU_DEVICE_CPU;
+}
+
+static CUresult advise(CUdeviceptr p, size_t bytes, CUmem_advise advice, int place) {
+  CHECK(ready());
+  REQUIRE(advice >= CU_MEM_ADVISE_SET_READ_MOSTLY && advice <= CU_MEM_ADVISE_UNSET_ACCESSED_BY,
+          CUDA_ERROR_INVALID_VALUE);
+  int anywhere = advice <= CU_MEM_ADVISE_UNSET_READ_MOSTLY;
+  return (CUresult)ocu_shim_hint(AT(p), bytes, anywhere ? CU_DEVICE_CPU : place, NULL);
+}
+
+/* ---- streams: none is ever capturing, as beginning to is refused ---------------------------- */
+
+static CUresult not_capturing(CUstream stream, CUstreamCaptureStatus *status, CUgraph *graph,
+                              const CUgraphNode **nodes, const CUgraphEdgeData **edges,
+                              size_t *count, cuuint64_t *id) {
+  CHECK(ready());
+  REQUIRE(OUT(status) && OPTIONAL_OUT(graph) && OPTIONAL_OUT(nodes) && OPTIONAL_OUT(edges) &&
+              OPTIONAL_OUT(count) && OPTIONAL_OUT(id),
+          CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(ocu_stream_device(stream_of(stream)) >= 0, CUDA_ERROR_INVALID_HANDLE);
+  *status = CU_STREAM_CAPTURE_STATUS_NONE;
+  return CUDA_SUCCESS;
+}
+
+#include "cuda_driver_calls.inc"
+
+/* ---- NAME_ptsz and NAME_ptds: for programs built with per-thread default streams ------------ */
+
+#include "cuda_driver_per_thread.inc"

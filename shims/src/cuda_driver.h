@@ -1,0 +1,44 @@
+/* cuda_driver.h - inside libcuda: how a call begins and ends. */
+#ifndef CUDA_DRIVER_H
+#define CUDA_DRIVER_H
+#include "shared.h"
+
+#define HIDDEN __attribute__((visibility("hidden")))
+
+static inline CUresult started(void) {
+  return ocu_shim_started && ocu_alive() == OCU_OK ? CUDA_SUCCESS : CUDA_ERROR_NOT_INITIALIZED;
+}
+HIDDEN CUresult ready(void); /* started, and a context is current */
+
+/* A call that needs a context, by what it returns; one that needs only cuInit. */
+#define STATUS(call) (ready() ?: (CUresult)ocu_shim_code(call))
+#define CODE(call) (ready() ?: (CUresult)(call))
+#define STARTED_CODE(call) (started() ?: (CUresult)(call))
+
+#define CHECK(call) \
+  do { \
+    CUresult check_ = call; \
+    if (check_) return check_; \
+  } while (0)
+
+static inline CUresult device_exists(CUdevice device) {
+  return started() ?: device >= 0 && device < ocu_device_count() && device < SHIM_DEVICES
+             ? CUDA_SUCCESS
+             : CUDA_ERROR_INVALID_DEVICE;
+}
+
+#define AT(pointer) ((void *)(uintptr_t)(pointer))
+#define EVENT(event) ((ocu_event *)(event))
+
+HIDDEN CUcontext primary_context(int device);
+HIDDEN CUcontext created_context(void); /* the current one, unless it is a primary one: NULL */
+HIDDEN int context_device(CUcontext context); /* -1: no such context */
+HIDDEN CUresult create_context(CUcontext *out, const CUctxCreateParams *parameters, unsigned flags,
+                               CUdevice device, const char *name);
+HIDDEN int get_setting(int *value, int which);
+HIDDEN int set_setting(int value, int which, int most);
+
+static inline ocu_status contexts_live(CUcontext a, CUcontext b) {
+  return context_device(a) >= 0 && context_device(b) >= 0 ? OCU_OK : OCU_INVALID_HANDLE;
+}
+#endif

@@ -1,0 +1,82 @@
+/* cudart_calls.c - copies and fills, and the calls that are one row of a table each: their entry
+ * points are made from shims/tables/cuda_runtime_api.h. */
+#include "cudart.h"
+
+static cudaError_t copy(void *dst, const void *src, size_t count, enum cudaMemcpyKind kind,
+                        ocu_stream *stream, int host_sync) {
+  REQUIRE((unsigned)kind <= cudaMemcpyDefault, cudaErrorInvalidMemcpyDirection);
+  return done(ocu_copy(stream, dst, src, count, host_sync));
+}
+
+static cudaError_t copy_peer(void *dst, int dst_device, const void *src, int src_device,
+                             size_t count, ocu_stream *stream, int host_sync) {
+  REQUIRE(device_exists(dst_device) && device_exists(src_device), cudaErrorInvalidDevice);
+  return done(ocu_copy(stream, dst, src, count, host_sync));
+}
+
+static cudaError_t copy_2d(void *dst, size_t dpitch, const void *src, size_t spitch, size_t width,
+                           size_t height, enum cudaMemcpyKind kind, ocu_stream *stream,
+                           int host_sync) {
+  REQUIRE((unsigned)kind <= cudaMemcpyDefault, cudaErrorInvalidMemcpyDirection);
+  REQUIRE(width <= dpitch && width <= spitch, cudaErrorInvalidPitchValue);
+  return done(ocu_copy_2d(stream, dst, dpitch, src, spitch, width, height, host_sync));
+}
+
+static struct shim_side side_of(struct cudaPitchedPtr p, struct cudaPos at) {
+  return (struct shim_side){p.ptr, p.pitch, p.ysize, at.x, at.y, at.z};
+}
+
+/* Textures' arrays cannot be made, so no handle of one is right. */
+#define COPY_BOX(p, stream, host_sync) \
+  struct shim_side dst = side_of(p->dstPtr, p->dstPos), src = side_of(p->srcPtr, p->srcPos); \
+  REQUIRE(!p->srcArray && !p->dstArray, cudaErrorInvalidResourceHandle); \
+  return end(ocu_shim_copy_box(stream, &dst, &src, p->extent.width, p->extent.height, \
+                               p->extent.depth, host_sync))
+
+static cudaError_t copy_3d(const struct cudaMemcpy3DParms *p, ocu_stream *stream, int host_sync) {
+  REQUIRE(IN(p), cudaErrorInvalidValue);
+  REQUIRE((unsigned)p->kind <= cudaMemcpyDefault, cudaErrorInvalidMemcpyDirection);
+  COPY_BOX(p, stream, host_sync);
+}
+
+static cudaError_t copy_3d_peer(const struct cudaMemcpy3DPeerParms *p, ocu_stream *stream,
+                                int host_sync) {
+  REQUIRE(IN(p), cudaErrorInvalidValue);
+  REQUIRE(device_exists(p->dstDevice) && device_exists(p->srcDevice), cudaErrorInvalidDevice);
+  COPY_BOX(p, stream, host_sync);
+}
+
+/* A plain fill returns before it is done, except on memory that the host may read at once. */
+#define host_reads ocu_shim_host_reads
+
+static cudaError_t fill_2d(void *dst, size_t pitch, int value, size_t width, size_t height,
+                           ocu_stream *stream, int host_sync) {
+  REQUIRE(width <= pitch || height <= 1, cudaErrorInvalidValue);
+  return done(ocu_fill_2d(stream, dst, pitch, value, width, height, host_sync));
+}
+
+static cudaError_t fill_3d(struct cudaPitchedPtr to, int value, struct cudaExtent extent,
+                           ocu_stream *stream, int host_sync) {
+  struct shim_side dst = side_of(to, (struct cudaPos){0, 0, 0});
+  return end(ocu_shim_fill_box(stream, &dst, value, extent.width, extent.height, extent.depth,
+                               host_sync));
+}
+
+/* No stream is ever capturing: cudaStreamBeginCapture is refused. */
+static cudaError_t not_capturing(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
+                                 cudaGraph_t *graph, const cudaGraphNode_t **nodes,
+                                 const cudaGraphEdgeData **edges, size_t *count,
+                                 unsigned long long *id) {
+  REQUIRE(OUT(status) && OPTIONAL_OUT(graph) && OPTIONAL_OUT(nodes) && OPTIONAL_OUT(edges) &&
+              OPTIONAL_OUT(count) && OPTIONAL_OUT(id),
+          cudaErrorInvalidValue);
+  REQUIRE(ocu_stream_device(stream_of(stream)) >= 0, cudaErrorInvalidResourceHandle);
+  *status = cudaStreamCaptureStatusNone;
+  return done(ocu_alive());
+}
+
+#include "cudart_calls.inc"
+
+/* ---- NAME_ptsz and NAME_ptds: for programs built with per-thread default streams ------------ */
+
+#include "cudart_per_thread.inc"

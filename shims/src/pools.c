@@ -1,0 +1,357 @@
+/* pools.c - memory pools and stream-ordered allocation, as the runtime and the driver show them.
+ *
+ * All pools of a device draw on the core's one cache. A pool counts what was allocated from it,
+ * keeps its attributes and refuses to grow beyond its own limit. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared.h"
+
+enum { FIRST_REUSE = CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES };
+
+/* Pools are slots of one array that is never freed, so any handle can be checked. */
+struct CUmemPoolHandle_st {
+  int live, destroyed; /* destroyed: gone for the program, but memory of it is still in use */
+  ocu_mem_kind kind;
+  int device;
+  int reuse[3];
+  uint64_t threshold, most, used, used_high, reserved_high;
+  signed char access[SHIM_DEVICES];
+} __attribute__((aligned(64)));
+
+enum { HOST_POOL = SHIM_DEVICES, MANAGED_POOL, FIRST_POOL, POOLS = 2048 };
+static shim_pool pools[POOLS];                 /* the default pools first: each device's, host's */
+static shim_pool *current[FIRST_POOL];         /* NULL: the default pool */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void set_up(shim_pool *pool, ocu_mem_kind kind, int device, uint64_t most) {
+  *pool = (shim_pool){.live = 1, .kind = kind, .device = device, .most = most};
+  for (int i = 0; i < 3; i++) pool->reuse[i] = 1;
+  pool->access[device] = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+}
+
+/* The default pool of a device, or of the host; call with the lock held. */
+static shim_pool *original(int place) {
+  if (!pools[place].live)
+    set_up(&pools[place], place == HOST_POOL ? OCU_MEM_HOST
+                          : place == MANAGED_POOL ? OCU_MEM_MANAGED : OCU_MEM_DEVICE,
+           place < SHIM_DEVICES ? place : 0, 0);
+  return &pools[place];
+}
+
+static int is_pool(const shim_pool *pool) {
+  uintptr_t offset = (uintptr_t)pool - (uintptr_t)pools;
+  return offset < sizeof pools && offset % sizeof *pools == 0 && pool->live && !pool->destroyed;
+}
+
+/* ---- allocations to remember: those of pools, and pinned ones with flags -------------------- */
+
+struct note {
+  struct note *next;
+  void *p;
+  size_t bytes;
+  shim_pool *pool;
+  unsigned flags;
+};
+
+enum { NOTES = 1 << 12 };
+static struct note *notes[NOTES];
+
+static struct note **find(const void *p) {
+  struct note **at = &notes[((uintptr_t)p >> 8) * 0x9E3779B97F4A7C15u >> 52];
+  while (*at && (*at)->p != p) at = &(*at)->next;
+  return at;
+}
+
+static struct note *take(const void *p) {
+  pthread_mutex_lock(&lock);
+  struct note **at = find(p), *note = *at;
+  if (note) *at = note->next;
+  pthread_mutex_unlock(&lock);
+  return note;
+}
+
+/* Counts an allocation in its pool; 0: it would pass the pool's limit. */
+static int put(struct note *note) {
+  shim_pool *pool = note->pool;
+  pthread_mutex_lock(&lock);
+  int fits = !pool || !pool->most || note->bytes <= pool->most - pool->used;
+  if (fits && pool) {
+    pool->used += note->bytes;
+    if (pool->used > pool->used_high) pool->used_high = pool->used;
+    if (pool->used > pool->reserved_high) pool->reserved_high = pool->used;
+  }
+  if (fits) {
+    struct note **at = find(note->p);
+    note->next = *at;
+    *at = note;
+  }
+  pthread_mutex_unlock(&lock);
+  return fits;
+}
+
+static void settle(struct note *note) {
+  shim_pool *pool = note->pool;
+  if (pool) {
+    pthread_mutex_lock(&lock);
+    pool->used -= note->bytes;
+    if (pool->destroyed && !pool->used) pool->live = pool->destroyed = 0;
+    pthread_mutex_unlock(&lock);
+  }
+  free(note);
+}
+
+static int allocate(shim_pool *pool, int device, size_t bytes, ocu_mem_kind kind, unsigned flags,
+                    void **out) {
+  ocu_status status = ocu_alloc(device, bytes, kind, out);
+  if (status != OCU_OK || !*out || (!pool && !flags)) return ocu_shim_code(status);
+  struct note *note = malloc(sizeof *note);
+  if (note) *note = (struct note){NULL, *out, bytes, pool, flags};
+  if (note && put(note)) return CUDA_SUCCESS;
+  free(note);
+  ocu_free_async(NULL, *out);
+  *out = NULL;
+  return CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+int ocu_shim_alloc(size_t bytes, ocu_mem_kind kind, unsigned flags, void **out) {
+  REQUIRE(OUT(out), CUDA_ERROR_INVALID_VALUE);
+  return allocate(NULL, ocu_device_get(), bytes, kind, flags, out);
+}
+
+int ocu_shim_alloc_async(shim_pool *pool, size_t bytes, ocu_stream *stream, void **out) {
+  REQUIRE(OUT(out), CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(ocu_alive() == OCU_OK, CUDA_ERROR_NOT_INITIALIZED);
+  int device = ocu_stream_device(stream);
+  REQUIRE(device >= 0, CUDA_ERROR_INVALID_HANDLE);
+  pthread_mutex_lock(&lock);
+  if (!pool) pool = current[device] ? current[device] : original(device);
+  int known = is_pool(pool);
+  pthread_mutex_unlock(&lock);
+  REQUIRE(known, CUDA_ERROR_INVALID_VALUE);
+  return allocate(pool, pool->kind == OCU_MEM_DEVICE ? pool->device : device, bytes, pool->kind, 0,
+                  out);
+}
+
+int ocu_shim_free(void *p, int host) {
+  ocu_pointer_info info;
+  if (!p) return ocu_shim_code(ocu_alive());
+  ocu_status status = ocu_pointer_query(p, &info);
+  if (status != OCU_OK) return ocu_shim_code(status);
+  REQUIRE(!info.freed && info.kind != OCU_MEM_UNKNOWN && (info.kind == OCU_MEM_HOST) == host,
+          CUDA_ERROR_INVALID_VALUE);
+  struct note *note = take(p);
+  status = ocu_free(p);
+  if (note && status == OCU_OK) settle(note);
+  else if (note) put(note);
+  return ocu_shim_code(status);
+}
+
+int ocu_shim_free_async(void *p, ocu_stream *stream) {
+  REQUIRE(p, CUDA_ERROR_INVALID_VALUE);
+  struct note *note = take(p);
+  ocu_status status = ocu_free_async(stream, p);
+  if (note && status == OCU_OK) settle(note);
+  else if (note) put(note);
+  return ocu_shim_code(status);
+}
+
+shim_pool *ocu_shim_pool_holding(const void *p) {
+  pthread_mutex_lock(&lock);
+  struct note *note = *find(p);
+  shim_pool *pool = note ? note->pool : NULL;
+  pthread_mutex_unlock(&lock);
+  return pool;
+}
+
+int ocu_shim_note_flags(const void *p, unsigned *flags) {
+  pthread_mutex_lock(&lock);
+  struct note *note = *find(p);
+  *flags = note ? note->flags : 0;
+  pthread_mutex_unlock(&lock);
+  return note != NULL;
+}
+
+/* ---- pools ---------------------------------------------------------------------------------- */
+
+static int kind_of(const struct shim_place *place, int type, ocu_mem_kind *kind) {
+  int host = place->type >= CU_MEM_LOCATION_TYPE_HOST &&
+             place->type <= CU_MEM_LOCATION_TYPE_HOST_NUMA_CURRENT;
+  int device = place->type == CU_MEM_LOCATION_TYPE_DEVICE;
+  if (device && (place->id < 0 || place->id >= ocu_device_count() || place->id >= SHIM_DEVICES))
+    return CUDA_ERROR_INVALID_DEVICE;
+  if (type == CU_MEM_ALLOCATION_TYPE_MANAGED && place->type >= 0 && place->type <= 4)
+    *kind = OCU_MEM_MANAGED;
+  else if (type == CU_MEM_ALLOCATION_TYPE_PINNED && (host || device))
+    *kind = host ? OCU_MEM_HOST : OCU_MEM_DEVICE;
+  else
+    return CUDA_ERROR_INVALID_VALUE;
+  return CUDA_SUCCESS;
+}
+
+int ocu_shim_pool_create(shim_pool **out, const struct shim_pool_props *p, const char *name) {
+  static atomic_bool said;
+  ocu_mem_kind kind;
+  REQUIRE(OUT(out) && IN(p), CUDA_ERROR_INVALID_VALUE);
+  int error = kind_of(&p->place, p->type, &kind);
+  REQUIRE(!error, error);
+  if (p->handle_types) {
+    ocu_shim_refuse(&said, name, "handleTypes: memory cannot be shared between processes yet");
+    return CUDA_ERROR_NOT_SUPPORTED;
+  }
+  REQUIRE(ocu_alive() == OCU_OK, CUDA_ERROR_NOT_INITIALIZED);
+  pthread_mutex_lock(&lock);
+  shim_pool *pool = pools + FIRST_POOL;
+  while (pool < pools + POOLS && pool->live) pool++;
+  if (pool < pools + POOLS)
+    set_up(pool, kind, kind == OCU_MEM_DEVICE ? p->place.id : 0, p->most);
+  pthread_mutex_unlock(&lock);
+  REQUIRE(pool < pools + POOLS, CUDA_ERROR_OUT_OF_MEMORY);
+  *out = pool;
+  return CUDA_SUCCESS;
+}
+
+/* Memory of a destroyed pool stays valid until it is freed. */
+int ocu_shim_pool_destroy(shim_pool *pool) {
+  REQUIRE(is_pool(pool) && pool >= pools + FIRST_POOL, CUDA_ERROR_INVALID_VALUE);
+  pthread_mutex_lock(&lock);
+  for (int i = 0; i < FIRST_POOL; i++)
+    if (current[i] == pool) current[i] = NULL;
+  pool->destroyed = pool->used != 0;
+  pool->live = pool->destroyed;
+  pthread_mutex_unlock(&lock);
+  return CUDA_SUCCESS;
+}
+
+/* What the core keeps for everybody counts as reserved by the default pools. */
+static uint64_t reserved(const shim_pool *pool) {
+  return pool->used + (pool < pools + FIRST_POOL ? (uint64_t)ocu_counter("memory.cached") : 0);
+}
+
+int ocu_shim_pool_get(shim_pool *pool, int attribute, void *value) {
+  int wide = attribute >= CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+  REQUIRE(is_pool(pool) && attribute >= FIRST_REUSE && attribute <= CU_MEMPOOL_ATTR_USED_MEM_HIGH &&
+              ocu_accessible(value, wide ? 8 : 4, 1),
+          CUDA_ERROR_INVALID_VALUE);
+  pthread_mutex_lock(&lock);
+  uint64_t now = reserved(pool), high = now > pool->reserved_high ? now : pool->reserved_high;
+  uint64_t answers[] = {pool->threshold, now, pool->reserved_high = high, pool->used,
+                        pool->used_high};
+  if (wide)
+    memcpy(value, &answers[attribute - CU_MEMPOOL_ATTR_RELEASE_THRESHOLD], 8);
+  else
+    memcpy(value, &pool->reuse[attribute - FIRST_REUSE], 4);
+  pthread_mutex_unlock(&lock);
+  return CUDA_SUCCESS;
+}
+
+/* High-water marks can be reset to zero, which means: to what is in use now. */
+int ocu_shim_pool_set(shim_pool *pool, int attribute, const void *value) {
+  int wide = attribute >= CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+  uint64_t number = 0;
+  REQUIRE(is_pool(pool) && ocu_accessible(value, wide ? 8 : 4, 0), CUDA_ERROR_INVALID_VALUE);
+  memcpy(&number, value, wide ? 8 : 4);
+  int error = CUDA_SUCCESS;
+  pthread_mutex_lock(&lock);
+  if (attribute >= FIRST_REUSE && !wide)
+    pool->reuse[attribute - FIRST_REUSE] = number != 0;
+  else if (attribute == CU_MEMPOOL_ATTR_RELEASE_THRESHOLD)
+    pool->threshold = number;
+  else if (attribute == CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH && !number)
+    pool->reserved_high = reserved(pool);
+  else if (attribute == CU_MEMPOOL_ATTR_USED_MEM_HIGH && !number)
+    pool->used_high = pool->used;
+  else
+    error = CUDA_ERROR_INVALID_VALUE;
+  pthread_mutex_unlock(&lock);
+  return error;
+}
+
+int ocu_shim_pool_trim(shim_pool *pool, size_t keep) {
+  REQUIRE(is_pool(pool), CUDA_ERROR_INVALID_VALUE);
+  return ocu_shim_code(ocu_trim(keep > pool->used ? keep - pool->used : 0));
+}
+
+/* Every device reaches all memory; what is asked for is kept and told. */
+int ocu_shim_pool_set_access(shim_pool *pool, const struct shim_access *list, size_t n) {
+  REQUIRE(is_pool(pool) && n && IN_ARRAY(list, n), CUDA_ERROR_INVALID_VALUE);
+  for (int check = 1; check >= 0; check--)
+    for (size_t i = 0; i < n; i++) {
+      struct shim_access a = list[i];
+      int own = pool->kind == OCU_MEM_DEVICE && a.place.id == pool->device;
+      if (!check) {
+        pool->access[(unsigned)a.place.id % SHIM_DEVICES] = (signed char)a.flags;
+        continue;
+      }
+      REQUIRE(a.place.type == CU_MEM_LOCATION_TYPE_DEVICE && a.flags >= 0 && a.flags <= 3 &&
+                  a.flags != 2 && !(own && a.flags != 3),
+              CUDA_ERROR_INVALID_VALUE);
+      REQUIRE(a.place.id >= 0 && a.place.id < ocu_device_count() && a.place.id < SHIM_DEVICES,
+              CUDA_ERROR_INVALID_DEVICE);
+    }
+  return CUDA_SUCCESS;
+}
+
+int ocu_shim_pool_get_access(int *flags, shim_pool *pool, const struct shim_place *place) {
+  REQUIRE(OUT(flags) && is_pool(pool) && IN(place) && place->type == CU_MEM_LOCATION_TYPE_DEVICE,
+          CUDA_ERROR_INVALID_VALUE);
+  int id = place->id;
+  REQUIRE(id >= 0 && id < ocu_device_count() && id < SHIM_DEVICES, CUDA_ERROR_INVALID_DEVICE);
+  *flags = pool->access[id];
+  return CUDA_SUCCESS;
+}
+
+/* ---- default and current pools -------------------------------------------------------------- */
+
+static int give(shim_pool **out, int place, int originally) {
+  pthread_mutex_lock(&lock);
+  *out = originally || !current[place] ? original(place) : current[place];
+  pthread_mutex_unlock(&lock);
+  return ocu_shim_code(ocu_alive());
+}
+
+int ocu_shim_pool_of_device(shim_pool **out, int device, int originally) {
+  REQUIRE(OUT(out), CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(device >= 0 && device < ocu_device_count() && device < SHIM_DEVICES,
+          CUDA_ERROR_INVALID_DEVICE);
+  return give(out, device, originally);
+}
+
+static int place_of(const struct shim_place *place, int type, int *slot) {
+  ocu_mem_kind kind;
+  REQUIRE(IN(place), CUDA_ERROR_INVALID_VALUE);
+  int error = kind_of(place, type, &kind);
+  REQUIRE(!error, error);
+  *slot = kind == OCU_MEM_DEVICE ? place->id : kind == OCU_MEM_HOST ? HOST_POOL : MANAGED_POOL;
+  return CUDA_SUCCESS;
+}
+
+int ocu_shim_pool_of_place(shim_pool **out, const struct shim_place *place, int type,
+                           int originally) {
+  int slot, error = place_of(place, type, &slot);
+  REQUIRE(!error, error);
+  REQUIRE(OUT(out), CUDA_ERROR_INVALID_VALUE);
+  return give(out, slot, originally);
+}
+
+static int choose(int slot, shim_pool *pool) {
+  pthread_mutex_lock(&lock);
+  int fits = is_pool(pool) && pool->kind == original(slot)->kind &&
+             pool->device == pools[slot].device;
+  if (fits) current[slot] = pool;
+  pthread_mutex_unlock(&lock);
+  return fits ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+int ocu_shim_pool_choose(int device, shim_pool *pool) {
+  REQUIRE(device >= 0 && device < ocu_device_count() && device < SHIM_DEVICES,
+          CUDA_ERROR_INVALID_DEVICE);
+  return choose(device, pool);
+}
+
+int ocu_shim_pool_choose_place(const struct shim_place *place, int type, shim_pool *pool) {
+  int slot, error = place_of(place, type, &slot);
+  REQUIRE(!error, error);
+  return choose(slot, pool);
+}

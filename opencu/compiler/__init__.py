@@ -1,11 +1,13 @@
 """The compiler: tile IR to code objects.
 
     simplify.py     constants, common values, dead code
+    complex.py      complex values as pairs of real ones
     expressions.py  what a value is computed from
     order.py        loads that must happen before a later store
     vector.py       one program = one sequential function: chunk loops over stores
     points.py       a tile expression at the points that a loop asks for
-    dot.py          the nest that a dot becomes; packing.py and register_block.py, its parts
+    dot.py          the nest that a dot becomes; its parts: packing.py, register_block.py,
+                    multiply.py
     llvm.py         LLVM IR as text, optimised and emitted through llvmlite
     blob.py         an object file laid out as one position-independent blob
 

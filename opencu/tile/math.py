@@ -1,7 +1,7 @@
 """Elementary functions, written in the kernel language: every lowering has them, with no library.
 
-The largest errors found, in units of the last place; f32 over all its values with fused
-multiply-add (17 million without), f64 over samples:
+The largest errors found, in units of the last place. f32 with fused multiply-add: over all values
+for exp2, log2, tanh, erf and gelu, over 70 million for the rest; without: 17 million; f64: samples.
 
 | function | f32 | f32, no fma | f64 |
 |---|---|---|---|
@@ -12,8 +12,8 @@ multiply-add (17 million without), f64 over samples:
 | sin, cos | 0.51 | 0.51 | 0.8, to 2^30; NaN beyond |
 | sigmoid, rsqrt | 1.9 | 1.9 | 1.5 |
 
-gelu in f32 is within 3 above -1 and keeps five digits down to -5.5, where it is -1e-7; in f64 it and
-gelu_tanh have the absolute error of their formulas.
+gelu in f32 is within 3.2 above -1 and keeps five digits down to -5.5, where it is -1e-7; in f64 it
+and gelu_tanh have the absolute error of their formulas.
 
 The polynomials are minimax fits (Remez). No step needs a fused multiply-add to be right: where a
 product must be exact, its factors are short (Dekker, 1971). f16 and bf16 are computed in f32.

@@ -1,7 +1,19 @@
 """Elementary functions, written in the kernel language: every lowering has them, with no library.
 
-| function | how | largest error found, in ulp: f32 (all values), f64 (samples) |
-|---|---|---|
+The largest errors found, in units of the last place. f32 with fused multiply-add: over all values
+for exp2, log2, tanh, erf and gelu, over 70 million for the rest; without: 17 million; f64: samples.
+
+| function | f32 | f32, no fma | f64 |
+|---|---|---|---|
+| exp2, exp | 0.92 | 1.2 | 1.1 |
+| log2, log | 0.83 | 0.83 | 0.8 |
+| tanh | 1.38 | 1.38 | 1.2 |
+| erf | 1.25 | 1.4 | 1.6 |
+| sin, cos | 0.51 | 0.51 | 0.8, to 2^30; NaN beyond |
+| sigmoid, rsqrt | 1.9 | 1.9 | 1.5 |
+
+gelu in f32 is within 3.2 above -1 and keeps five digits down to -5.5, where it is -1e-7; in f64 it
+and gelu_tanh have the absolute error of their formulas.
 
 The polynomials are minimax fits (Remez). No step needs a fused multiply-add to be right: where a
 product must be exact, its factors are short (Dekker, 1971). f16 and bf16 are computed in f32.
@@ -296,7 +308,7 @@ def gelu_tanh(x):
 def _add_turns(x, piece, high, low):
     """Add x * piece modulo 4: multiples of 2^-24 to high, the rest to low. All is exact."""
     t = x * piece
-    t = t - 4.0 * tile.rint(0.25 * t)
+    t = tile.fma(-4.0, tile.rint(0.25 * t), t)
     top = (t + TURN_MAGIC) - TURN_MAGIC
     return high + top, low + (t - top)
 

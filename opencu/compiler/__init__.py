@@ -5,6 +5,10 @@
     expressions.py  what a value is computed from
     order.py        loads that must happen before a later store
     vector.py       one program = one sequential function: chunk loops over stores
+    held.py         tiles that are computed once, into scratch
+    carried.py      loops: what travels from trip to trip, and where
+    reduction.py    reductions and scans
+    elements.py     scatter and atomics
     points.py       a tile expression at the points that a loop asks for
     dot.py          the nest that a dot becomes; its parts: packing.py, register_block.py,
                     multiply.py

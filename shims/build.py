@@ -17,13 +17,19 @@ FLAGS = (
 ).split()
 SOURCES = {
     "cudart": [f"cudart_{part}.c" for part in ("calls", "device", "kernel", "memory", "stream")],
-    "cublas": ["cublas.c", "cublas_calls.c"],
-    "cublasLt": ["cublasLt.c"],
+    "cublas": [
+        *("cublas.c", "cublas_calls.c", "cublas_gemm.c"),
+        *("cublas_status.c", "gemm_types.c"),
+    ],
+    "cublasLt": [
+        *("cublasLt.c", "cublasLt_descriptors.c", "cublasLt_matmul.c", "cublasLt_transform.c"),
+        *("cublasLt_algos.c", "cublas_status.c", "gemm_types.c"),
+    ],
     "cuda_driver": [
         f"cuda_{part}.c" for part in ("calls", "context", "device", "memory", "stream")
     ],
 }
-SHARED = ["boxes.c", "common.c", "host.c", "pools.c"]
+SHARED = ["boxes.c", "common.c", "handles.c", "host.c", "pools.c"]
 # file, library, CUDA major version
 VENDOR = [
     ("libcudart.so.12", "cudart", 12),

@@ -4,7 +4,8 @@ A table NAME.h declares what is implemented, in C that pycparser reads once this
     line //12, line //13     the line holds for that CUDA major version only
     /*=value*/               the parameter's default in C++
     @errors, @attributes     the rows of errors.csv and attributes.csv as enumerators
-    {T} {t} {int} {_64}      a family, written once: type letters and 64-bit twins
+    {T:SDCZH} {t} {types}    a family, written once: its type letters, their C type and product
+    {int} {_64}              and its 64-bit twins
     => call;                 the C call that serves the function, or each member of a family
 exports/LIBRARY.csv lists every name that the vendor's library exports, in how many of the surveyed
 programs it is imported, and what a refusal returns where that is not a status ("hand": the
@@ -23,7 +24,14 @@ from pycparser import c_ast, c_generator, c_parser
 
 TABLES = Path(__file__).parent / "tables"
 MAJORS = (12, 13)
-LETTERS = {"S": ("float", "OCU_F32"), "D": ("double", "OCU_F64")}
+# type letter: its C type, and how it multiplies
+LETTERS = {
+    "S": ("float", "CUDA_R_32F", "CUBLAS_COMPUTE_32F"),
+    "D": ("double", "CUDA_R_64F", "CUBLAS_COMPUTE_64F"),
+    "C": ("cuComplex", "CUDA_C_32F", "CUBLAS_COMPUTE_32F"),
+    "Z": ("cuDoubleComplex", "CUDA_C_64F", "CUBLAS_COMPUTE_64F"),
+    "H": ("__half", "CUDA_R_16F", "CUBLAS_COMPUTE_16F"),
+}
 STREAMS = ("cudaStream_t", "CUstream")
 TWINS = {"": "int", "_64": "int64_t"}
 
@@ -33,18 +41,26 @@ HEADERS = {
     "driver_types.h": ("stddef.h",),
     "cuda_runtime_api.h": ("driver_types.h", "library_types.h"),
     "cuda_registration.h": ("driver_types.h",),
-    "cublas_api.h": ("stddef.h", "stdint.h", "driver_types.h", "library_types.h"),
+    "cublas_types.h": ("library_types.h",),
+    "cublas_api.h": (
+        *("stddef.h", "stdint.h", "driver_types.h", "cublas_types.h", "cuComplex.h"),
+        "cuda_fp16.h",
+    ),
+    "cublasLt.h": ("stdio.h", "cublas_api.h"),
     "cuda.h": ("stddef.h", "stdint.h"),
 }
 # library: the tables that declare its functions, in the order that they need one another
 LIBRARIES = {
     "cudart": ("driver_types.h", "cuda_runtime_api.h", "cuda_registration.h"),
-    "cublas": ("driver_types.h", "library_types.h", "cublas_api.h"),
-    "cublasLt": (),
+    "cublas": ("driver_types.h", "library_types.h", "cublas_types.h", "cublas_api.h"),
+    "cublasLt": ("driver_types.h", "library_types.h", "cublas_types.h", "cublasLt.h"),
     "cuda_driver": ("cuda.h",),
 }
-PREAMBLE = "typedef unsigned long size_t; typedef long int64_t; typedef unsigned long uint64_t;\n"
-FAMILY = re.compile(r"^\w[^;]*?\{(?:T|_64)\}[^;]*;", re.MULTILINE)
+PREAMBLE = """
+typedef unsigned long size_t; typedef long int64_t; typedef unsigned long uint64_t;
+typedef int FILE, __half, cuComplex, cuDoubleComplex;
+"""
+FAMILY = re.compile(r"^\w[^;]*?\{(?:T:\w+|_64)\}[^;]*;", re.MULTILINE)
 TAG = re.compile(r" //(12|13)$")
 
 
@@ -66,14 +82,14 @@ def enumerators(match):
 def family(match):
     """Every member of a family, one statement each."""
     row, members = match.group(), []
-    letters = LETTERS if "{T}" in row else {"": ("", "")}
-    for (letter, (ctype, dtype)), (twin, integer) in itertools.product(
-        letters.items(), TWINS.items() if "{_64}" in row else [("", "int")]
-    ):
-        text = row
-        for key, value in (("T", letter), ("t", ctype), ("dtype", dtype), ("_64", twin)):
+    letters = (re.findall(r"\{T:(\w+)\}", row) or [" "])[0]
+    twins = TWINS if "{_64}" in row else {"": "int"}
+    for letter, twin in itertools.product(letters, twins):
+        text = re.sub(r"\{T:\w+\}", letter, row)
+        ctype, data, compute = LETTERS.get(letter, ("", "", ""))
+        types = f"{data}, {data}, {data}, {compute}, {data}"
+        for key, value in (("t", ctype), ("types", types), ("_64", twin), ("int", twins[twin])):
             text = text.replace(f"{{{key}}}", value)
-        text = text.replace("{int}", integer)
         name = re.search(r"(\w+)\(", text).group(1)
         members.append(text.replace("{name}", name))
     return "\n".join(members)

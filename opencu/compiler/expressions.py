@@ -19,6 +19,7 @@ PURE = {
     "cast",
     "fma",
     "yield",
+    "bitcast",
 }
 
 

@@ -1,15 +1,18 @@
 """LLVM IR as text: a small function builder, and the way from text to an object file."""
 
 import functools
-import struct
 from collections.abc import Callable, Sequence
 
 import llvmlite.binding as llvm
+import numpy as np
 
 from opencu.drivers.interface import Target
+from opencu.tile import dtypes
 from opencu.tile.dtypes import DType
 
+# Storage types are their bits: no LLVM operation on them can turn into a call of a library.
 SCALAR = {"f32": "float", "f64": "double", "i32": "i32", "i64": "i64", "bool": "i1"}
+SCALAR |= {"f16": "i16", "bf16": "i16", "i8": "i8", "u8": "i8"}
 
 
 def type_of(dtype: DType, width: int = 1) -> str:
@@ -18,17 +21,19 @@ def type_of(dtype: DType, width: int = 1) -> str:
 
 def suffix(dtype: DType, width: int = 1) -> str:
     """The type's name inside an intrinsic's."""
-    one = dtype.name if dtype.kind == "f" else SCALAR[dtype.name]
+    one = dtype.name if dtype in (dtypes.f32, dtypes.f64) else SCALAR[dtype.name]
     return one if width == 1 else f"v{width}{one}"
 
 
 def constant(dtype: DType, value: bool | int | float) -> str:
     if dtype.kind == "b":
         return "true" if value else "false"
-    if dtype.kind == "i":
-        return str(int(value))
-    rounded = dtype.numpy.type(value)  # LLVM writes a float as the bits of the equal double
-    return f"0x{struct.unpack('Q', struct.pack('d', rounded))[0]:016X}"
+    if dtype.storage:
+        return str(int.from_bytes(dtypes.narrow(float(value), dtype).tobytes(), "little"))
+    if dtype.kind == "f":
+        double = np.float64(dtypes.narrow(float(value), dtype))  # LLVM writes floats as doubles
+        return f"0x{double.view(np.uint64):016X}"
+    return str(int(value))
 
 
 class Function:
@@ -37,6 +42,7 @@ class Function:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.declared: set[str] = set()
+        self.stage_bytes = 0
         self.count = 0
         self.current = "entry"
 
@@ -66,6 +72,11 @@ class Function:
 
     def store(self, type: str, value: str, pointer: str, align: int) -> None:
         self.do(f"store {type} {value}, ptr {pointer}, align {align}")
+
+    def stage(self, bytes: int) -> str:
+        """Room on the stack for a vector that is moved lane by lane."""
+        self.stage_bytes = max(self.stage_bytes, bytes)
+        return "%stage"
 
     # ---- 64-bit integers, folded where both are known --------------------------------------------
 
@@ -235,6 +246,10 @@ class Function:
                 f"define void @{entry}(ptr noalias readonly %params, i64 %pid, "
                 "ptr noalias align 64 %scratch) #0 {",
                 "entry:",
+                *(
+                    [f"  %stage = alloca [{self.stage_bytes} x i8], align 64"]
+                    * bool(self.stage_bytes)
+                ),
                 *self.lines,
                 "  ret void",
                 "}",

@@ -7,9 +7,10 @@ the fusion of elementwise chains, of load hooks into packing, and of epilogues i
 
 from dataclasses import dataclass, replace
 
+from opencu.compiler import casts
 from opencu.compiler.llvm import Function, constant, suffix, type_of
 from opencu.drivers.interface import Target
-from opencu.tile.dtypes import DType, i32, i64
+from opencu.tile.dtypes import DType, bool_, u8
 from opencu.tile.ir import KernelError, Op, Tile, Value
 
 
@@ -126,7 +127,7 @@ class Points:
             fn = op.attrs["fn"]
             if dtype.kind == "f":
                 return f.let(f"fcmp {'une' if fn == 'ne' else 'o' + fn} {t} {x[0]}, {x[1]}")
-            sign = "" if fn in ("eq", "ne") else "s"
+            sign = "" if fn in ("eq", "ne") else "u" if dtype.kind == "u" else "s"
             return f.let(f"icmp {sign}{fn} {t} {x[0]}, {x[1]}")
         if op.name == "select":
             t = type_of(op.result.type.dtype, width)
@@ -134,7 +135,9 @@ class Points:
         if op.name == "fma":
             return f.call(t, f"fmuladd.{suffix(dtype, width)}", *((t, v) for v in x))
         if op.name == "cast":
-            return self._cast(dtype, op.result.type.dtype, x[0], width)
+            return casts.cast(f, self.target, dtype, op.result.type.dtype, x[0], width)
+        if op.name == "bitcast":
+            return f.let(f"bitcast {t} {x[0]} to {type_of(op.result.type.dtype, width)}")
         raise KernelError(op.loc, f"the vector lowering has no operation {op.name}")
 
     def _unary(self, fn: str, dtype: DType, t: str, x: str, width: int) -> str:
@@ -147,36 +150,50 @@ class Points:
             )
         if fn == "not":
             return self.f.let(f"xor {t} {x}, {self.f.splat('true', dtype, width)}")
-        if fn == "floor" and self.target.vector_bytes < 32:
-            return self._floor(dtype, t, x, width)
+        if fn in ("floor", "rint") and self.target.vector_bytes < 32:
+            return self._round(fn, dtype, t, x, width)
+        if fn == "abs" and dtype.kind == "u":
+            return x
         if fn == "abs" and dtype.kind == "i":
             return self.f.call(t, f"abs.{name}", (t, x), ("i1", "false"))
-        return self.f.call(t, f"{ {'abs': 'fabs'}.get(fn, fn) }.{name}", (t, x))
+        intrinsic = {"abs": "fabs", "rint": "roundeven"}.get(fn, fn)
+        return self.f.call(t, f"{intrinsic}.{name}", (t, x))
 
-    def _floor(self, dtype: DType, t: str, x: str, width: int) -> str:
-        """SSE2 has no rounding instruction, and LLVM would call the C library: go through integers
-        where there can be a fraction at all."""
-        f, integer = self.f, i32 if dtype.bits == 32 else i64
-        name, splat = suffix(dtype, width), lambda v: f.splat(constant(dtype, v), dtype, width)
+    def _round(self, fn: str, dtype: DType, t: str, x: str, width: int) -> str:
+        """SSE2 has no rounding instruction, and LLVM would call the C library: where there can be a
+        fraction at all, adding 2^23 (2^52) rounds it away."""
+        f, name = self.f, suffix(dtype, width)
+        splat = lambda v: f.splat(constant(dtype, v), dtype, width)  # noqa: E731
         i1 = "i1" if width == 1 else f"<{width} x i1>"
+        limit = splat(2.0 ** (23 if dtype.bits == 32 else 52))
         size = f.call(t, f"fabs.{name}", (t, x))
-        fraction = f.let(f"fcmp olt {t} {size}, {splat(2.0 ** (23 if dtype.bits == 32 else 52))}")
-        near = self._cast(integer, dtype, self._cast(dtype, integer, x, width), width)
-        above = f.let(f"fcmp ogt {t} {near}, {x}")
-        step = f.let(f"select {i1} {above}, {t} {splat(1.0)}, {t} {splat(0.0)}")
-        down = f.let(f"fsub {t} {near}, {step}")
-        signed = f.call(t, f"copysign.{name}", (t, down), (t, x))
+        fraction = f.let(f"fcmp olt {t} {size}, {limit}")
+        magic = f.call(t, f"copysign.{name}", (t, limit), (t, x))
+        near = f.let(f"fsub {t} {f.let(f'fadd {t} {x}, {magic}')}, {magic}")
+        if fn == "floor":
+            above = f.let(f"fcmp ogt {t} {near}, {x}")
+            step = f.let(f"select {i1} {above}, {t} {splat(1.0)}, {t} {splat(0.0)}")
+            near = f.let(f"fsub {t} {near}, {step}")
+        signed = f.call(t, f"copysign.{name}", (t, near), (t, x))
         return f.let(f"select {i1} {fraction}, {t} {signed}, {t} {x}")
 
     def _binary(self, fn: str, dtype: DType, t: str, x: list[str], width: int) -> str:
         name = suffix(dtype, width)
         if fn in ("min", "max"):
-            intrinsic = {"f": f"{fn}imum", "i": f"s{fn}"}[dtype.kind]
+            intrinsic = {"f": f"{fn}imum", "i": f"s{fn}", "u": f"u{fn}"}[dtype.kind]
             return self.f.call(t, f"{intrinsic}.{name}", (t, x[0]), (t, x[1]))
         if fn in ("floordiv", "mod"):
             return self._divide(fn, dtype, t, x, width)
+        if fn in ("shl", "shr"):
+            return self._shift(fn, dtype, t, x, width)
         prefix = "f" if dtype.kind == "f" and fn in ("add", "sub", "mul", "div") else ""
         return self.f.let(f"{prefix}{fn} {t} {x[0]}, {x[1]}")
+
+    def _shift(self, fn: str, dtype: DType, t: str, x: list[str], width: int) -> str:
+        modulus = self.f.splat(str(dtype.bits - 1), dtype, width)
+        distance = self.f.let(f"and {t} {x[1]}, {modulus}")
+        how = fn if fn == "shl" else "lshr" if dtype.kind == "u" else "ashr"
+        return self.f.let(f"{how} {t} {x[0]}, {distance}")
 
     def _divide(self, fn: str, dtype: DType, t: str, x: list[str], width: int) -> str:
         """Division that rounds down. What would trap gives some value: x / 0, and the least
@@ -187,6 +204,9 @@ class Points:
         minus = self.f.splat("-1", dtype, width)
         negates = let(f"icmp eq {t} {x[1]}, {minus}")
         unsafe = let(f"or {i1} {by_zero}, {negates}")
+        if dtype.kind == "u":
+            d = let(f"select {i1} {by_zero}, {t} {one}, {t} {x[1]}")
+            return let(f"{'udiv' if fn == 'floordiv' else 'urem'} {t} {x[0]}, {d}")
         d = let(f"select {i1} {unsafe}, {t} {one}, {t} {x[1]}")
         q, r = let(f"sdiv {t} {x[0]}, {d}"), let(f"srem {t} {x[0]}, {d}")
         q = let(f"select {i1} {negates}, {t} {let(f'sub {t} {zero}, {q}')}, {t} {q}")
@@ -196,24 +216,6 @@ class Points:
         fix = let(f"and {i1} {down}, {inexact}")
         fixed = let(f"sub {t} {q}, {one}") if fn == "floordiv" else let(f"add {t} {r}, {d}")
         return let(f"select {i1} {fix}, {t} {fixed}, {t} {q if fn == 'floordiv' else r}")
-
-    def _cast(self, source: DType, target: DType, x: str, width: int) -> str:
-        s, t = type_of(source, width), type_of(target, width)
-        if source == target:
-            return x
-        if target.kind == "b":
-            zero = self.f.splat(constant(source, 0), source, width)
-            return self.f.let(f"{'fcmp une' if source.kind == 'f' else 'icmp ne'} {s} {x}, {zero}")
-        if source.kind == "f" and target.kind == "i":
-            name = f"fptosi.sat.{suffix(target, width)}.{suffix(source, width)}"
-            return self.f.call(t, name, (s, x))
-        how = {"bf": "uitofp", "bi": "zext", "if": "sitofp"}.get(source.kind + target.kind)
-        if how is None:
-            wider = target.bits > source.bits
-            how = {"f": "fpext" if wider else "fptrunc", "i": "sext" if wider else "trunc"}[
-                source.kind
-            ]
-        return self.f.let(f"{how} {s} {x} to {t}")
 
     # ---- memory ----------------------------------------------------------------------------------
 
@@ -263,9 +265,30 @@ class Points:
         where = (f"<{p.width} x ptr> align {align}", self._pointer_vector(a, dtype.bytes, p))
         return f"masked.{scattered}.{lanes}.v{p.width}p0", where
 
+    def _by_lanes(self, a: Access, bytes: int, p: Point) -> bool:
+        """Side by side, but without a masked instruction that moves bytes and words?"""
+        return a.strides[p.lane] == "1" and bytes < 4 and self.target.cpu != "x86-64-v4"
+
+    def _lane_by_lane(self, a: Access, dtype: DType, p: Point, copy) -> None:
+        """copy(place in the view, place in the stage) for each lane of p that lies in the view."""
+        f, stage = self.f, self.f.stage(p.width * dtype.bytes)
+        count = f.clamp(f.sub(a.limits[p.lane], p.at[p.lane]), str(p.width))
+        for d, (at, limit) in enumerate(zip(p.at, a.limits)):
+            if d != p.lane:
+                count = f.let(f"select i1 {f.less(at, limit)}, i64 {count}, i64 0")
+        first, size = self.address(a, dtype.bytes, p), dtype.bytes
+        f.each("0", count, "1", lambda i: copy(f.offset(first, i, size), f.offset(stage, i, size)))
+
     def load(self, a: Access, v: Value, p: Point) -> str:
         """The view's elements at p; zero for lanes outside, where p is checked."""
-        f, dtype, w = self.f, v.type.dtype, p.width
+        if v.type.dtype.kind != "b":
+            return self._load(a, v.type.dtype, p)
+        byte = self._load(a, u8, p)
+        zero = self.f.splat("0", u8, p.width)
+        return self.f.let(f"icmp ne {type_of(u8, p.width)} {byte}, {zero}")
+
+    def _load(self, a: Access, dtype: DType, p: Point) -> str:
+        f, w = self.f, p.width
         one, t, align = type_of(dtype), type_of(dtype, w), dtype.bytes
 
         def read() -> str:
@@ -274,6 +297,15 @@ class Points:
         if p.checked and w == 1:
             zero = constant(dtype, 0)
             return f.branch(self.mask(a, p), lambda: [read()], lambda: [zero], [t])[0]
+        if p.checked and self._by_lanes(a, align, p):
+            f.store(t, "zeroinitializer", f.stage(w * align), align)
+            self._lane_by_lane(
+                a,
+                dtype,
+                p,
+                lambda there, here: f.store(one, f.load(one, there, align), here, align),
+            )
+            return f.load(t, f.stage(w * align), align)
         if p.checked:
             name, where = self._masked(a, dtype, p, "load", "gather")
             mask = (f"<{w} x i1>", self.mask(a, p))
@@ -289,6 +321,9 @@ class Points:
     def store(self, a: Access, dtype: DType, value: str, p: Point) -> None:
         """Write the lanes at p; those outside the view are dropped where p is checked."""
         f, w, align = self.f, p.width, dtype.bytes
+        if dtype.kind == "b":
+            dtype, byte = u8, type_of(u8, w)
+            value = f.let(f"zext {type_of(bool_, w)} {value} to {byte}")
         one, t = type_of(dtype), type_of(dtype, w)
 
         def write() -> None:
@@ -296,6 +331,14 @@ class Points:
 
         if p.checked and w == 1:
             f.when(self.mask(a, p), write)
+        elif p.checked and self._by_lanes(a, align, p):
+            f.store(t, value, f.stage(w * align), align)
+            self._lane_by_lane(
+                a,
+                dtype,
+                p,
+                lambda there, here: f.store(one, f.load(one, here, align), there, align),
+            )
         elif p.checked:
             name, where = self._masked(a, dtype, p, "store", "scatter")
             f.call("void", name, (t, value), where, (f"<{w} x i1>", self.mask(a, p)))

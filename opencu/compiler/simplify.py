@@ -6,6 +6,8 @@ constants that the front end wrote twice. Loads are not shared: a store may lie 
 
 from typing import Any
 
+import numpy as np
+
 from opencu.compiler.expressions import is_pure, uses
 from opencu.tile.interp import BINARY, COMPARE
 from opencu.tile.ir import Block, Function, Op, Scalar, Value, verify
@@ -50,12 +52,14 @@ def _fold(op: Op) -> None:
         return
     sources = [v.op for v in op.operands]
     if all(
-        s is not None and s.name == "const" and s.result.type.dtype.kind == "i" for s in sources
+        s is not None and s.name == "const" and s.result.type.dtype.kind in "iu" for s in sources
     ):
         x, y = (s.attrs["value"] for s in sources)
         if op.attrs["fn"] in ("floordiv", "mod") and y == 0:
             return
-        value = _FOLD[op.name][op.attrs["fn"]](x, y)
+        number = sources[0].result.type.dtype.numpy.type
+        with np.errstate(over="ignore"):  # integers wrap
+            value = _FOLD[op.name][op.attrs["fn"]](number(x), number(y))
         op.name, op.operands, op.attrs = "const", [], {"value": value.item()}
 
 

@@ -76,7 +76,7 @@ def _number(name: str, x: Any, default: dtypes.DType) -> tuple[Any, list[int]]:
         raise TypeError(f"{name} is a {kind}: expected a numpy or opencu array, or a number")
     if not dtypes.fits(x, dtype):
         raise ValueError(f"{name} is {x!r}: expected a number that fits {dtype}")
-    return Scalar(dtype), [int.from_bytes(np.array(x, dtype.numpy).tobytes(), "little")]
+    return Scalar(dtype), [int.from_bytes(dtypes.narrow(x, dtype).tobytes(), "little")]
 
 
 def launch(

@@ -13,12 +13,39 @@ the tile at a tile index (element index = tile index * tile shape) and reads zer
 integer's axis taken away. Views that share memory must not overlap in part.
 """
 
-import math
+from math import prod
 from typing import Any
 
-from opencu.tile.dtypes import DType, bool_, f32, f64, i32, i64
+from opencu.tile.dtypes import (
+    DType,
+    bf16,
+    bool_,
+    c64,
+    c128,
+    f16,
+    f32,
+    f64,
+    i8,
+    i32,
+    i64,
+    u8,
+)
 from opencu.tile.frontend import Builtin, Kernel, Tracer, is_static, kernel
 from opencu.tile.ir import KernelError, Scalar, Tile, Value, View, retype
+from opencu.tile.math import (
+    cos,
+    erf,
+    exp,
+    exp2,
+    gelu,
+    gelu_tanh,
+    log,
+    log2,
+    rsqrt,
+    sigmoid,
+    sin,
+    tanh,
+)
 
 __all__ = [
     "DType",
@@ -28,27 +55,47 @@ __all__ = [
     "Tile",
     "View",
     "abs",
+    "bf16",
+    "bitcast",
     "bool_",
+    "c128",
+    "c64",
     "cast",
     "cdiv",
+    "cos",
     "dot",
+    "erf",
+    "exp",
+    "exp2",
+    "f16",
     "f32",
     "f64",
     "floor",
     "fma",
     "full",
+    "gelu",
+    "gelu_tanh",
     "i32",
     "i64",
+    "i8",
     "iota",
     "kernel",
     "load",
+    "log",
+    "log2",
     "maximum",
     "minimum",
     "npid",
     "pid",
+    "rint",
+    "rsqrt",
     "select",
+    "sigmoid",
+    "sin",
     "sqrt",
     "store",
+    "tanh",
+    "u8",
 ]
 
 
@@ -56,7 +103,7 @@ def _shape(t: Tracer, shape: Any) -> tuple[int, ...]:
     shape = shape if isinstance(shape, tuple) else (shape,)
     if not shape or not all(isinstance(s, int) and s is not True and s > 0 for s in shape):
         t.fail(f"a tile's shape is one or more positive constants, got {shape}")
-    if math.prod(shape) >= 1 << 31:
+    if prod(shape) >= 1 << 31:
         t.fail(f"a tile's shape is {shape}: expected fewer than 2**31 elements")
     return shape
 
@@ -118,7 +165,7 @@ def iota(t: Tracer, shape: Any, axis: int = 0, dtype: DType = i64) -> Value:
     """A tile whose elements count 0, 1, 2, ... along an axis."""
     shape = _shape(t, shape)
     _check_dtype(t, dtype)
-    if type(axis) is not int or not 0 <= axis < len(shape) or dtype.kind != "i":
+    if type(axis) is not int or not 0 <= axis < len(shape) or dtype.kind not in "iu":
         t.fail(f"iota: axis {axis}, {dtype}: expected an axis of {shape} and an integer dtype")
     return t.b.one("iota", [], Tile(shape, dtype), axis=axis)
 
@@ -137,10 +184,18 @@ def select(t: Tracer, condition: Any, x: Any, y: Any) -> Any:
 
 @Builtin
 def cast(t: Tracer, x: Any, dtype: DType) -> Value:
-    """x in another dtype; floating to integer rounds toward zero."""
+    """x in another dtype: rounded to nearest even, or toward zero from floating to integer, where
+    what is out of range becomes the nearest integer and NaN becomes 0."""
+    _check_dtype(t, dtype)
+    return t.cast(t.value(x), dtype)
+
+
+@Builtin
+def bitcast(t: Tracer, x: Any, dtype: DType) -> Value:
+    """The bits of x as another dtype of the same size."""
     _check_dtype(t, dtype)
     v = t.value(x)
-    return v if v.type.dtype == dtype else t.b.one("cast", [v], retype(v.type, dtype))
+    return t.b.one("bitcast", [v], retype(v.type, dtype))
 
 
 @Builtin
@@ -152,8 +207,9 @@ def dot(t: Tracer, a: Value, b: Value, acc: Value) -> Value:
 @Builtin
 def fma(t: Tracer, a: Any, b: Any, c: Any) -> Value:
     """a * b + c with one rounding where the target has it."""
-    x, y, z = t.align(a, b, c)
-    return t.b.one("fma", [x, y, z], x.type)
+    args = t.align(a, b, c)
+    wide = t.widen(args)
+    return t.cast(t.b.one("fma", wide, wide[0].type), args[0].type.dtype)
 
 
 @Builtin
@@ -184,6 +240,12 @@ def abs(t: Tracer, x: Any) -> Value:  # noqa: A001 - the language's name for it
 def floor(t: Tracer, x: Any) -> Value:
     """Rounded down to an integer."""
     return t.unary("floor", x)
+
+
+@Builtin
+def rint(t: Tracer, x: Any) -> Value:
+    """Rounded to the nearest integer, ties to even."""
+    return t.unary("rint", x)
 
 
 def cdiv(a, b):

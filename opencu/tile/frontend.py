@@ -40,6 +40,8 @@ _BINARY = {
     ast.BitAnd: "and",
     ast.BitOr: "or",
     ast.BitXor: "xor",
+    ast.LShift: "shl",
+    ast.RShift: "shr",
 }
 _COMPARE = {ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge"}
 _UNARY = {
@@ -58,6 +60,8 @@ _STATIC = {
     "and": operator.and_,
     "or": operator.or_,
     "xor": operator.xor,
+    "shl": operator.lshift,
+    "shr": operator.rshift,
     "eq": operator.eq,
     "ne": operator.ne,
     "lt": operator.lt,
@@ -190,7 +194,14 @@ class Tracer:
         dtype = dtype or natural
         if not fits(x, dtype):
             self.fail(f"the constant {x} does not fit {dtype}")
-        return self.b.one("const", [], Scalar(dtype), value=float(x) if dtype.kind == "f" else x)
+        return self.b.one("const", [], Scalar(dtype), value=float(x) if dtype.kind in "fc" else x)
+
+    def cast(self, v: Value, dtype: DType) -> Value:
+        return v if v.type.dtype == dtype else self.b.one("cast", [v], retype(v.type, dtype))
+
+    def widen(self, vs: list[Value]) -> list[Value]:
+        """The operands in the type that theirs is computed in."""
+        return [self.cast(v, v.type.dtype.compute) for v in vs]
 
     def index(self, x: Any) -> Value:
         v = self.value(x)
@@ -230,17 +241,19 @@ class Tracer:
         if is_static(x) and is_static(y):
             return self.known(_STATIC[fn], x, y)
         a, b = self.align(x, y)
-        return self.b.one("binary", [a, b], a.type, fn=fn)
+        dtype, (a, b) = a.type.dtype, self.widen([a, b])
+        return self.cast(self.b.one("binary", [a, b], a.type, fn=fn), dtype)
 
     def compare(self, fn: str, x: Any, y: Any) -> Any:
         if is_static(x) and is_static(y):
             return self.known(_STATIC[fn], x, y)
-        a, b = self.align(x, y)
+        a, b = self.widen(self.align(x, y))
         return self.b.one("compare", [a, b], retype(a.type, bool_), fn=fn)
 
     def unary(self, fn: str, x: Any) -> Value:
         v = self.value(x)
-        return self.b.one("unary", [v], v.type, fn=fn)
+        dtype, (v,) = v.type.dtype, self.widen([v])
+        return self.cast(self.b.one("unary", [v], v.type, fn=fn), dtype)
 
     # ---- statements ------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from opencu.tile import dtypes
 from opencu.tile.ir import Block, Function, Op, Scalar, Value
 
 UNARY = {
@@ -18,6 +19,7 @@ UNARY = {
     "sqrt": np.sqrt,
     "floor": np.floor,
     "not": np.logical_not,
+    "rint": np.rint,
 }
 BINARY = {
     "add": np.add,
@@ -31,6 +33,8 @@ BINARY = {
     "and": np.bitwise_and,
     "or": np.bitwise_or,
     "xor": np.bitwise_xor,
+    "shl": lambda x, n: np.left_shift(x, n & x.dtype.type(x.dtype.itemsize * 8 - 1)),
+    "shr": lambda x, n: np.right_shift(x, n & x.dtype.type(x.dtype.itemsize * 8 - 1)),
 }
 COMPARE = {
     "eq": np.equal,
@@ -73,7 +77,7 @@ class _Program:
         return []
 
     def op_const(self, op: Op) -> Any:
-        return op.result.type.dtype.numpy.type(op.attrs["value"])
+        return dtypes.narrow(op.attrs["value"], op.result.type.dtype)[()]
 
     def op_pid(self, op: Op) -> int:
         return np.int64(self.pid[op.attrs["axis"]])
@@ -139,7 +143,11 @@ class _Program:
         return np.where(c, x, y).astype(op.result.type.dtype.numpy)
 
     def op_cast(self, op: Op, x: Any) -> Any:
-        return np.asarray(x).astype(op.result.type.dtype.numpy)[()]
+        wide = dtypes.widen(x, op.operands[0].type.dtype)
+        return dtypes.narrow(wide, op.result.type.dtype)[()]
+
+    def op_bitcast(self, op: Op, x: Any) -> Any:
+        return np.ascontiguousarray(x).view(op.result.type.dtype.numpy).reshape(np.shape(x))[()]
 
     def op_fma(self, op: Op, x: Any, y: Any, z: Any) -> Any:
         wide = np.longdouble  # one rounding, but for the rarest double roundings

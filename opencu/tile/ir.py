@@ -119,20 +119,23 @@ OPS = {
     "for": (None, ()),  # lo, hi, step, carried...; block args: index, carried...
     "if": (1, ()),  # condition; two blocks
     "yield": (None, ()),
+    "bitcast": (1, ()),  # the same bits as another dtype of their size
 }
-UNARY = {"neg": "fi", "abs": "fi", "sqrt": "f", "floor": "f", "not": "b"}
+UNARY = {"neg": "fiuc", "abs": "fiu", "sqrt": "f", "floor": "f", "not": "b", "rint": "f"}
 BINARY = {
-    "add": "fi",
-    "sub": "fi",
-    "mul": "fi",
-    "div": "f",
-    "floordiv": "i",
-    "mod": "i",
-    "min": "fi",
-    "max": "fi",
-    "and": "bi",
-    "or": "bi",
-    "xor": "bi",
+    "add": "fiuc",
+    "sub": "fiuc",
+    "mul": "fiuc",
+    "div": "fc",
+    "floordiv": "iu",
+    "mod": "iu",
+    "min": "fiu",
+    "max": "fiu",
+    "and": "biu",
+    "or": "biu",
+    "xor": "biu",
+    "shl": "iu",  # the distance counts modulo the operand's bits
+    "shr": "iu",  # the sign follows in signed integers, zeros in unsigned ones
 }
 COMPARE = ("eq", "ne", "lt", "le", "gt", "ge")
 
@@ -221,12 +224,18 @@ def _check_elementwise(op: Op, need) -> None:
         need(fn in kinds, f"no function {fn}")
         kind = op.operands[0].type.dtype.kind
         need(kind in kinds[fn], f"{fn} is not defined for {op.operands[0].type}")
+    if op.name != "select":
+        dtype = op.operands[0].type.dtype
+        need(not dtype.storage, f"{dtype} is a storage type; compute in {dtype.compute}")
     types = {v.type for v in (op.operands[1:] if op.name == "select" else op.operands)}
     need(len(types) == 1, f"operands of different types: {', '.join(sorted(map(str, types)))}")
     first = next(iter(types))
     want = first
     if op.name == "compare":
-        need(op.attrs["fn"] in COMPARE, f"no comparison {op.attrs['fn']}")
+        fn = op.attrs["fn"]
+        need(fn in COMPARE, f"no comparison {fn}")
+        ordered = first.dtype.kind != "c" or fn in ("eq", "ne")
+        need(ordered, f"{fn} is not defined for {first}")
         want = retype(first, bool_)
     if op.name == "select":
         need(op.operands[0].type == retype(first, bool_), "expected a condition of the same shape")
@@ -261,6 +270,15 @@ def _check_broadcast(op: Op, need) -> None:
             and all(s in (1, t) for s, t in zip(shape, target.shape))
         ),
         f"{source} does not broadcast to {target}",
+    )
+
+
+def _check_bitcast(op: Op, need) -> None:
+    source, target = op.operands[0].type, op.results[0].type
+    need(target == retype(source, target.dtype), f"{source} does not become {target}")
+    need(
+        source.dtype.bits == target.dtype.bits,
+        f"{source.dtype} and {target.dtype} are not of one size",
     )
 
 
@@ -302,6 +320,7 @@ _CHECKS = {
     "broadcast": _check_broadcast,
     "for": _check_for,
     "if": _check_if,
+    "bitcast": _check_bitcast,
 }
 
 

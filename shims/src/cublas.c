@@ -1,119 +1,45 @@
 /* cublas.c - handles, settings, versions and logging of cuBLAS. */
 #include "cublas.h"
+#include "gemm.h"
 
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
-
-#if OPENCU_CUDA_MAJOR == 12
-enum { VERSION_MINOR = 9, VERSION_PATCH = 3, CUDART = 12090 };
-#else
-enum { VERSION_MINOR = 10, VERSION_PATCH = 0, CUDART = 13000 };
-#endif
-
-/* ---- how calls end --------------------------------------------------------------------------- */
-
-static const cublasStatus_t status_map[] = {
-#include "cublas_status.inc"
-};
-_Static_assert(sizeof status_map / sizeof *status_map == OCU_SYSTEM + 1, "status.csv: a row each");
-
-cublasStatus_t finish(ocu_status status, const char *name) {
-  static atomic_bool said;
-  if (status == OCU_NO_PLAN || status == OCU_SYSTEM || status == OCU_UNSUPPORTED)
-    ocu_shim_refuse(&said, name, ocu_error());
-  return status_map[status];
-}
-
-int refused(atomic_bool *said, const char *name, const char *reason) {
-  ocu_shim_refuse(said, name, reason);
-  return CUBLAS_STATUS_NOT_SUPPORTED;
-}
-
-static const struct {
-  cublasStatus_t status;
-  const char *name, *text;
-} statuses[] = {
-    {CUBLAS_STATUS_SUCCESS, "CUBLAS_STATUS_SUCCESS", "success"},
-    {CUBLAS_STATUS_NOT_INITIALIZED, "CUBLAS_STATUS_NOT_INITIALIZED",
-     "the library was not initialized"},
-    {CUBLAS_STATUS_ALLOC_FAILED, "CUBLAS_STATUS_ALLOC_FAILED", "the resource allocation failed"},
-    {CUBLAS_STATUS_INVALID_VALUE, "CUBLAS_STATUS_INVALID_VALUE",
-     "an unsupported value or parameter was passed to the function"},
-    {CUBLAS_STATUS_ARCH_MISMATCH, "CUBLAS_STATUS_ARCH_MISMATCH",
-     "the function requires a feature absent from the device"},
-    {CUBLAS_STATUS_MAPPING_ERROR, "CUBLAS_STATUS_MAPPING_ERROR",
-     "an access to device memory failed"},
-    {CUBLAS_STATUS_EXECUTION_FAILED, "CUBLAS_STATUS_EXECUTION_FAILED",
-     "the function failed to run on the device"},
-    {CUBLAS_STATUS_INTERNAL_ERROR, "CUBLAS_STATUS_INTERNAL_ERROR",
-     "an internal operation failed"},
-    {CUBLAS_STATUS_NOT_SUPPORTED, "CUBLAS_STATUS_NOT_SUPPORTED",
-     "the functionality requested is not supported"},
-    {CUBLAS_STATUS_LICENSE_ERROR, "CUBLAS_STATUS_LICENSE_ERROR", "the licence check failed"},
-};
-
-const char *cublasGetStatusName(cublasStatus_t status) {
-  for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
-    if (statuses[i].status == status) return statuses[i].name;
-  return "unknown status";
-}
-
-const char *cublasGetStatusString(cublasStatus_t status) {
-  for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
-    if (statuses[i].status == status) return statuses[i].text;
-  return "unknown status";
-}
 
 /* ---- handles --------------------------------------------------------------------------------- */
-
-struct cublasContext handles[HANDLES];
-
-/* The search goes on where the last one ended: a destroyed handle stays unknown for long. */
-static atomic_uint next_handle;
 
 cublasStatus_t cublasCreate_v2(cublasHandle_t *handle) {
   if (!OUT(handle)) return CUBLAS_STATUS_INVALID_VALUE;
   ocu_status status = ocu_alive();
   if (status != OCU_OK) return finish(status, "cublasCreate_v2");
-  for (int i = 0; i < HANDLES; i++) {
-    struct cublasContext *slot = &handles[atomic_fetch_add(&next_handle, 1) % HANDLES];
-    int free = 0;
-    if (!atomic_compare_exchange_strong(&slot->live, &free, 1)) continue;
-    slot->stream = NULL;
-    slot->pointer_mode = CUBLAS_POINTER_MODE_HOST;
-    slot->math = CUBLAS_DEFAULT_MATH;
-    slot->atomics = CUBLAS_ATOMICS_NOT_ALLOWED;
-    slot->sm_target = 0;
-    *handle = slot;
-    return CUBLAS_STATUS_SUCCESS;
-  }
-  return CUBLAS_STATUS_ALLOC_FAILED;
+  struct cublasContext *slot = ocu_shim_handle(HANDLE_CUBLAS);
+  if (!slot) return CUBLAS_STATUS_ALLOC_FAILED;
+  *handle = slot;
+  return CUBLAS_STATUS_SUCCESS;
 }
 
 cublasStatus_t cublasDestroy_v2(cublasHandle_t handle) {
   if (!is_live(handle)) return CUBLAS_STATUS_NOT_INITIALIZED;
   ocu_status status = ocu_stream_sync(stream_of(handle->stream));
-  atomic_store(&handle->live, 0);
+  atomic_store(&handle->kind, HANDLE_FREE);
   /* The stream may be gone by now, as it may before NVIDIA's cublasDestroy. */
   return status == OCU_INVALID_HANDLE ? CUBLAS_STATUS_SUCCESS : finish(status, "cublasDestroy_v2");
 }
 
 /* ---- versions -------------------------------------------------------------------------------- */
 
+const char *cublasGetStatusName(cublasStatus_t status) { return status_name(status); }
+const char *cublasGetStatusString(cublasStatus_t status) { return status_text(status); }
+
 cublasStatus_t cublasGetProperty(libraryPropertyType type, int *value) {
-  const int parts[] = {OPENCU_CUDA_MAJOR, VERSION_MINOR, VERSION_PATCH};
-  if (!OUT(value) || (unsigned)type > PATCH_LEVEL) return CUBLAS_STATUS_INVALID_VALUE;
-  *value = parts[type];
-  return CUBLAS_STATUS_SUCCESS;
+  return property(type, value);
 }
 
 /* As documented, the version needs no handle. */
 cublasStatus_t cublasGetVersion_v2(cublasHandle_t handle, int *version) {
   (void)handle;
   if (!OUT(version)) return CUBLAS_STATUS_INVALID_VALUE;
-  *version = OPENCU_CUDA_MAJOR * 10000 + VERSION_MINOR * 100 + VERSION_PATCH;
+  *version = VERSION;
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -158,6 +84,34 @@ SETTER(cublasSetAtomicsMode, cublasAtomicsMode_t, atomics,
 GETTER(cublasGetAtomicsMode, cublasAtomicsMode_t, atomics)
 SETTER(cublasSetSmCountTarget, int, sm_target, value >= 0)
 GETTER(cublasGetSmCountTarget, int, sm_target)
+SETTER(cublasSetEmulationStrategy, cublasEmulationStrategy_t, emulation,
+       (unsigned)value <= CUBLAS_EMULATION_STRATEGY_EAGER)
+GETTER(cublasGetEmulationStrategy, cublasEmulationStrategy_t, emulation)
+SETTER(cublasSetEmulationSpecialValuesSupport, cudaEmulationSpecialValuesSupport, special_values,
+       (unsigned)value <= CUDA_EMULATION_SPECIAL_VALUES_SUPPORT_DEFAULT)
+GETTER(cublasGetEmulationSpecialValuesSupport, cudaEmulationSpecialValuesSupport, special_values)
+SETTER(cublasSetFixedPointEmulationMantissaControl, cudaEmulationMantissaControl, mantissa_control,
+       (unsigned)value <= CUDA_EMULATION_MANTISSA_CONTROL_FIXED)
+GETTER(cublasGetFixedPointEmulationMantissaControl, cudaEmulationMantissaControl, mantissa_control)
+SETTER(cublasSetFixedPointEmulationMaxMantissaBitCount, int, mantissa_bits, value >= 0)
+GETTER(cublasGetFixedPointEmulationMaxMantissaBitCount, int, mantissa_bits)
+SETTER(cublasSetFixedPointEmulationMantissaBitOffset, int, mantissa_offset, 1)
+GETTER(cublasGetFixedPointEmulationMantissaBitOffset, int, mantissa_offset)
+
+cublasStatus_t cublasSetFixedPointEmulationMantissaBitCountPointer(cublasHandle_t handle,
+                                                                   int *mantissaBitCount) {
+  CHECK(1);
+  if (!mantissaBitCount) return CUBLAS_STATUS_SUCCESS;
+  return refuse("cublasSetFixedPointEmulationMantissaBitCountPointer",
+                "mantissaBitCount: nothing is emulated or counted");
+}
+
+cublasStatus_t cublasGetFixedPointEmulationMantissaBitCountPointer(cublasHandle_t handle,
+                                                                   int **mantissaBitCount) {
+  CHECK(OUT(mantissaBitCount));
+  *mantissaBitCount = NULL;
+  return CUBLAS_STATUS_SUCCESS;
+}
 
 /* Checked and not needed: kernels keep their scratch in the worker threads. */
 cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void *workspace,

@@ -1,4 +1,4 @@
-/* cublas.h - inside libcublas: the handle, and how a call ends. */
+/* cublas.h - inside libcublas and libcublasLt: their handles, and how a call ends. */
 #ifndef SHIM_CUBLAS_H
 #define SHIM_CUBLAS_H
 #include "cublas_api.h"
@@ -6,29 +6,49 @@
 
 #define HIDDEN __attribute__((visibility("hidden")))
 
+enum { HANDLE_FREE, HANDLE_CUBLAS, HANDLE_LT };
+
 /* Handles are slots of one array that is never freed: any value can be checked without reading
- * memory that may not be there. */
+ * memory that may not be there. libopencu_shim.so keeps it, since cuBLASLt takes cuBLAS's handles
+ * as its own. */
 struct cublasContext {
-  atomic_int live;
+  atomic_int kind;
   cudaStream_t stream;
   cublasPointerMode_t pointer_mode;
   cublasMath_t math;
   cublasAtomicsMode_t atomics;
   int sm_target;
+  cublasEmulationStrategy_t emulation;
+  cudaEmulationSpecialValuesSupport special_values;
+  cudaEmulationMantissaControl mantissa_control;
+  int mantissa_bits, mantissa_offset;
 } __attribute__((aligned(64)));
 
 enum { HANDLES = 16384 };
-extern HIDDEN struct cublasContext handles[HANDLES];
+OCU_API extern struct cublasContext ocu_shim_handles[HANDLES];
+OCU_API struct cublasContext *ocu_shim_handle(int kind); /* NULL: all are in use */
 
-static inline int is_live(cublasHandle_t handle) {
-  uintptr_t offset = (uintptr_t)handle - (uintptr_t)handles;
-  return offset < sizeof handles && offset % sizeof *handles == 0 &&
-         atomic_load_explicit(&handle->live, memory_order_acquire);
+static inline int handle_kind(const void *handle) {
+  uintptr_t offset = (uintptr_t)handle - (uintptr_t)ocu_shim_handles;
+  if (offset >= sizeof ocu_shim_handles || offset % sizeof *ocu_shim_handles) return HANDLE_FREE;
+  const struct cublasContext *slot = handle;
+  return atomic_load_explicit(&slot->kind, memory_order_acquire);
 }
 
+static inline int is_live(cublasHandle_t handle) { return handle_kind(handle) == HANDLE_CUBLAS; }
+
+#if OPENCU_CUDA_MAJOR == 12
+enum { VERSION_MINOR = 9, VERSION_PATCH = 3, CUDART = 12090 };
+#else
+enum { VERSION_MINOR = 10, VERSION_PATCH = 0, CUDART = 13000 };
+#endif
+enum { VERSION = OPENCU_CUDA_MAJOR * 10000 + VERSION_MINOR * 100 + VERSION_PATCH };
+
+HIDDEN const char *status_name(cublasStatus_t status);
+HIDDEN const char *status_text(cublasStatus_t status);
+HIDDEN cublasStatus_t property(libraryPropertyType type, int *value);
 /* The status of a core call; one that says nothing about the arguments is explained on stderr. */
 HIDDEN cublasStatus_t finish(ocu_status status, const char *name);
-
-extern HIDDEN atomic_bool logging;
-HIDDEN void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* CUBLAS_STATUS_NOT_SUPPORTED, and on stderr, once for each name and reason, why. */
+HIDDEN cublasStatus_t refuse(const char *name, const char *reason);
 #endif

@@ -1,8 +1,114 @@
-/* cublasLt.c - cuBLASLt: programs load it together with cuBLAS, so it is there and refuses. */
-#include "cublas_api.h"
-#include "shim.h"
+/* cublasLt.c - handles, versions and logging of cuBLASLt. */
+#include "cublasLt_internal.h"
 
-int refused(atomic_bool *said, const char *name, const char *reason) {
-  ocu_shim_refuse(said, name, reason);
-  return CUBLAS_STATUS_NOT_SUPPORTED;
+#include <pthread.h>
+#include <stdarg.h>
+
+cublasStatus_t cublasLtCreate(cublasLtHandle_t *lightHandle) {
+  if (!OUT(lightHandle)) return CUBLAS_STATUS_INVALID_VALUE;
+  ocu_status status = ocu_alive();
+  if (status != OCU_OK) return finish(status, "cublasLtCreate");
+  struct cublasContext *slot = ocu_shim_handle(HANDLE_LT);
+  if (!slot) return CUBLAS_STATUS_ALLOC_FAILED;
+  *lightHandle = (cublasLtHandle_t)slot;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+/* A cuBLAS handle is not ours to destroy. */
+cublasStatus_t cublasLtDestroy(cublasLtHandle_t lightHandle) {
+  if (handle_kind(lightHandle) != HANDLE_LT) return CUBLAS_STATUS_NOT_INITIALIZED;
+  atomic_store(&((struct cublasContext *)lightHandle)->kind, HANDLE_FREE);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+const char *cublasLtGetStatusName(cublasStatus_t status) { return status_name(status); }
+const char *cublasLtGetStatusString(cublasStatus_t status) { return status_text(status); }
+size_t cublasLtGetVersion(void) { return VERSION; }
+size_t cublasLtGetCudartVersion(void) { return CUDART; }
+
+cublasStatus_t cublasLtGetProperty(libraryPropertyType type, int *value) {
+  return property(type, value);
+}
+
+/* The number is kept for who asks; plans are cached elsewhere, and without bound. */
+static _Atomic size_t cache_capacity = 8192;
+
+cublasStatus_t cublasLtHeuristicsCacheGetCapacity(size_t *capacity) {
+  if (!OUT(capacity)) return CUBLAS_STATUS_INVALID_VALUE;
+  *capacity = cache_capacity;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtHeuristicsCacheSetCapacity(size_t capacity) {
+  cache_capacity = capacity;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+/* ---- logging --------------------------------------------------------------------------------- */
+
+static atomic_uint log_mask; /* bit i: level i + 1 */
+static atomic_bool log_disabled;
+static FILE *log_file; /* NULL: stdout, as documented */
+static int log_file_is_ours;
+static cublasLtLoggerCallback_t log_callback;
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void log_at(int level, const char *function, const char *format, ...) {
+  unsigned mask = atomic_load_explicit(&log_mask, memory_order_relaxed);
+  if (__builtin_expect(!(mask >> (level - 1) & 1) || log_disabled, 1)) return;
+  char line[256];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(line, sizeof line, format, arguments);
+  va_end(arguments);
+  pthread_mutex_lock(&log_lock);
+  cublasLtLoggerCallback_t callback = log_callback;
+  FILE *file = log_file ? log_file : callback ? NULL : stdout;
+  if (file) fprintf(file, "[cublasLt][%d][%s] %s\n", level, function, line), fflush(file);
+  pthread_mutex_unlock(&log_lock);
+  if (callback) callback(level, function, line);
+}
+
+static void set_file(FILE *file, int ours) {
+  pthread_mutex_lock(&log_lock);
+  if (log_file && log_file_is_ours) fclose(log_file);
+  log_file = file;
+  log_file_is_ours = ours;
+  pthread_mutex_unlock(&log_lock);
+}
+
+cublasStatus_t cublasLtLoggerSetFile(FILE *file) {
+  set_file(file, 0);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtLoggerOpenFile(const char *logFile) {
+  FILE *file = ocu_accessible(logFile, 1, 0) ? fopen(logFile, "a") : NULL;
+  if (!file) return CUBLAS_STATUS_INVALID_VALUE;
+  set_file(file, 1);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtLoggerSetCallback(cublasLtLoggerCallback_t callback) {
+  pthread_mutex_lock(&log_lock);
+  log_callback = callback;
+  pthread_mutex_unlock(&log_lock);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtLoggerSetLevel(int level) {
+  if (level < 0 || level > 5) return CUBLAS_STATUS_INVALID_VALUE;
+  log_mask = (1u << level) - 1;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtLoggerSetMask(int mask) {
+  if (mask < 0 || mask > 31) return CUBLAS_STATUS_INVALID_VALUE;
+  log_mask = (unsigned)mask;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtLoggerForceDisable(void) {
+  log_disabled = 1;
+  return CUBLAS_STATUS_SUCCESS;
 }

@@ -1,56 +1,6 @@
-/* cublas_calls.c - cuBLAS calls that compute or copy. Their entry points, one for each type letter
- * and integer width, are made from shims/tables/cublas_api.h. */
-#include "cublas.h"
-
-static inline int64_t at_least_1(int64_t n) { return n > 1 ? n : 1; }
-
-/* ---- gemm: column-major C = alpha op(A) op(B) + beta C --------------------------------------- */
-
-/* With scalars in device memory: their values, once the work queued before has produced them. */
-static ocu_status fetch(ocu_stream *stream, ocu_dtype dtype, const void **alpha, const void **beta,
-                        double values[2]) {
-  size_t bytes = dtype == OCU_F32 ? sizeof(float) : sizeof(double);
-  ocu_status status = ocu_stream_sync(stream);
-  if (status == OCU_OK) status = ocu_check(*alpha, bytes, 0);
-  if (status == OCU_OK) status = ocu_check(*beta, bytes, 0);
-  if (status != OCU_OK) return status;
-  __builtin_memcpy(&values[0], *alpha, bytes);
-  __builtin_memcpy(&values[1], *beta, bytes);
-  *alpha = &values[0];
-  *beta = &values[1];
-  return OCU_OK;
-}
-
-static cublasStatus_t gemm(cublasHandle_t handle, const char *name, ocu_dtype dtype,
-                           cublasOperation_t transa, cublasOperation_t transb, int64_t m,
-                           int64_t n, int64_t k, const void *alpha, const void *A, int64_t lda,
-                           int64_t strideA, const void *B, int64_t ldb, int64_t strideB,
-                           const void *beta, void *C, int64_t ldc, int64_t strideC,
-                           int64_t batchCount) {
-  if (__builtin_expect(atomic_load_explicit(&logging, memory_order_relaxed), 0))
-    log_line("%s m=%lld n=%lld k=%lld lda=%lld ldb=%lld ldc=%lld batch=%lld", name, (long long)m,
-             (long long)n, (long long)k, (long long)lda, (long long)ldb, (long long)ldc,
-             (long long)batchCount);
-  if (!is_live(handle)) return CUBLAS_STATUS_NOT_INITIALIZED;
-  if ((unsigned)transa > CUBLAS_OP_C || (unsigned)transb > CUBLAS_OP_C)
-    return CUBLAS_STATUS_INVALID_VALUE;
-  if (m < 0 || n < 0 || k < 0 || batchCount < 0) return CUBLAS_STATUS_INVALID_VALUE;
-  int ta = transa != CUBLAS_OP_N, tb = transb != CUBLAS_OP_N;
-  if (lda < at_least_1(ta ? k : m) || ldb < at_least_1(tb ? n : k) || ldc < at_least_1(m) ||
-      !alpha || !beta)
-    return CUBLAS_STATUS_INVALID_VALUE;
-  if (!m || !n || !batchCount) return finish(ocu_alive(), name);
-  ocu_stream *stream = stream_of(handle->stream);
-  double values[2];
-  if (handle->pointer_mode == CUBLAS_POINTER_MODE_DEVICE) {
-    ocu_status status = fetch(stream, dtype, &alpha, &beta, values);
-    if (status != OCU_OK) return finish(status, name);
-  }
-  ocu_status status =
-      ocu_gemm(stream, dtype, batchCount, m, n, k, alpha, A, ta ? lda : 1, ta ? 1 : lda, strideA, B,
-               tb ? ldb : 1, tb ? 1 : ldb, strideB, beta, C, 1, ldc, strideC, 0);
-  return status == OCU_OK ? CUBLAS_STATUS_SUCCESS : finish(status, name);
-}
+/* cublas_calls.c - cuBLAS's copies, and the entry points of families, one for each type letter and
+ * integer width: made from shims/tables/cublas_api.h. */
+#include "gemm.h"
 
 /* ---- vectors and matrices between host and device -------------------------------------------- */
 
@@ -84,4 +34,5 @@ static cublasStatus_t copy_vector(cudaStream_t stream, int64_t n, int64_t elemSi
   return copy_matrix(stream, 1, n, elemSize, from, from_step, to, to_step, host_sync);
 }
 
+#pragma GCC diagnostic ignored "-Wunused-parameter" /* `algo` is a hint */
 #include "cublas_calls.inc"

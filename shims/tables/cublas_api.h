@@ -1,44 +1,6 @@
-/* Types and functions of cuBLAS that opencu implements. {T} stands for a type letter, {t} for its C
- * type,
-    {int} and {_64} for the 32-bit and the 64-bit twin; "=>" is the call that serves the row. */
-typedef enum {
-  CUBLAS_STATUS_SUCCESS = 0,
-  CUBLAS_STATUS_NOT_INITIALIZED = 1,
-  CUBLAS_STATUS_ALLOC_FAILED = 3,
-  CUBLAS_STATUS_INVALID_VALUE = 7,
-  CUBLAS_STATUS_ARCH_MISMATCH = 8,
-  CUBLAS_STATUS_MAPPING_ERROR = 11,
-  CUBLAS_STATUS_EXECUTION_FAILED = 13,
-  CUBLAS_STATUS_INTERNAL_ERROR = 14,
-  CUBLAS_STATUS_NOT_SUPPORTED = 15,
-  CUBLAS_STATUS_LICENSE_ERROR = 16
-} cublasStatus_t;
-
-typedef enum {
-  CUBLAS_OP_N = 0,
-  CUBLAS_OP_T = 1,
-  CUBLAS_OP_C = 2,
-  CUBLAS_OP_HERMITAN = 2,
-  CUBLAS_OP_CONJG = 3
-} cublasOperation_t;
-
-typedef enum { CUBLAS_FILL_MODE_LOWER = 0, CUBLAS_FILL_MODE_UPPER = 1, CUBLAS_FILL_MODE_FULL = 2 }
-    cublasFillMode_t;
-typedef enum { CUBLAS_DIAG_NON_UNIT = 0, CUBLAS_DIAG_UNIT = 1 } cublasDiagType_t;
-typedef enum { CUBLAS_SIDE_LEFT = 0, CUBLAS_SIDE_RIGHT = 1 } cublasSideMode_t;
-typedef enum { CUBLAS_POINTER_MODE_HOST = 0, CUBLAS_POINTER_MODE_DEVICE = 1 } cublasPointerMode_t;
-typedef enum { CUBLAS_ATOMICS_NOT_ALLOWED = 0, CUBLAS_ATOMICS_ALLOWED = 1 } cublasAtomicsMode_t;
-
-typedef enum {
-  CUBLAS_DEFAULT_MATH = 0,
-  CUBLAS_TENSOR_OP_MATH = 1,
-  CUBLAS_PEDANTIC_MATH = 2,
-  CUBLAS_TF32_TENSOR_OP_MATH = 3,
-  CUBLAS_FP32_EMULATED_BF16X9_MATH = 4,
-  CUBLAS_FP64_EMULATED_FIXEDPOINT_MATH = 8,
-  CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION = 16
-} cublasMath_t;
-
+/* Functions of cuBLAS that opencu implements. {T:SDCZ} stands for one of these type letters, {t} for
+   its C type, {types} for the types that it multiplies; {int} and {_64} for the 32-bit and the
+   64-bit twin; "=>" is the call that serves the row. */
 typedef struct cublasContext *cublasHandle_t;
 typedef void (*cublasLogCallback)(const char *msg);
 
@@ -67,6 +29,32 @@ cublasStatus_t cublasLoggerConfigure(int logIsOn, int logToStdOut, int logToStdE
 cublasStatus_t cublasSetLoggerCallback(cublasLogCallback userCallback);
 cublasStatus_t cublasGetLoggerCallback(cublasLogCallback *userCallback);
 
+/* Emulated arithmetic: a permission that is kept, and never used */
+cublasStatus_t cublasSetEmulationStrategy(cublasHandle_t handle,
+    cublasEmulationStrategy_t emulationStrategy);
+cublasStatus_t cublasGetEmulationStrategy(cublasHandle_t handle,
+    cublasEmulationStrategy_t *emulationStrategy);
+cublasStatus_t cublasSetEmulationSpecialValuesSupport(cublasHandle_t handle,
+    cudaEmulationSpecialValuesSupport mask);
+cublasStatus_t cublasGetEmulationSpecialValuesSupport(cublasHandle_t handle,
+    cudaEmulationSpecialValuesSupport *mask);
+cublasStatus_t cublasSetFixedPointEmulationMantissaControl(cublasHandle_t handle,
+    cudaEmulationMantissaControl mantissaControl);
+cublasStatus_t cublasGetFixedPointEmulationMantissaControl(cublasHandle_t handle,
+    cudaEmulationMantissaControl *mantissaControl);
+cublasStatus_t cublasSetFixedPointEmulationMaxMantissaBitCount(cublasHandle_t handle,
+    int maxMantissaBitCount);
+cublasStatus_t cublasGetFixedPointEmulationMaxMantissaBitCount(cublasHandle_t handle,
+    int *maxMantissaBitCount);
+cublasStatus_t cublasSetFixedPointEmulationMantissaBitOffset(cublasHandle_t handle,
+    int mantissaBitOffset);
+cublasStatus_t cublasGetFixedPointEmulationMantissaBitOffset(cublasHandle_t handle,
+    int *mantissaBitOffset);
+cublasStatus_t cublasSetFixedPointEmulationMantissaBitCountPointer(cublasHandle_t handle,
+    int *mantissaBitCount);
+cublasStatus_t cublasGetFixedPointEmulationMantissaBitCountPointer(cublasHandle_t handle,
+    int **mantissaBitCount);
+
 /* Copies between host and device */
 cublasStatus_t cublasSetVector{_64}({int} n, {int} elemSize, const void *x, {int} incx,
     void *devicePtr, {int} incy)
@@ -93,15 +81,100 @@ cublasStatus_t cublasGetMatrixAsync{_64}({int} rows, {int} cols, {int} elemSize,
     {int} lda, void *B, {int} ldb, cudaStream_t stream)
   => copy_matrix(stream, rows, cols, elemSize, A, lda, B, ldb, 0);
 
-/* Level 3 */
-cublasStatus_t cublas{T}gemm_v2{_64}(cublasHandle_t handle, cublasOperation_t transa,
+/* Products: C = alpha op(A) op(B) + beta C */
+cublasStatus_t cublas{T:SDCZ}gemm_v2{_64}(cublasHandle_t handle, cublasOperation_t transa,
     cublasOperation_t transb, {int} m, {int} n, {int} k, const {t} *alpha, const {t} *A, {int} lda,
     const {t} *B, {int} ldb, const {t} *beta, {t} *C, {int} ldc)
-  => gemm(handle, "{name}", {dtype}, transa, transb, m, n, k, alpha, A, lda, 0, B, ldb, 0, beta, C,
-      ldc, 0, 1);
-cublasStatus_t cublas{T}gemmStridedBatched{_64}(cublasHandle_t handle, cublasOperation_t transa,
+  => gemm(&(struct gemm){handle, "{name}", {{types}}, transa, transb, m, n, k, alpha, {A, lda, 0},
+      {B, ldb, 0}, beta, {C, ldc, 0}, 1, 0});
+cublasStatus_t cublas{T:H}gemm{_64}(cublasHandle_t handle, cublasOperation_t transa,
+    cublasOperation_t transb, {int} m, {int} n, {int} k, const {t} *alpha, const {t} *A, {int} lda,
+    const {t} *B, {int} ldb, const {t} *beta, {t} *C, {int} ldc)
+  => gemm(&(struct gemm){handle, "{name}", {{types}}, transa, transb, m, n, k, alpha, {A, lda, 0},
+      {B, ldb, 0}, beta, {C, ldc, 0}, 1, 0});
+cublasStatus_t cublas{T:CZ}gemm3m{_64}(cublasHandle_t handle, cublasOperation_t transa,
+    cublasOperation_t transb, {int} m, {int} n, {int} k, const {t} *alpha, const {t} *A, {int} lda,
+    const {t} *B, {int} ldb, const {t} *beta, {t} *C, {int} ldc)
+  => gemm(&(struct gemm){handle, "{name}", {{types}}, transa, transb, m, n, k, alpha, {A, lda, 0},
+      {B, ldb, 0}, beta, {C, ldc, 0}, 1, 0});
+cublasStatus_t cublas{T:SDCZH}gemmStridedBatched{_64}(cublasHandle_t handle, cublasOperation_t
+    transa, cublasOperation_t transb, {int} m, {int} n, {int} k, const {t} *alpha, const {t} *A,
+    {int} lda, long long int strideA, const {t} *B, {int} ldb, long long int strideB, const {t}
+    *beta, {t} *C, {int} ldc, long long int strideC, {int} batchCount)
+  => gemm(&(struct gemm){handle, "{name}", {{types}}, transa, transb, m, n, k, alpha, {A, lda,
+      strideA}, {B, ldb, strideB}, beta, {C, ldc, strideC}, batchCount, 0});
+cublasStatus_t cublas{T:C}gemm3mStridedBatched{_64}(cublasHandle_t handle, cublasOperation_t transa,
     cublasOperation_t transb, {int} m, {int} n, {int} k, const {t} *alpha, const {t} *A, {int} lda,
     long long int strideA, const {t} *B, {int} ldb, long long int strideB, const {t} *beta, {t} *C,
     {int} ldc, long long int strideC, {int} batchCount)
-  => gemm(handle, "{name}", {dtype}, transa, transb, m, n, k, alpha, A, lda, strideA, B, ldb,
-      strideB, beta, C, ldc, strideC, batchCount);
+  => gemm(&(struct gemm){handle, "{name}", {{types}}, transa, transb, m, n, k, alpha, {A, lda,
+      strideA}, {B, ldb, strideB}, beta, {C, ldc, strideC}, batchCount, 0});
+cublasStatus_t cublas{T:SDCZH}gemmBatched{_64}(cublasHandle_t handle, cublasOperation_t transa,
+    cublasOperation_t transb, {int} m, {int} n, {int} k, const {t} *alpha, const {t} *const
+    Aarray[], {int} lda, const {t} *const Barray[], {int} ldb, const {t} *beta, {t} *const Carray[],
+    {int} ldc, {int} batchCount)
+  => gemm(&(struct gemm){handle, "{name}", {{types}}, transa, transb, m, n, k, alpha, {Aarray, lda,
+      0}, {Barray, ldb, 0}, beta, {Carray, ldc, 0}, batchCount, 1});
+cublasStatus_t cublas{T:C}gemm3mBatched{_64}(cublasHandle_t handle, cublasOperation_t transa,
+    cublasOperation_t transb, {int} m, {int} n, {int} k, const {t} *alpha, const {t} *const
+    Aarray[], {int} lda, const {t} *const Barray[], {int} ldb, const {t} *beta, {t} *const Carray[],
+    {int} ldc, {int} batchCount)
+  => gemm(&(struct gemm){handle, "{name}", {{types}}, transa, transb, m, n, k, alpha, {Aarray, lda,
+      0}, {Barray, ldb, 0}, beta, {Carray, ldc, 0}, batchCount, 1});
+cublasStatus_t cublasSgemmEx{_64}(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t
+    transb, {int} m, {int} n, {int} k, const float *alpha, const void *A, cudaDataType Atype, {int}
+    lda, const void *B, cudaDataType Btype, {int} ldb, const float *beta, void *C, cudaDataType
+    Ctype, {int} ldc)
+  => gemm(&(struct gemm){handle, "{name}", {Atype, Btype, Ctype, CUBLAS_COMPUTE_32F, CUDA_R_32F}, transa,
+      transb, m, n, k, alpha, {A, lda, 0}, {B, ldb, 0}, beta, {C, ldc, 0}, 1, 0});
+cublasStatus_t cublasCgemmEx{_64}(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t
+    transb, {int} m, {int} n, {int} k, const cuComplex *alpha, const void *A, cudaDataType Atype,
+    {int} lda, const void *B, cudaDataType Btype, {int} ldb, const cuComplex *beta, void *C,
+    cudaDataType Ctype, {int} ldc)
+  => gemm(&(struct gemm){handle, "{name}", {Atype, Btype, Ctype, CUBLAS_COMPUTE_32F, CUDA_C_32F}, transa,
+      transb, m, n, k, alpha, {A, lda, 0}, {B, ldb, 0}, beta, {C, ldc, 0}, 1, 0});
+cublasStatus_t cublasCgemm3mEx{_64}(cublasHandle_t handle, cublasOperation_t transa,
+    cublasOperation_t transb, {int} m, {int} n, {int} k, const cuComplex *alpha, const void *A,
+    cudaDataType Atype, {int} lda, const void *B, cudaDataType Btype, {int} ldb, const cuComplex
+    *beta, void *C, cudaDataType Ctype, {int} ldc)
+  => gemm(&(struct gemm){handle, "{name}", {Atype, Btype, Ctype, CUBLAS_COMPUTE_32F, CUDA_C_32F}, transa,
+      transb, m, n, k, alpha, {A, lda, 0}, {B, ldb, 0}, beta, {C, ldc, 0}, 1, 0});
+cublasStatus_t cublasGemmEx{_64}(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t
+    transb, {int} m, {int} n, {int} k, const void *alpha, const void *A, cudaDataType Atype, {int}
+    lda, const void *B, cudaDataType Btype, {int} ldb, const void *beta, void *C, cudaDataType
+    Ctype, {int} ldc, cublasComputeType_t computeType, cublasGemmAlgo_t algo)
+  => gemm(&(struct gemm){handle, "{name}", {Atype, Btype, Ctype, computeType, ANY_SCALE}, transa, transb, m, n,
+      k, alpha, {A, lda, 0}, {B, ldb, 0}, beta, {C, ldc, 0}, 1, 0});
+cublasStatus_t cublasGemmBatchedEx{_64}(cublasHandle_t handle, cublasOperation_t transa,
+    cublasOperation_t transb, {int} m, {int} n, {int} k, const void *alpha, const void *const
+    Aarray[], cudaDataType Atype, {int} lda, const void *const Barray[], cudaDataType Btype, {int}
+    ldb, const void *beta, void *const Carray[], cudaDataType Ctype, {int} ldc, {int} batchCount,
+    cublasComputeType_t computeType, cublasGemmAlgo_t algo)
+  => gemm(&(struct gemm){handle, "{name}", {Atype, Btype, Ctype, computeType, ANY_SCALE}, transa, transb, m, n,
+      k, alpha, {Aarray, lda, 0}, {Barray, ldb, 0}, beta, {Carray, ldc, 0}, batchCount, 1});
+cublasStatus_t cublasGemmStridedBatchedEx{_64}(cublasHandle_t handle, cublasOperation_t transa,
+    cublasOperation_t transb, {int} m, {int} n, {int} k, const void *alpha, const void *A,
+    cudaDataType Atype, {int} lda, long long int strideA, const void *B, cudaDataType Btype, {int}
+    ldb, long long int strideB, const void *beta, void *C, cudaDataType Ctype, {int} ldc, long long
+    int strideC, {int} batchCount, cublasComputeType_t computeType, cublasGemmAlgo_t algo)
+  => gemm(&(struct gemm){handle, "{name}", {Atype, Btype, Ctype, computeType, ANY_SCALE}, transa, transb, m, n,
+      k, alpha, {A, lda, strideA}, {B, ldb, strideB}, beta, {C, ldc, strideC}, batchCount, 0});
+cublasStatus_t cublas{T:SD}gemmGroupedBatched{_64}(cublasHandle_t handle, const cublasOperation_t
+    transa_array[], const cublasOperation_t transb_array[], const {int} m_array[], const {int}
+    n_array[], const {int} k_array[], const {t} alpha_array[], const {t} *const Aarray[], const
+    {int} lda_array[], const {t} *const Barray[], const {int} ldb_array[], const {t} beta_array[],
+    {t} *const Carray[], const {int} ldc_array[], {int} group_count, const {int} group_size[])
+  => gemm_grouped(&(struct groups){handle, "{name}", {{types}}, sizeof({int}), group_count,
+      transa_array, transb_array, m_array, n_array, k_array, alpha_array, Aarray, lda_array, Barray,
+      ldb_array, beta_array, Carray, ldc_array, group_size});
+cublasStatus_t cublasGemmGroupedBatchedEx{_64}(cublasHandle_t handle, const cublasOperation_t
+    transa_array[], const cublasOperation_t transb_array[], const {int} m_array[], const {int}
+    n_array[], const {int} k_array[], const void *alpha_array, const void *const Aarray[],
+    cudaDataType_t Atype, const {int} lda_array[], const void *const Barray[], cudaDataType_t Btype,
+    const {int} ldb_array[], const void *beta_array, void *const Carray[], cudaDataType_t Ctype,
+    const {int} ldc_array[], {int} group_count, const {int} group_size[], cublasComputeType_t
+    computeType)
+  => gemm_grouped(&(struct groups){handle, "{name}", {Atype, Btype, Ctype, computeType, ANY_SCALE},
+      sizeof({int}), group_count, transa_array, transb_array, m_array, n_array, k_array,
+      alpha_array, Aarray, lda_array, Barray, ldb_array, beta_array, Carray, ldc_array,
+      group_size});

@@ -75,16 +75,21 @@ def _code(kernel: Kernel, types: tuple, consts: tuple, target: Target, blocks: B
     )
 
 
+def of(dtype: np.dtype) -> dtypes.DType:
+    """The element type of an array; uint16 holds the bits of bf16."""
+    return dtypes.bf16 if dtype == np.uint16 else dtypes.of(dtype)
+
+
 def arguments(kernel: Kernel, args: list, consts: dict) -> tuple[tuple, list[int]]:
     """The types of a launch's arguments, and their words in the parameter array."""
     types, words = [], []
     for name, x in zip([n for n in kernel.parameters if n not in consts], args):
         if isinstance(x, np.ndarray):
             strides = [s // x.itemsize for s in x.strides]
-            kind = View(dtypes.of(x.dtype), tuple(1 if s == 1 else None for s in strides))
+            kind = View(of(x.dtype), tuple(1 if s == 1 else None for s in strides))
             words += [x.ctypes.data, *x.shape, *strides]
         else:
-            kind = Scalar(dtypes.of(np.asarray(x).dtype))
+            kind = Scalar(of(np.asarray(x).dtype))
             words.append(int.from_bytes(np.asarray(x).tobytes(), "little"))
         types.append((name, kind))
     return tuple(types), words

@@ -32,6 +32,121 @@ cublas.destroy(handle)
 print("ok")
 """
 
+# Every type that NumPy has, through cublasGemmEx and its strided batches, on memory of NumPy's own.
+NVMATH_TYPES = """
+import ctypes, sys
+import numpy as np
+from nvmath.bindings import cublas
+rng = np.random.default_rng(1)
+handle = cublas.create()
+N, T, C = cublas.Operation.N, cublas.Operation.T, cublas.Operation.C
+F32, F64, I32, F16 = (cublas.ComputeType["COMPUTE_" + n] for n in "32F 64F 32I 16F".split())
+# dtype of A and B, of C, of alpha; cudaDataType of A, of C; how it is computed
+KINDS = [
+    ("float32", "float32", "float32", 0, 0, F32), ("float64", "float64", "float64", 1, 1, F64),
+    ("complex64", "complex64", "complex64", 4, 4, F32),
+    ("complex128", "complex128", "complex128", 5, 5, F64),
+    ("float16", "float16", "float32", 2, 2, F32), ("float16", "float32", "float32", 2, 0, F32),
+    ("float16", "float16", "float16", 2, 2, F16), ("int8", "int32", "int32", 3, 10, I32),
+]
+def random(shape, dtype):
+    x = rng.integers(-127, 128, shape)
+    x = x if dtype == "int8" else (x + 1j * x[::-1] * ("complex" in dtype)) / 128
+    return np.asfortranarray(x.real if np.dtype(dtype).kind != "c" else x).astype(dtype)
+for ab, c, scale, a_type, c_type, compute in KINDS:
+    a, b = random((21, 33), ab), random((21, 17), ab)
+    out = np.zeros((33, 17), c, order="F")
+    one, zero = np.ones(1, scale), np.zeros(1, scale)
+    try:
+        cublas.gemm_ex(handle, C, N, 33, 17, 21, one.ctypes.data, a.ctypes.data, a_type, 21,
+                       b.ctypes.data, a_type, 21, zero.ctypes.data, out.ctypes.data, c_type, 33,
+                       compute, -1)
+    except cublas.cuBLASError as error:
+        assert "NOT_SUPPORTED" in str(error)
+        sys.exit(77)
+    ctypes.CDLL("libcudart.so.13").cudaDeviceSynchronize()
+    wide = np.complex128
+    want = a.astype(wide).conj().T @ b.astype(wide)
+    bound = 0 if c == "int32" else 50 * np.finfo(c).eps
+    np.testing.assert_allclose(out.astype(wide), want, rtol=0, atol=bound)
+cublas.destroy(handle)
+print("ok")
+"""
+
+NVMATH_LT = """
+import ctypes
+import numpy as np
+from nvmath.bindings import cublasLt as lt
+rng = np.random.default_rng(1)
+assert lt.get_version() == 131000 and lt.get_status_name(7) == "CUBLAS_STATUS_INVALID_VALUE"
+handle = lt.create()
+a, b = (np.asfortranarray(rng.uniform(-1, 1, s).astype("f4")) for s in ((33, 21), (21, 17)))
+bias = rng.uniform(-1, 1, 33).astype("f4")
+d = np.zeros((33, 17), "f4", order="F")
+desc = lt.matmul_desc_create(68, 0)
+pref = lt.matmul_preference_create()
+layouts = [lt.matrix_layout_create(0, *x.shape, x.shape[0]) for x in (a, b, d)]
+algo = np.zeros((), lt.matmul_algo_dtype)
+lt.matmul_algo_init(handle, 68, 0, 0, 0, 0, 0, 0, algo.ctypes.data)
+
+# Every attribute has the size that the binding gives it.
+def sizes(enum, dtype_of, get, *object):
+    for attribute in enum:
+        written = np.zeros((), np.uint64)
+        try:
+            get(*object, attribute, 0, 0, written.ctypes.data)
+        except lt.cuBLASLtError:
+            yield attribute.name
+            continue
+        if attribute.name != "EMULATION_DESCRIPTOR":  # a pointer; the binding has 32 bits
+            assert written == np.dtype(dtype_of(attribute)).itemsize, attribute
+missing = [
+    *sizes(lt.MatmulDescAttribute, lt.get_matmul_desc_attribute_dtype,
+           lt.matmul_desc_get_attribute, desc),
+    *sizes(lt.MatrixLayoutAttribute, lt.get_matrix_layout_attribute_dtype,
+           lt.matrix_layout_get_attribute, layouts[0]),
+    *sizes(lt.MatmulPreferenceAttribute, lt.get_matmul_preference_attribute_dtype,
+           lt.matmul_preference_get_attribute, pref),
+    *sizes(lt.MatmulAlgoCapAttribute, lt.get_matmul_algo_cap_attribute_dtype,
+           lt.matmul_algo_cap_get_attribute, algo.ctypes.data),
+    *sizes(lt.MatmulAlgoConfigAttribute, lt.get_matmul_algo_config_attribute_dtype,
+           lt.matmul_algo_config_get_attribute, algo.ctypes.data),
+]
+gone = "ATOMIC_SYNC GROUPED MATH GAUSSIAN POINTER_MODE_MASK EPILOGUE_MASK".split()  # or not yet
+assert all(any(name.startswith(word) for word in gone) for name in missing), missing
+
+def set(name, value):
+    attribute = getattr(lt.MatmulDescAttribute, name)
+    value = np.asarray(value, lt.get_matmul_desc_attribute_dtype(attribute))
+    lt.matmul_desc_set_attribute(desc, attribute, value.ctypes.data, value.itemsize)
+set("EPILOGUE", lt.Epilogue.RELU_BIAS)
+set("BIAS_POINTER", bias.ctypes.data)
+found, count = np.zeros(4, lt.matmul_heuristic_result_dtype), np.zeros((), np.int32)
+shape = (desc, layouts[0], layouts[1], layouts[2], layouts[2])
+lt.matmul_algo_get_heuristic(handle, *shape, pref, 4, found.ctypes.data, count.ctypes.data)
+assert count == 1
+one, zero = np.ones(1, "f4"), np.zeros(1, "f4")
+lt.matmul(handle, desc, one.ctypes.data, a.ctypes.data, layouts[0], b.ctypes.data, layouts[1],
+          zero.ctypes.data, d.ctypes.data, layouts[2], d.ctypes.data, layouts[2],
+          found.ctypes.data, 0, 0, 0)
+ctypes.CDLL("libcudart.so.13").cudaDeviceSynchronize()
+want = np.maximum(a.astype(float) @ b + bias[:, None], 0)
+np.testing.assert_allclose(d, want, rtol=0, atol=23 * np.finfo("f4").eps)
+set("EPILOGUE", lt.Epilogue.DRELU)
+try:
+    lt.matmul_algo_get_heuristic(handle, *shape, pref, 4, found.ctypes.data, count.ctypes.data)
+except lt.cuBLASLtError as error:
+    assert "NOT_SUPPORTED" in str(error) and count == 0
+else:
+    raise AssertionError("a gradient was taken")
+for layout in layouts:
+    lt.matrix_layout_destroy(layout)
+lt.matmul_preference_destroy(pref)
+lt.matmul_desc_destroy(desc)
+lt.destroy(handle)
+print("ok")
+"""
+
 SKCUDA = """
 import numpy as np
 from skcuda import cublas, cudart
@@ -114,12 +229,16 @@ for buffer in buffers:
 print("ok")
 """
 
-# module: the script, and what its tests need from PyPI (installed with --no-deps)
+# name: the module, the script, and what it needs from PyPI (installed with --no-deps)
 NVMATH_NEEDS = "nvmath-python==1.0.0 cuda-pathfinder==1.9.0 cuda-bindings==13.5.0 cuda-core==1.2.2"
 CLIENTS = {
-    "nvmath": (NVMATH, NVMATH_NEEDS),
-    "cuda.core": (CUDA_CORE, "cuda-bindings==13.5.0 cuda-core==1.2.2 cuda-pathfinder==1.9.0"),
-    "skcuda": (SKCUDA, "scikit-cuda==0.5.3 mako markupsafe 'setuptools<81'"),
+    "nvmath": ("nvmath", NVMATH, NVMATH_NEEDS),
+    "nvmath types": ("nvmath", NVMATH_TYPES, NVMATH_NEEDS),
+    "nvmath cublasLt": ("nvmath", NVMATH_LT, NVMATH_NEEDS),
+    "cuda.core": (
+        *("cuda.core", CUDA_CORE, "cuda-bindings==13.5.0 cuda-core==1.2.2 cuda-pathfinder==1.9.0"),
+    ),
+    "skcuda": ("skcuda", SKCUDA, "scikit-cuda==0.5.3 mako markupsafe 'setuptools<81'"),
 }
 
 # scikit-cuda asks pkg_resources for a `pycuda` distribution, of which it uses nothing here.
@@ -135,9 +254,9 @@ def is_here(module):
 
 @pytest.fixture
 def client(request, tmp_path):
-    script, needs = CLIENTS[request.param]
-    if not is_here(request.param):
-        pytest.skip(f"{request.param} is not here: pip install --no-deps {needs}")
+    module, script, needs = CLIENTS[request.param]
+    if not is_here(module):
+        pytest.skip(f"{module} is not here: pip install --no-deps {needs}")
     (tmp_path / "client.py").write_text(script)
     metadata = tmp_path / "pycuda-2026.1.dist-info" / "METADATA"
     metadata.parent.mkdir()

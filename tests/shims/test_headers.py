@@ -17,7 +17,7 @@ TABLES = runpy.run_path(str(ROOT / "shims/generate.py"))
 
 PUBLIC = (
     "cuda_runtime.h cuda_runtime_api.h driver_types.h library_types.h cublas_v2.h cublas_api.h"
-    " cuda.h opencu.h"
+    " cublasLt.h cublas_types.h cuComplex.h cuda_fp16.h cuda.h opencu.h"
 ).split()
 both_majors = pytest.mark.parametrize("major", [12, 13])
 
@@ -51,6 +51,20 @@ def test_cpp_programs_get_typed_allocation_and_default_arguments():
           return cublasSgemm(0, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, x, x, 1, x, 1, x, x, 1);
         }"""
     assert not check(text, "c++ -xc++ -Wall")
+
+
+def test_cpp_programs_may_name_a_computation_by_its_data_type_as_before_cuda_11():
+    text = """
+        #include <cublas_v2.h>
+        int main() {
+          float *x = 0;
+          return cublasGemmEx(0, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, x, x, CUDA_R_32F, 1, x,
+                              CUDA_R_32F, 1, x, x, CUDA_R_32F, 1, CUDA_R_32F, CUBLAS_GEMM_DEFAULT) +
+                 cublasGemmEx(0, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, x, x, CUDA_R_32F, 1, x,
+                              CUDA_R_32F, 1, x, x, CUDA_R_32F, 1, CUBLAS_COMPUTE_32F,
+                              CUBLAS_GEMM_DEFAULT);
+        }"""
+    assert not check(text, "c++ -xc++ -std=c++11 -Wall -Wextra -pedantic")
 
 
 def test_the_cublas_1_header_says_what_to_include():
@@ -153,6 +167,41 @@ def test_every_constant_and_layout_is_the_vendors(name, major, tmp_path, run):
     told = [run(program).stdout.splitlines() for program in (ours, theirs)]
     assert len(told[0]) > 50
     assert [pair for pair in zip(*told, strict=True) if pair[0] != pair[1]] == []
+
+
+CUBLAS_HEADERS = "nvidia-cublas==13.10.0.20 nvidia-cuda-cccl"
+
+
+@pytest.mark.parametrize(
+    "library, header, types",
+    [
+        ("cublas", "cublas_v2.h", ("library_types.h", "cublas_types.h")),
+        ("cublasLt", "cublasLt.h", ("library_types.h", "cublas_types.h", "cublasLt.h")),
+    ],
+)
+def test_cublas_declarations_and_constants_agree_with_the_vendors(library, header, types):
+    found = importlib.util.find_spec("nvidia")
+    places = [Path(place) for place in (found.submodule_search_locations if found else ())]
+    include = [folder for place in places for folder in place.glob("cu13/include*")]
+    theirs = f"#include <{header}>\n"
+    cpp = "c++ -xc++ -std=c++17"  # __half is a type of C++ there
+    if not include or check(theirs, cpp, include):
+        pytest.skip(f"NVIDIA's headers are not here: pip install --no-deps {CUBLAS_HEADERS}")
+    tables = runpy.run_path(str(ROOT / "shims/generate.py"))
+    write, text = c_generator.CGenerator(), theirs + 'extern "C" {\n'
+    for name, declaration in tables["prototypes"](library, 13).items():
+        text += f"#undef {name}\n{write.visit(declaration)};\n"
+    text += "}\n"
+    for table in types:
+        constants = tables["for_major"](tables["table"](table), 13)
+        for name, value in re.findall(r"\b(CU\w+) = (-?\w+)", constants):
+            text += f'static_assert({name} == {value}, "{name}");\n'
+        for name in re.findall(r"\} (\w+(?:Opaque_t|Algo_t|Result_t));", constants):
+            words = re.search(rf"data\[(\d+)\]; \}} {name};", constants)
+            size = 8 * int(words[1]) if words else 96
+            if not name.startswith("cublasGemm"):
+                text += f'static_assert(sizeof({name}) == {size}, "{name}");\n'
+    assert not check(text, cpp, include)
 
 
 def test_the_example_compiles_without_a_warning(lib, tmp_path, run):

@@ -12,18 +12,51 @@ from opencu import shims
 
 ROOT = Path(__file__).parents[2]
 LINKED = (
-    "gemm.c runtime.c pools.c boxes.c bad_input.c vanishing.c fork.c device_code.c driver.c"
-    " driver_memory.c per_thread.c utilities.c"
+    "gemm.c runtime.c pools.c boxes.c bad_input.c vanishing.c ex_input.c lt_input.c"
+    " fork.c device_code.c driver.c driver_memory.c per_thread.c utilities.c"
 ).split()
 # Not those that fork or let memory vanish: the sanitizers keep tables of their own about it.
 SANITIZED = [source for source in LINKED if source not in ("fork.c", "vanishing.c")]
 FUZZ = runpy.run_path(str(ROOT / "tests/shims/fuzz.py"))
+KINDS = "f32 f64 c64 c128 f16 f16-f32 f16-half bf16 bf16-f32 i8 i8-f32".split()
 
 
 @pytest.mark.parametrize("major", [12, 13])
 @pytest.mark.parametrize("source", LINKED)
 def test_a_linked_program_runs(build, source, major, run):
     assert run(build(source, major=major)).stdout == "ok\n"
+
+
+@pytest.mark.parametrize("operands", ["plain", "pointers"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_product_of_cublas_agrees_with_sums_in_double_precision(build, kind, operands, run):
+    assert run(f"{build('products.c')} {kind} {operands}").stdout == "ok\n"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_product_of_cublaslt_agrees_with_sums_in_double_precision(build, kind, run):
+    assert run(f"{build('lt.c')} {kind}").stdout == "ok\n"
+
+
+ARGUMENTS = {
+    "ex_input.c": "Atype Btype Ctype computeType scaleType alpha_array",
+    "lt_input.c": """Atype scaleType computeType Dtype TRANSC FILL_MODE POINTER_MODE ORDER
+        A_SCALE_POINTER D_OUT_SCALE_POINTER AMAX_D_POINTER BIAS_DATA_TYPE
+        CUBLASLT_EPILOGUE_DRELU_BGRAD CUBLASLT_EPILOGUE_GELU_AUX CUBLASLT_EPILOGUE_BGRADB""",
+}
+
+
+@pytest.mark.parametrize("source, arguments", ARGUMENTS.items())
+def test_a_refusal_names_the_argument_that_was_the_reason_once(build, source, arguments, run):
+    said = run(build(source)).stderr.splitlines()
+    assert len(said) == len(set(said))
+    for argument in arguments.split():
+        assert any(argument in line for line in said), argument
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_arguments_drawn_at_random_crash_nothing(build, seed, run):
+    assert run(f"{build('fuzz.c')} {seed} 2").stdout.endswith("ok\n")
 
 
 def test_the_plain_names_link_and_mean_cuda_13(tmp_path, lib, run):
@@ -133,10 +166,12 @@ def sanitized(lib, tmp_path_factory):
 
 @pytest.mark.slow
 def test_the_programs_run_clean_under_the_sanitizers(build, lib, sanitized, run):
-    for source in SANITIZED:
+    for source in (*SANITIZED, "products.c f32 plain", "lt.c f64", "fuzz.c 1 20"):
+        source, *arguments = source.split()
         program = build(source, FUZZ["SANITIZE"], lib=sanitized)
-        done = run(program, LD_PRELOAD=lib / "libopencu.so", ASAN_OPTIONS=FUZZ["ASAN"])
-        assert done.stdout == "ok\n"
+        command = " ".join([str(program), *arguments])
+        done = run(command, LD_PRELOAD=lib / "libopencu.so", ASAN_OPTIONS=FUZZ["ASAN"])
+        assert done.stdout.endswith("ok\n")
 
 
 @pytest.mark.slow

@@ -1,0 +1,207 @@
+/* cublasLt_matmul.c - D = epilogue(alpha op(A) op(B) + beta C): from descriptors to the core's
+ * product. What is not supported is refused by the attribute's name. */
+#include "cublasLt_internal.h"
+
+#include <stdio.h>
+
+/* ---- what a description asks for ------------------------------------------------------------- */
+
+cublasStatus_t refuse_any(const char *name, const struct wish *wishes, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (wishes[i].wanted) return refuse(name, wishes[i].reason);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+/* Emulated arithmetic is a permission, and its count of mantissa bits a result. */
+static int reports_bits(const void *emulation) {
+  const struct emulation *x = emulation ? described(emulation, EMULATION) : NULL;
+  return emulation && (!x || x->bits_used);
+}
+
+static cublasStatus_t refuse_matmul(const char *name, const struct matmul *x) {
+  const struct wish wishes[] = {
+      {x->transc != CUBLAS_OP_N, "TRANSC: C is not transposed"},
+      {x->fill != CUBLAS_FILL_MODE_FULL, "FILL_MODE: only the full matrix"},
+      {(uint32_t)x->pointer_mode > CUBLASLT_POINTER_MODE_DEVICE, "POINTER_MODE: no vectors of alpha"},
+      {x->a_scale || x->a_mode, "A_SCALE_POINTER: no scaled (fp8) matrices"},
+      {x->b_scale || x->b_mode, "B_SCALE_POINTER: no scaled (fp8) matrices"},
+      {x->c_scale || x->c_mode, "C_SCALE_POINTER: no scaled (fp8) matrices"},
+      {x->d_scale || x->d_mode, "D_SCALE_POINTER: no scaled (fp8) matrices"},
+      {x->d_out_scale || x->d_out_mode, "D_OUT_SCALE_POINTER: no scaled (fp8) matrices"},
+      {x->aux_scale || x->aux_mode, "EPILOGUE_AUX_SCALE_POINTER: no scaled (fp8) matrices"},
+      {!!x->d_amax, "AMAX_D_POINTER: no absolute maximum"},
+      {!!x->aux_amax, "EPILOGUE_AUX_AMAX_POINTER: no absolute maximum"},
+      {x->chunk_rows || x->chunk_cols || x->in_counters || x->out_counters,
+       "ATOMIC_SYNC: no products in chunks"},
+      {x->alpha_stride != 0, "ALPHA_BATCH_STRIDE: one alpha for the batch"},
+      {x->beta_stride != 0, "BETA_BATCH_STRIDE: one beta for the batch"},
+      {x->invariance != 0x8000 && x->invariance, "BATCH_INVARIANCE_FLAGS: not promised"},
+      {reports_bits(x->emulation), "EMULATION_DESCRIPTOR: nothing is emulated or counted"},
+  };
+  return refuse_any(name, wishes, sizeof wishes / sizeof *wishes);
+}
+
+static const struct {
+  uint32_t number;
+  const char *name;
+  uint8_t supported, activation, bias;
+} epilogues[] = {
+    {CUBLASLT_EPILOGUE_DEFAULT, "DEFAULT", 1, OCU_IDENTITY, 0},
+    {CUBLASLT_EPILOGUE_RELU, "RELU", 1, OCU_RELU, 0},
+    {CUBLASLT_EPILOGUE_BIAS, "BIAS", 1, OCU_IDENTITY, 1},
+    {CUBLASLT_EPILOGUE_RELU_BIAS, "RELU_BIAS", 1, OCU_RELU, 1},
+    {CUBLASLT_EPILOGUE_GELU, "GELU", 1, OCU_GELU, 0},
+    {CUBLASLT_EPILOGUE_GELU_BIAS, "GELU_BIAS", 1, OCU_GELU, 1},
+    {CUBLASLT_EPILOGUE_RELU_AUX, "RELU_AUX", 0, 0, 0},
+    {CUBLASLT_EPILOGUE_RELU_AUX_BIAS, "RELU_AUX_BIAS", 0, 0, 0},
+    {CUBLASLT_EPILOGUE_DRELU, "DRELU", 0, 0, 0},
+    {CUBLASLT_EPILOGUE_DRELU_BGRAD, "DRELU_BGRAD", 0, 0, 0},
+    {CUBLASLT_EPILOGUE_GELU_AUX, "GELU_AUX", 0, 0, 0},
+    {CUBLASLT_EPILOGUE_GELU_AUX_BIAS, "GELU_AUX_BIAS", 0, 0, 0},
+    {CUBLASLT_EPILOGUE_DGELU, "DGELU", 0, 0, 0},
+    {CUBLASLT_EPILOGUE_DGELU_BGRAD, "DGELU_BGRAD", 0, 0, 0},
+    {CUBLASLT_EPILOGUE_BGRADA, "BGRADA", 0, 0, 0},
+    {CUBLASLT_EPILOGUE_BGRADB, "BGRADB", 0, 0, 0},
+};
+
+static cublasStatus_t set_epilogue(const char *name, const struct matmul *x, cudaDataType type,
+                                   ocu_product *product) {
+  char reason[80];
+  size_t i = 0, count = sizeof epilogues / sizeof *epilogues;
+  while (i < count && epilogues[i].number != x->epilogue) i++;
+  if (i == count) return CUBLAS_STATUS_INVALID_VALUE;
+  if (epilogues[i].number == CUBLASLT_EPILOGUE_DEFAULT) return CUBLAS_STATUS_SUCCESS;
+  ocu_dtype scale = product->kind.scale;
+  if (!epilogues[i].supported || is_complex(scale) || scale == OCU_I32) {
+    snprintf(reason, sizeof reason, "EPILOGUE: CUBLASLT_EPILOGUE_%s of these types is not supported",
+             epilogues[i].name);
+    return refuse(name, reason);
+  }
+  product->kind.activation = epilogues[i].activation;
+  if (!epilogues[i].bias) return CUBLAS_STATUS_SUCCESS;
+  if (x->bias_type != -1 && x->bias_type != (int32_t)type)
+    return refuse(name, "BIAS_DATA_TYPE: must be the type of D");
+  product->kind.bias = OCU_BIAS_ROWS;
+  product->bias = x->bias;
+  product->bias_bs = x->bias_stride;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+/* ---- matrices -------------------------------------------------------------------------------- */
+
+static cublasStatus_t matrix_of(const char *name, const struct layout *x, ocu_matrix *matrix) {
+  const struct wish wishes[] = {
+      {x->order > CUBLASLT_ORDER_ROW || x->order < 0, "ORDER: only by columns or by rows"},
+      {x->plane != 0, "PLANE_OFFSET: no planar complex matrices"},
+      {x->batch_mode > CUBLASLT_BATCH_MODE_POINTER_ARRAY, "BATCH_MODE: no groups"},
+  };
+  cublasStatus_t status = refuse_any(name, wishes, sizeof wishes / sizeof *wishes);
+  if (status != CUBLAS_STATUS_SUCCESS) return status;
+  int by_rows = x->order == CUBLASLT_ORDER_ROW;
+  uint64_t line = by_rows ? x->cols : x->rows;
+  if (x->rows > INT64_MAX || x->cols > INT64_MAX || x->batch < 0 ||
+      x->ld < at_least_1((int64_t)line))
+    return CUBLAS_STATUS_INVALID_VALUE;
+  int64_t stride = x->batch_mode == CUBLASLT_BATCH_MODE_STRIDED && x->batch > 1 ? x->stride : 0;
+  *matrix = (ocu_matrix){NULL, stride, by_rows ? x->ld : 1, by_rows ? 1 : x->ld};
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t operation_of(const char *name, const struct layout *x, int32_t op,
+                                   struct operation *result) {
+  cublasStatus_t status = matrix_of(name, x, &result->matrix);
+  if (status != CUBLAS_STATUS_SUCCESS) return status;
+  if (op < 0 || op > CUBLAS_OP_C) return CUBLAS_STATUS_INVALID_VALUE;
+  result->rows = (int64_t)x->rows, result->columns = (int64_t)x->cols;
+  if (op != CUBLAS_OP_N) {
+    const ocu_matrix m = result->matrix;
+    result->matrix = (ocu_matrix){NULL, m.bs, m.cs, m.rs};
+    result->rows = (int64_t)x->cols, result->columns = (int64_t)x->rows;
+  }
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+/* ---- products -------------------------------------------------------------------------------- */
+
+static cublasStatus_t set_matrices(const char *name, const struct matmul *desc,
+                                   const struct layout *const layouts[4], ocu_product *product) {
+  const int32_t ops[] = {desc->transa, desc->transb, CUBLAS_OP_N, CUBLAS_OP_N};
+  struct operation x[4];
+  for (int i = 0; i < 4; i++) {
+    cublasStatus_t status = operation_of(name, layouts[i], ops[i], &x[i]);
+    if (status != CUBLAS_STATUS_SUCCESS) return status;
+    if (layouts[i]->batch != layouts[3]->batch || layouts[i]->batch_mode != layouts[3]->batch_mode)
+      return CUBLAS_STATUS_INVALID_VALUE;
+  }
+  product->batch = layouts[3]->batch;
+  product->m = x[3].rows, product->n = x[3].columns, product->k = x[0].columns;
+  product->a = x[0].matrix, product->b = x[1].matrix;
+  product->c = x[2].matrix, product->d = x[3].matrix;
+  product->kind.pointers = layouts[3]->batch_mode == CUBLASLT_BATCH_MODE_POINTER_ARRAY;
+  int fits = x[0].rows == product->m && x[1].rows == product->k && x[1].columns == product->n &&
+             x[2].rows == product->m && x[2].columns == product->n;
+  /* Products of a batch that all write the same D would race. */
+  int races = product->batch > 1 && !product->kind.pointers && !product->d.bs;
+  return fits && !races ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+}
+
+cublasStatus_t problem_of(const char *name, const void *desc, const void *Adesc, const void *Bdesc,
+                          const void *Cdesc, const void *Ddesc, struct problem *problem) {
+  const struct matmul *x = described(desc, MATMUL);
+  const struct layout *layouts[] = {described(Adesc, LAYOUT), described(Bdesc, LAYOUT),
+                                    described(Cdesc, LAYOUT), described(Ddesc, LAYOUT)};
+  if (!x) return CUBLAS_STATUS_INVALID_VALUE;
+  for (int i = 0; i < 4; i++)
+    if (!layouts[i]) return CUBLAS_STATUS_INVALID_VALUE;
+  *problem = (struct problem){0};
+  ocu_product *product = &problem->product;
+  cublasStatus_t status = refuse_matmul(name, x);
+  if (status != CUBLAS_STATUS_SUCCESS) return status;
+  const struct gemm_types types = {
+      (cudaDataType)layouts[0]->type, (cudaDataType)layouts[1]->type,
+      (cudaDataType)layouts[2]->type, (cublasComputeType_t)x->compute, (cudaDataType)x->scale};
+  if (layouts[2]->type != layouts[3]->type) return refuse(name, "Dtype: must be Ctype");
+  const char *reason = gemm_kind(&types, &product->kind, &problem->scalars);
+  if (reason) return refuse(name, reason);
+  status = set_matrices(name, x, layouts, product);
+  if (status != CUBLAS_STATUS_SUCCESS) return status;
+  if (is_complex(product->kind.ab))
+    product->kind.conj = (uint8_t)((x->transa == CUBLAS_OP_C) | (x->transb == CUBLAS_OP_C) << 1);
+  problem->on_device = x->pointer_mode == CUBLASLT_POINTER_MODE_DEVICE;
+  return set_epilogue(name, x, types.c, product);
+}
+
+/* A product of nothing fails where there is no kernel, and does nothing where there is one. */
+ocu_status has_kernel(const ocu_gemm_kind *kind) {
+  static const char zero[16];
+  return ocu_multiply(NULL, &(ocu_product){.kind = *kind, .alpha = zero, .beta = zero}, 0);
+}
+
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t lightHandle, cublasLtMatmulDesc_t computeDesc,
+                              const void *alpha, const void *A, cublasLtMatrixLayout_t Adesc,
+                              const void *B, cublasLtMatrixLayout_t Bdesc, const void *beta,
+                              const void *C, cublasLtMatrixLayout_t Cdesc, void *D,
+                              cublasLtMatrixLayout_t Ddesc, const cublasLtMatmulAlgo_t *algo,
+                              void *workspace, size_t workspaceSizeInBytes, cudaStream_t stream) {
+  static const char name[] = "cublasLtMatmul";
+  struct problem problem;
+  struct scalars store;
+  (void)workspace, (void)workspaceSizeInBytes; /* kernels keep their scratch in the workers */
+  if (!is_lt(lightHandle)) return CUBLAS_STATUS_NOT_INITIALIZED;
+  if (!alpha || !beta || (algo && !described(algo, ALGO))) return CUBLAS_STATUS_INVALID_VALUE;
+  cublasStatus_t result = problem_of(name, computeDesc, Adesc, Bdesc, Cdesc, Ddesc, &problem);
+  if (result != CUBLAS_STATUS_SUCCESS) return result;
+  ocu_product *product = &problem.product;
+  if (C == D && C && !same_place(&product->c, &product->d)) return CUBLAS_STATUS_INVALID_VALUE;
+  log_at(5, name, "m=%lld n=%lld k=%lld batch=%lld epilogue=%d bias=%d", (long long)product->m,
+         (long long)product->n, (long long)product->k, (long long)product->batch,
+         product->kind.activation, product->kind.bias);
+  ocu_stream *on = stream_of(stream);
+  ocu_status status =
+      gemm_scalars(on, problem.on_device, problem.scalars, &alpha, &beta, &store);
+  product->alpha = alpha, product->beta = beta;
+  product->a.p = A, product->b.p = B, product->c.p = C, product->d.p = D;
+  if (status == OCU_OK) status = ocu_multiply(on, product, 0);
+  if (status != OCU_OK) log_at(1, name, "%s", ocu_error());
+  return status == OCU_OK ? CUBLAS_STATUS_SUCCESS : finish(status, name);
+}

@@ -1,0 +1,65 @@
+/* gemm.h - inside libcublas and libcublasLt: which products there are, and how they are called. */
+#ifndef SHIM_GEMM_H
+#define SHIM_GEMM_H
+#include "cublas.h"
+
+/* What the vendor calls a product by; scale is the type of alpha and beta. */
+struct gemm_types {
+  cudaDataType a, b, c;
+  cublasComputeType_t compute;
+  cudaDataType scale;
+};
+#define ANY_SCALE ((cudaDataType) - 1) /* as the other types imply */
+
+/* NULL and the core's kind with the dtype of alpha and beta, or the argument that rules it out. */
+HIDDEN const char *gemm_kind(const struct gemm_types *types, ocu_gemm_kind *kind,
+                             ocu_dtype *scalars);
+
+/* Makes alpha and beta what the core takes: in host memory, and float for half. */
+struct scalars {
+  char value[2][16];
+};
+HIDDEN ocu_status gemm_scalars(ocu_stream *stream, int on_device, ocu_dtype dtype,
+                               const void **alpha, const void **beta, struct scalars *store);
+HIDDEN size_t dtype_bytes(ocu_dtype dtype);
+static inline int is_complex(ocu_dtype dtype) { return dtype == OCU_C64 || dtype == OCU_C128; }
+static inline int64_t at_least_1(int64_t n) { return n > 1 ? n : 1; }
+
+/* ---- cuBLAS: column-major C = alpha op(A) op(B) + beta C --------------------------------------- */
+
+struct operand {
+  const void *p; /* or an array of pointers */
+  int64_t ld, stride;
+};
+
+struct gemm {
+  cublasHandle_t handle;
+  const char *name;
+  struct gemm_types types;
+  cublasOperation_t transa, transb;
+  int64_t m, n, k;
+  const void *alpha;
+  struct operand a, b;
+  const void *beta;
+  struct operand c;
+  int64_t batch;
+  int pointers; /* p of each operand is an array of `batch` pointers */
+};
+
+/* Arrays with a number a group in host memory; those of pointers, with one a product, anywhere. */
+struct groups {
+  cublasHandle_t handle;
+  const char *name;
+  struct gemm_types types;
+  size_t integer; /* bytes of an integer: 4 or 8 */
+  int64_t count;
+  const cublasOperation_t *transa, *transb;
+  const void *m, *n, *k, *alpha, *a, *lda, *b, *ldb, *beta, *c, *ldc, *size;
+};
+
+HIDDEN cublasStatus_t gemm(const struct gemm *g);
+HIDDEN cublasStatus_t gemm_grouped(const struct groups *g);
+
+extern HIDDEN atomic_bool logging;
+HIDDEN void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#endif

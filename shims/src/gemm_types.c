@@ -1,0 +1,108 @@
+/* gemm_types.c - the vendor's types of a product and its scalars, as the core takes them. */
+#include <string.h>
+
+#include "gemm.h"
+
+/* The types that cublasGemmEx documents and the core has kernels for. Fast and emulated compute
+ * types allow less precision and demand none; ours is that of the type they stand for. */
+static const struct {
+  struct gemm_types types;
+  ocu_gemm_kind kind;
+} kinds[] = {
+#define KIND(ab_, c_, compute_, scale_, ...) \
+  {{CUDA_##ab_, CUDA_##ab_, CUDA_##c_, CUBLAS_COMPUTE_##compute_, CUDA_##scale_}, {__VA_ARGS__}}
+    KIND(R_32F, R_32F, 32F, R_32F, OCU_F32, OCU_F32, OCU_F32, 0, 0, 0, 0),
+    KIND(R_64F, R_64F, 64F, R_64F, OCU_F64, OCU_F64, OCU_F64, 0, 0, 0, 0),
+    KIND(R_16BF, R_16BF, 32F, R_32F, OCU_BF16, OCU_BF16, OCU_F32, 0, 0, 0, 0),
+    KIND(R_16BF, R_32F, 32F, R_32F, OCU_BF16, OCU_F32, OCU_F32, 0, 0, 0, 0),
+    KIND(R_16F, R_16F, 32F, R_32F, OCU_F16, OCU_F16, OCU_F32, 0, 0, 0, 0),
+    KIND(R_16F, R_32F, 32F, R_32F, OCU_F16, OCU_F32, OCU_F32, 0, 0, 0, 0),
+    KIND(R_16F, R_16F, 16F, R_16F, OCU_F16, OCU_F16, OCU_F32, 0, 0, 0, 0),
+    KIND(R_8I, R_32I, 32I, R_32I, OCU_I8, OCU_I32, OCU_I32, 0, 0, 0, 0),
+    KIND(R_8I, R_32F, 32F, R_32F, OCU_I8, OCU_F32, OCU_F32, 0, 0, 0, 0),
+    KIND(C_32F, C_32F, 32F, C_32F, OCU_C64, OCU_C64, OCU_C64, 0, 0, 0, 0),
+    KIND(C_64F, C_64F, 64F, C_64F, OCU_C128, OCU_C128, OCU_C128, 0, 0, 0, 0),
+#undef KIND
+};
+
+static cublasComputeType_t plain(cublasComputeType_t compute) {
+  switch (compute) {
+    case CUBLAS_COMPUTE_16F_PEDANTIC: return CUBLAS_COMPUTE_16F;
+    case CUBLAS_COMPUTE_32F_PEDANTIC:
+    case CUBLAS_COMPUTE_32F_FAST_16F:
+    case CUBLAS_COMPUTE_32F_FAST_16BF:
+    case CUBLAS_COMPUTE_32F_FAST_TF32:
+    case CUBLAS_COMPUTE_32F_EMULATED_16BFX9: return CUBLAS_COMPUTE_32F;
+    case CUBLAS_COMPUTE_64F_PEDANTIC:
+    case CUBLAS_COMPUTE_64F_EMULATED_FIXEDPOINT: return CUBLAS_COMPUTE_64F;
+    case CUBLAS_COMPUTE_32I_PEDANTIC: return CUBLAS_COMPUTE_32I;
+    default: return compute;
+  }
+}
+
+const char *gemm_kind(const struct gemm_types *types, ocu_gemm_kind *kind, ocu_dtype *scalars) {
+  static const char *const reasons[] = {
+      "computeType: no product has this one",
+      "Atype: no product of this computeType has this one",
+      "Btype: must be Atype",
+      "Ctype: no product of this computeType and Atype has this one",
+      "scaleType: no product of this computeType, Atype and Ctype has this one",
+  };
+  size_t matched = 0; /* how many arguments, in this order, some row agrees with */
+  cublasComputeType_t compute = plain(types->compute);
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    const struct gemm_types *row = &kinds[i].types;
+    const int agree[] = {row->compute == compute, row->a == types->a, row->b == types->b,
+                         row->c == types->c, types->scale == ANY_SCALE || row->scale == types->scale};
+    size_t n = 0;
+    while (n < 5 && agree[n]) n++;
+    if (n == 5) {
+      *kind = kinds[i].kind;
+      *scalars = row->scale == CUDA_R_16F ? OCU_F16 : kind->scale;
+      return NULL;
+    }
+    if (n > matched) matched = n;
+  }
+  return reasons[matched];
+}
+
+/* ---- scalars --------------------------------------------------------------------------------- */
+
+size_t dtype_bytes(ocu_dtype dtype) {
+  static const uint8_t bytes[] = {[OCU_F32] = 4, [OCU_F64] = 8, [OCU_F16] = 2, [OCU_BF16] = 2,
+                                  [OCU_I8] = 1, [OCU_I32] = 4, [OCU_C64] = 8, [OCU_C128] = 16};
+  return bytes[dtype];
+}
+
+static float half_to_float(uint16_t half) {
+  uint32_t exponent = half >> 10 & 31, fraction = half & 1023, bits;
+  float value;
+  if (exponent == 0) {
+    value = (float)fraction * 0x1p-24f;
+  } else {
+    bits = (exponent == 31 ? 255 : exponent + 112) << 23 | fraction << 13;
+    memcpy(&value, &bits, sizeof value);
+  }
+  return half >> 15 ? -value : value;
+}
+
+/* Scalars in device memory have their values once the work queued before has produced them. */
+ocu_status gemm_scalars(ocu_stream *stream, int on_device, ocu_dtype dtype, const void **alpha,
+                        const void **beta, struct scalars *store) {
+  if (!on_device && dtype != OCU_F16) return OCU_OK;
+  const void **scalar[] = {alpha, beta};
+  ocu_status status = on_device ? ocu_stream_sync(stream) : OCU_OK;
+  for (int i = 0; i < 2; i++) {
+    if (status == OCU_OK) status = ocu_check(*scalar[i], dtype_bytes(dtype), 0);
+    if (status != OCU_OK) return status;
+    memcpy(store->value[i], *scalar[i], dtype_bytes(dtype));
+    if (dtype == OCU_F16) {
+      uint16_t half;
+      memcpy(&half, store->value[i], sizeof half);
+      const float value = half_to_float(half);
+      memcpy(store->value[i], &value, sizeof value);
+    }
+    *scalar[i] = store->value[i];
+  }
+  return OCU_OK;
+}

@@ -1,7 +1,7 @@
 """Fuzz the shims: python tests/shims/fuzz.py --seconds 600
 
 Makes a call of every function in shims/tables with arguments of its parameters' kinds, builds the
-shims and programs/fuzz.c under the address and undefined-behaviour sanitizers, and runs that.
+shims and programs/entry_points.c under the address and undefined-behaviour sanitizers, runs that.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 from pycparser import c_ast, c_generator
 
 ROOT = Path(__file__).parents[2]
-LIBRARIES = ("cudart", "cuda_driver", "cublas")
+LIBRARIES = ("cudart", "cuda_driver", "cublas", "cublasLt")
 SANITIZE = "-g -fsanitize=undefined,address -fno-sanitize-recover=all"
 # The core from its own place: it finds its plans from there.
 ASAN = "detect_leaks=0:verify_asan_link_order=0:allocator_may_return_null=1"
@@ -76,10 +76,9 @@ def build_program(lib, include, folder):
     """The fuzzer, linked to the libraries in lib."""
     tables = runpy.run_path(str(ROOT / "shims/generate.py"))
     (folder / "fuzz_calls.inc").write_text(calls(tables))
-    source, program = ROOT / "tests/shims/programs/fuzz.c", folder / "fuzz"
-    libraries = (
-        f"-L{lib} -Wl,-rpath,{lib} -l:libcublas.so.13 -l:libcudart.so.13 -l:libcuda.so.1 -lm"
-    )
+    source, program = ROOT / "tests/shims/programs/entry_points.c", folder / "fuzz"
+    libraries = "-l:libcublas.so.13 -l:libcublasLt.so.13 -l:libcudart.so.13 -l:libcuda.so.1 -lm"
+    libraries = f"-L{lib} -Wl,-rpath,{lib} {libraries}"
     command = f"cc -O1 -w {SANITIZE} -I{include} -I{folder} {source} -o {program} {libraries}"
     subprocess.run(command.split(), check=True)
     return program

@@ -236,9 +236,7 @@ CLIENTS = {
     "nvmath types": ("nvmath", NVMATH_TYPES, NVMATH_NEEDS),
     "nvmath cublasLt": ("nvmath", NVMATH_LT, NVMATH_NEEDS),
     "cuda.core": (
-        "cuda.core",
-        CUDA_CORE,
-        "cuda-bindings==13.5.0 cuda-core==1.2.2 cuda-pathfinder==1.9.0",
+        *("cuda.core", CUDA_CORE, "cuda-bindings==13.5.0 cuda-core==1.2.2 cuda-pathfinder==1.9.0"),
     ),
     "skcuda": ("skcuda", SKCUDA, "scikit-cuda==0.5.3 mako markupsafe 'setuptools<81'"),
 }

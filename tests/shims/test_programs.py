@@ -162,7 +162,7 @@ def test_the_programs_run_clean_under_the_sanitizers(build, lib, tmp_path, run):
     build_shims = runpy.run_path(str(ROOT / "shims/build.py"))["build"]
     build_shims(ROOT, tmp_path / "lib", tmp_path / "include", cc=f"cc {sanitize}")
     sources = "gemm.c runtime.c bad_input.c ex_input.c lt_input.c device_code.c utilities.c"
-    for source in (*sources.split(), "products.c f32 plain", "lt.c f64", "fuzz.c 1 20"):
+    for source in (*sources.split(), "products.c f32 plain", "fuzz.c 1 20", "lt.c f64"):
         source, *arguments = source.split()
         program = build(source, sanitize, lib=tmp_path / "lib")
         # The core itself from its own place: it finds its plans from there.

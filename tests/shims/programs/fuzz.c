@@ -9,6 +9,7 @@
 #include "check.h"
 
 enum { ELEMENTS = 1 << 14, BYTES = ELEMENTS * 16, GUARD = 4096 };
+static const double read_only[1024] = {1};
 static uint64_t state;
 static char *memory; /* guard, operands, guard */
 static void *gone, *pool[9];
@@ -144,7 +145,7 @@ int main(int argc, char **argv) {
   EXPECT(cudaMalloc(&gone, BYTES), cudaSuccess);
   EXPECT(cudaFree(gone), cudaSuccess);
   void *const all[] = {NULL, (void *)16, (void *)-1, (void *)((uintptr_t)1 << 62), gone,
-                       memory + GUARD + 1, memory + GUARD + BYTES, &main, (void *)(uintptr_t)"text"};
+                       memory + GUARD + 1, memory + GUARD + BYTES, &main, (void *)(uintptr_t)read_only};
   memcpy(pool, all, sizeof pool);
   memset(memory, 1, BYTES + 2 * GUARD);
   for (int i = 0; i < 64; i++) renew();

@@ -106,7 +106,7 @@ cublasStatus_t attribute_get(const void *object, const struct attribute *attribu
   if (!bytes ? !written : !buf || bytes != field->bytes || !ocu_accessible(buf, bytes, 1))
     return CUBLAS_STATUS_INVALID_VALUE;
   if (bytes) memcpy(buf, (const char *)object + field->offset, bytes);
-  if (written) *written = field->bytes;
+  if (written) memcpy(written, &field->bytes, sizeof *written); /* wherever it may point */
   return CUBLAS_STATUS_SUCCESS;
 }
 

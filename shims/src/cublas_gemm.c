@@ -95,9 +95,9 @@ static int readable(const struct groups *g, size_t scalar) {
                 {g->size, g->integer},          {g->alpha, scalar},
                 {g->beta, scalar}};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
-    size_t bytes;
+    size_t bytes, align = arrays[i].each < 8 ? arrays[i].each : 8;
     if (__builtin_mul_overflow((size_t)g->count, arrays[i].each, &bytes) || !arrays[i].p ||
-        (uintptr_t)arrays[i].p % (arrays[i].each < 8 ? arrays[i].each : 8) ||
+        (uintptr_t)arrays[i].p % align ||
         !ocu_accessible(arrays[i].p, bytes, 0))
       return 0;
   }

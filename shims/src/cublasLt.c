@@ -83,7 +83,7 @@ cublasStatus_t cublasLtLoggerSetFile(FILE *file) {
 }
 
 cublasStatus_t cublasLtLoggerOpenFile(const char *logFile) {
-  FILE *file = ocu_accessible(logFile, 1, 0) ? fopen(logFile, "a") : NULL;
+  FILE *file = ocu_shim_text(logFile) ? fopen(logFile, "a") : NULL;
   if (!file) return CUBLAS_STATUS_INVALID_VALUE;
   set_file(file, 1);
   return CUBLAS_STATUS_SUCCESS;

@@ -114,9 +114,9 @@ static struct gemm group(const struct groups *g, size_t scalar, int64_t i, int64
   one.k = entry(g->k, integer, i), one.batch = entry(g->size, integer, i);
   one.alpha = (const char *)g->alpha + (size_t)i * scalar;
   one.beta = (const char *)g->beta + (size_t)i * scalar;
-  one.a = (struct operand){(const char *)g->a + skip, entry(g->lda, integer, i), 0};
-  one.b = (struct operand){(const char *)g->b + skip, entry(g->ldb, integer, i), 0};
-  one.c = (struct operand){(const char *)g->c + skip, entry(g->ldc, integer, i), 0};
+  one.a = (struct operand){(const void *)((uintptr_t)g->a + skip), entry(g->lda, integer, i), 0};
+  one.b = (struct operand){(const void *)((uintptr_t)g->b + skip), entry(g->ldb, integer, i), 0};
+  one.c = (struct operand){(const void *)((uintptr_t)g->c + skip), entry(g->ldc, integer, i), 0};
   return one;
 }
 

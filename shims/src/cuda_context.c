@@ -13,6 +13,8 @@ struct CUctx_st {
 
 enum { CREATED = SHIM_DEVICES, CONTEXTS = CREATED + 4096, STACK = 64 };
 static struct CUctx_st contexts[CONTEXTS];
+
+__attribute__((constructor)) static void keep(void) { ocu_keep(contexts, sizeof contexts); }
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static _Thread_local struct {

@@ -25,6 +25,8 @@ static shim_pool pools[POOLS];                 /* the default pools first: each 
 static shim_pool *current[FIRST_POOL];         /* NULL: the default pool */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+__attribute__((constructor)) static void keep(void) { ocu_keep(pools, sizeof pools); }
+
 static void set_up(shim_pool *pool, ocu_mem_kind kind, int device, uint64_t most) {
   *pool = (shim_pool){.live = 1, .kind = kind, .device = device, .most = most};
   for (int i = 0; i < 3; i++) pool->reuse[i] = 1;

@@ -92,9 +92,27 @@ static bool on_stack(uintptr_t first, uintptr_t last) {
   return ocu_self.stack_low <= here && here <= first && last < ocu_self.stack_end;
 }
 
+/* Memory of opencu's own: a handle is an address in it, and no place for a result. */
+static struct { _Atomic uintptr_t first, end; } own[16];
+static _Atomic unsigned n_own;
+
+void ocu_keep(const void *p, size_t bytes) {
+  unsigned i = atomic_fetch_add(&n_own, 1);
+  if (i >= sizeof own / sizeof *own) return;
+  atomic_store(&own[i].end, (uintptr_t)p + bytes);
+  atomic_store(&own[i].first, (uintptr_t)p);
+}
+
+static bool is_own(uintptr_t first, uintptr_t last) {
+  for (unsigned i = 0; i < sizeof own / sizeof *own; i++)
+    if (first < atomic_load(&own[i].end) && last >= atomic_load(&own[i].first)) return true;
+  return false;
+}
+
 int ocu_accessible(const void *p, size_t bytes, int write) {
   uintptr_t first = (uintptr_t)p, last = first + bytes - 1;
-  return last >= first && (on_stack(first, last) || mapped(first, last, write));
+  if (last < first || (write && is_own(first, last))) return 0;
+  return on_stack(first, last) || mapped(first, last, write);
 }
 
 /* The program's own variables and constants, which it cannot unmap by accident. */
@@ -141,7 +159,7 @@ ocu_status ocu_check(const void *p, size_t bytes, int write) {
     return bad(p, bytes, "reach beyond the end of their allocation");
   }
   if (found < 0) return bad(p, bytes, "lie in memory that was freed or never allocated");
-  if (last < first || ocu_pool_overlaps(p, bytes))
+  if (last < first || ocu_pool_overlaps(p, bytes) || is_own(first, last))
     return bad(p, bytes, "are not one range of memory");
   if (on_stack(first, last)) return OCU_OK;
   if (!mapped(first, last, 0)) return bad(p, bytes, "are not all mapped");

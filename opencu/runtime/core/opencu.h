@@ -78,6 +78,8 @@ OCU_API ocu_status ocu_pointer_query(const void *p, ocu_pointer_info *out);
 OCU_API ocu_status ocu_check(const void *p, size_t bytes, int write);
 /* The same of any memory of this process, as the kernel sees it: 1 or 0. */
 OCU_API int ocu_accessible(const void *p, size_t bytes, int write);
+/* From now on no result is written there: memory that holds handles. */
+OCU_API void ocu_keep(const void *p, size_t bytes);
 
 /* ---- streams and events --------------------------------------------------------------------- */
 

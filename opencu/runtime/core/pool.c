@@ -37,8 +37,8 @@ typedef struct { int32_t first, last; } list;
 
 static const ocu_driver *const driver = &ocu_cpu_driver;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static char *base, *tables;    /* tables: word, block, chunks */
-static size_t range, tables_bytes;
+static char *base;
+static size_t range;           /* bytes */
 static _Atomic uint64_t *word, *block;
 static chunk *chunks;
 static list runs[2], room[N_CLASSES];
@@ -302,11 +302,9 @@ int ocu_pool_find(const void *p, ocu_pointer_info *out) {
   return 1;
 }
 
-/* The tables are no memory of the program's either. */
 bool ocu_pool_overlaps(const void *p, size_t bytes) {
-  uintptr_t from = (uintptr_t)p, pool = (uintptr_t)base, own = (uintptr_t)tables;
-  return (from < pool + range && from + bytes > pool) ||
-         (from < own + tables_bytes && from + bytes > own);
+  uintptr_t from = (uintptr_t)p, pool = (uintptr_t)base;
+  return from < pool + range && from + bytes > pool;
 }
 
 ocu_status ocu_pool_retire(void *p, int *device) {
@@ -346,11 +344,11 @@ int64_t ocu_pool_count(int what) {
 }
 
 static bool make_tables(size_t n) {
-  tables_bytes = n * (sizeof *word + BLOCKS * sizeof *block + sizeof *chunks);
-  tables = mmap(NULL, tables_bytes, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (tables == MAP_FAILED) return false;
-  word = (void *)tables;
+  size_t bytes = n * (sizeof *word + BLOCKS * sizeof *block + sizeof *chunks);
+  word = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+              0);
+  if (word == MAP_FAILED) return false;
+  ocu_keep(word, bytes);
   block = word + n;
   chunks = (void *)(block + n * BLOCKS);
   return true;

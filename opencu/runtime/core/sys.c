@@ -62,7 +62,9 @@ ocu_status ocu_slab_start(ocu_slab *s, uint32_t size, uint32_t capacity) {
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   s->size = size;
   s->capacity = capacity;
-  return s->base == MAP_FAILED ? OCU_SYSTEM : OCU_OK;
+  if (s->base == MAP_FAILED) return OCU_SYSTEM;
+  ocu_keep(s->base, (size_t)size * capacity);
+  return OCU_OK;
 }
 
 /* Reused late and oldest first, so that a stale handle is noticed. */

@@ -48,7 +48,7 @@ build: .venv/built
 	touch $@
 
 test: build .venv/clients.ready
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto --dist loadscope
 
 .venv-clients/ready: Makefile
 	test -x .venv-clients/bin/python || $(PYTHON) -m venv .venv-clients
@@ -70,7 +70,7 @@ check: build .venv/dev.ready
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	@$(PYTHON) scripts/size.py --check
-	$(PY) -m pytest -m 'not slow'
+	$(PY) -m pytest -n auto --dist loadscope -m "not slow"
 
 bench: build .venv/bench.ready
 	$(PY) -m opencu bench gemm

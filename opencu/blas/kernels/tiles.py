@@ -90,9 +90,9 @@ def _direct(mr: int, nr: int, bm: int, bn: int, speed: int) -> Tiles:
 
 
 def _streamed(nr: int, bn: int, speed: int) -> Tiles:
-    """Up to 16 rows: b is read once, in long runs of a few rows each; the sums stay in the second-
-    level cache."""
-    return Tiles(16, bn, 8, Blocks(8, nr, unroll=8, pack_a=False, pack_b=False), speed)
+    """Up to 16 rows, in bands of 8: b is read in long runs of a few rows each; the sums stay in the
+    second-level cache."""
+    return Tiles(8, bn, 8, Blocks(8, nr, unroll=8, pack_a=False, pack_b=False), speed)
 
 
 def _dots(mr: int, nr: int, speed: int) -> Tiles:

@@ -6,10 +6,12 @@ from opencu.drivers.interface import DeviceInfo, Handle, Target
 from opencu.drivers.status import check, ffi, lib
 
 _LINUX = "x86_64-unknown-linux-gnu"
+_ZEN4 = "+avx512vnni,+avx512bf16"
 
 TARGETS = {
     target.name: target
     for target in (
+        Target("x86-64-avx512bf16", "vector", _LINUX, "x86-64-v4", _ZEN4, 64, 32),
         Target("x86-64-avx512", "vector", _LINUX, "x86-64-v4", "", 64, 32),
         Target("x86-64-avx2", "vector", _LINUX, "x86-64-v3", "", 32, 16),
         Target("x86-64-sse2", "vector", _LINUX, "x86-64", "", 16, 16),

@@ -15,7 +15,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 PAGE = mmap.PAGESIZE
 
-SSE2, AVX2, AVX512 = (TARGETS[f"x86-64-{isa}"] for isa in ("sse2", "avx2", "avx512"))
+SSE2, AVX2, AVX512, ZEN4 = (
+    TARGETS[f"x86-64-{isa}"] for isa in ("sse2", "avx2", "avx512", "avx512bf16")
+)
 # The widest code's IR with the features of a smaller processor: LLVM splits the vectors, so that
 # the AVX-512 configuration is run wherever the tests are.
 WIDE = Target("wide", "vector", AVX2.triple, AVX2.cpu, AVX2.features, 64, 32)
@@ -30,6 +32,8 @@ def runnable() -> list[Target]:
         found += [AVX2, WIDE]
     if {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= set(flags):
         found.append(AVX512)
+        if {"avx512_vnni", "avx512_bf16"} <= set(flags):
+            found.append(ZEN4)
     return found
 
 

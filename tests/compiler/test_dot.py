@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from execute import AVX2, AVX512, SSE2, WIDE, fenced, run, runnable
+from execute import AVX2, AVX512, SSE2, WIDE, ZEN4, fenced, run, runnable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +20,7 @@ SHAPES = {
     AVX2: {"f4": (6, 16), "f8": (6, 8)},
     WIDE: {"f4": (12, 32), "f8": (8, 24)},
     AVX512: {"f4": (12, 32), "f8": (8, 24)},
+    ZEN4: {"f4": (12, 32), "f8": (8, 24)},
 }
 
 
@@ -246,7 +247,7 @@ def test_the_main_loops_of_other_dtypes_spill_nothing(target, codes, count, monk
     sums = getattr(tile, SUMS.get(dtype.name, dtype.name))
     blocks = gemm_tiles(target, dtype, sums, "packed", 2).blocks
     lanes = target.vector_bytes // sums.part.bytes
-    multiply = "mul" if target is SSE2 else "vfmadd", "vfnmadd", "pmaddwd"
+    multiply = "mul" if target is SSE2 else "vfmadd", "vfnmadd", "pmaddwd", "vpdpbusd", "vdpbf16ps"
     wanted = blocks.unroll * count * blocks.mr * blocks.nr // lanes
     loops = found["text"].split(".LBB")
     main = [x for x in loops if sum(x.count(m) for m in multiply) >= wanted]

@@ -77,5 +77,5 @@ def test_a_plan_that_is_none_is_refused(driver):
 
 
 def test_an_unknown_target_is_refused_by_name():
-    with pytest.raises(ValueError, match="unknown target 'z80': expected one of x86-64-avx512"):
+    with pytest.raises(ValueError, match="unknown target 'z80': expected one of x86-64-avx512bf16"):
         target("z80")

@@ -148,3 +148,4 @@ GEMM = {
         },
     ),
 }
+GEMM["x86-64-avx512bf16"] = GEMM["x86-64-avx512"]  # its own instructions only deepen a chunk of k

@@ -171,23 +171,25 @@ void ocu_machine_caches(int64_t *l1, int64_t *l2, int64_t *l3) {
 /* The best instruction set that the processor and the OS have; OPENCU_CPU_ISA may lower it. */
 const char *ocu_machine_target(void) {
 #if defined(__x86_64__)
-  static const char *const targets[] = {"x86-64-sse2", "x86-64-avx2", "x86-64-avx512"};
+  static const char *const targets[] = {"x86-64-sse2", "x86-64-avx2", "x86-64-avx512",
+                                        "x86-64-avx512bf16"};
   int best = 0;
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
       __builtin_cpu_supports("f16c") && __builtin_cpu_supports("bmi") &&
-      __builtin_cpu_supports("bmi2")) {
+      __builtin_cpu_supports("bmi2"))
     best = 1;
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512cd"))
-      best = 2;
-  }
+  if (best == 1 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512cd"))
+    best = 2;
+  if (best == 2 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16"))
+    best = 3;
   const char *want = ocu_env("OPENCU_CPU_ISA");
-  int most = 2;
+  int most = 3;
   while (want && most >= 0 && strcmp(want, targets[most] + strlen("x86-64-"))) most--;
   if (most < 0)
-    ocu_env_refuse("OPENCU_CPU_ISA", "avx512, avx2 or sse2; using %s",
+    ocu_env_refuse("OPENCU_CPU_ISA", "avx512bf16, avx512, avx2 or sse2; using %s",
                    targets[best] + strlen("x86-64-"));
   return targets[most >= 0 && most < best ? most : best];
 #else

@@ -291,7 +291,7 @@ def _gelu_f32(x):
     """max(x, 0) - |x| Phi(-|x|), which cancels nowhere."""
     size = tile.abs(x)
     a = tile.select(size > 10.75, 10.75, size)
-    return tile.select(x < 0.0, 0.0, x) - a * _small_exp2(_polynomial(a, LOG2_NORMAL))
+    return tile.fma(-a, _small_exp2(_polynomial(a, LOG2_NORMAL)), tile.select(x < 0.0, 0.0, x))
 
 
 @elementary

@@ -42,6 +42,7 @@ class Function:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.declared: set[str] = set()
+        self.products: dict[tuple[str, str], str] = {}  # made ahead of a loop, known in it
         self.stage_bytes = 0
         self.count = 0
         self.current = "entry"
@@ -102,6 +103,8 @@ class Function:
             return "0"
         if "1" in (a, b):
             return a if b == "1" else b
+        if (a, b) in self.products:
+            return self.products[a, b]
         return self._int("mul nsw", lambda x, y: x * y, a, b)
 
     def min(self, a: str, b: str) -> str:

@@ -137,11 +137,23 @@ class RegisterBlock:
         """acc after steps(k, acc, how many) for all k below depth, in whole steps."""
         f, t = self.f, type_of(self.nest.dtype, self.nest.w)
         main = f.floor_to(depth, unroll * step)
+        f.products = self.lines_ahead()
         for lo, hi, count in (("0", main, unroll), (main, depth, 1))[: 1 + (unroll > 1)]:
             carried = [(t, x) for x in acc]
             stride = str(count * step)
             acc = f.loop(lo, hi, stride, carried, lambda k, c, n=count: steps(k, c, n))
+        f.products = {}
         return acc
+
+    def lines_ahead(self) -> dict[tuple[str, str], str]:
+        """Where rows of a and columns of b start, for operands that are read where they lie."""
+        nest, products = self.nest, {}
+        packed = nest.blocks.pack_a, nest.blocks.pack_b
+        for axis, lines in enumerate((self.row_at, self.column_at)):
+            found = set() if packed[axis] else {x for v in nest.factors[axis] for x in loads(v)}
+            strides = {self.points.access[x].strides[axis] for x in found & set(self.points.access)}
+            products |= {(x, s): self.f.mul(x, s) for s in sorted(strides) for x in lines}
+        return products
 
     def steps(self, k: str, acc: list[str], count: int) -> list[str]:
         nest, f = self.nest, self.f

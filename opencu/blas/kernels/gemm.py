@@ -146,7 +146,7 @@ def reference(a, b, c, alpha, beta):
 
 _CODES = "f32 f64 f16 bf16 i8 i32 c64 c128".split()  # as in opencu.h
 DTYPES = {code: getattr(tile, name) for code, name in enumerate(_CODES, 1)}
-BUCKETS = {0: "packed", 1: "small", 2: "rows", 3: "dots", 4: "vector"}
+BUCKETS = {0: "packed", 1: "small", 2: "rows", 3: "dots", 4: "vector", 5: "tall8", 6: "tall16"}
 BIAS = {0: no_bias, 1: row_bias, 2: column_bias}
 ACTIVATIONS = {0: identity, 1: relu, 2: tile.gelu_tanh}
 N_ARGS = 26
@@ -212,12 +212,14 @@ def plan(
 def packed_specs() -> list[bytes]:
     """The classes that a vendor's gemm calls use: every transpose, c contiguous along an axis."""
     kinds = [(1, 1, 1), (2, 2, 2), (3, 3, 1), (4, 4, 1), (7, 7, 7), (8, 8, 8)]
-    return [
-        bytes([1, *kind, a, b, 2, 2, bucket]).ljust(16, b"\0")
+    plain = [
+        (*kind, a, b, 2, 2, bucket)
         for kind in kinds
         for a in (1, 2)
         for b in (1, 2)
-        for bucket in BUCKETS
+        for bucket in range(5)
         if (bucket < 3 or (a, b) == (2, 1)) and (bucket != 2 or b == 2)
         if kind[0] < 3 or bucket == 0
     ]
+    tall = [(1, 1, 1, 2, 1, 1, 1, bucket) for bucket in (5, 6)]
+    return [bytes([1, *spec]).ljust(16, b"\0") for spec in plain + tall]

@@ -34,14 +34,15 @@ class Tiles:
 def gemm_tiles(target: Target, dtype: DType, sums: DType, bucket: str, b_layout: int) -> Tiles:
     """The entry for a class, from that of its sums: f32 for f16, bf16, i8 and c64, f64 for c128."""
     base = "f64" if sums.part.bits == 64 else "f32"
-    tiles = _real(GEMM[target.name], base, bucket, b_layout)
+    lanes = target.vector_bytes // sums.part.bytes
+    tiles = _real(GEMM[target.name], base, lanes, bucket, b_layout)
     if sums.kind == "c":
-        return _complex(tiles, target.vector_bytes // sums.part.bytes)
+        return _complex(tiles, lanes)
+    if bucket.startswith("tall") and dtype != sums:  # converted once, while it is packed
+        tiles = replace(tiles, bk=1024, blocks=replace(tiles.blocks, mc=48, pack_a=True))
     blocks = tiles.blocks
-    if (
-        blocks.mr > 2 and blocks.along_k and dtype.name == "bf16"
-    ):  # pairs of b need twice the registers
-        blocks = replace(blocks, nr=2)
+    if blocks.mr > 2 and blocks.along_k and dtype.name == "bf16":
+        blocks = replace(blocks, nr=2)  # pairs of b need twice the registers
         tiles = replace(tiles, blocks=blocks)
     multiply = choose(target, dtype, sums, blocks.pack_a and blocks.pack_b)
     group = multiply.group
@@ -51,11 +52,13 @@ def gemm_tiles(target: Target, dtype: DType, sums: DType, bucket: str, b_layout:
     return replace(tiles, bk=tiles.bk * group, speed=tiles.speed * group)
 
 
-def _real(table: dict, dtype: str, bucket: str, b_layout: int) -> Tiles:
+def _real(table: dict, dtype: str, lanes: int, bucket: str, b_layout: int) -> Tiles:
     """b can be read where it lies by rows only if its columns are side by side."""
     if bucket == "vector":  # one row, or two: sums enough to hide the latency of an addition
         dots = table[dtype, "dots"]
         return replace(dots, bm=2, blocks=replace(dots.blocks, mr=2, nr=4))
+    if bucket.startswith("tall"):
+        return _tall(table[dtype, "packed"], 8 if bucket == "tall8" else 16, lanes)
     if b_layout == 2 or bucket in ("packed", "dots"):
         return table[dtype, bucket]
     if bucket == "small":
@@ -63,6 +66,14 @@ def _real(table: dict, dtype: str, bucket: str, b_layout: int) -> Tiles:
         return replace(small, blocks=replace(small.blocks, pack_b=True))
     packed = table[dtype, "packed"]  # few rows: as packed, but for a
     return replace(packed, bm=16, blocks=replace(packed.blocks, mr=4, mc=0, pack_a=False))
+
+
+def _tall(packed: Tiles, columns: int, lanes: int) -> Tiles:
+    """At most 8 or 16 columns, and rows of a contiguous along k: a is read where it lies, once, a
+    number on all lanes; all of b's columns are one panel, if they fit."""
+    nr = max(min(columns, 2 * lanes), lanes)
+    blocks = replace(packed.blocks, mr=6, nr=nr, mc=0, pack_a=False)  # more rows: addresses spill
+    return replace(packed, bm=384, bn=-(-columns // nr) * nr, bk=4096, blocks=blocks)
 
 
 def _complex(tiles: Tiles, lanes: int) -> Tiles:
@@ -97,7 +108,7 @@ def _streamed(nr: int, bn: int, speed: int) -> Tiles:
 
 def _dots(mr: int, nr: int, speed: int) -> Tiles:
     """Up to 16 rows, both operands contiguous along k: dot products, with lanes along k."""
-    blocks = Blocks(mr, nr, unroll=2, pack_a=False, pack_b=False, along_k=True)
+    blocks = Blocks(mr, nr, unroll=1, pack_a=False, pack_b=False, along_k=True)
     return Tiles(16 // mr * mr, 252, 1 << 16, blocks, speed)
 
 

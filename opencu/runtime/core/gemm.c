@@ -12,21 +12,27 @@ static ocu_matrix transpose(ocu_matrix x) {
   return (ocu_matrix){x.p, x.bs, x.cs, x.rs};
 }
 
-/* How the class multiplies: unpacked for products that stay in the caches, and for few rows. */
-enum { BUCKET_PACKED = 0, BUCKET_SMALL = 1, BUCKET_ROWS = 2, BUCKET_DOTS = 3,
-       BUCKET_VECTOR = 4 };
+/* How the class multiplies: unpacked for products that stay in the caches, and for few rows (8 or 16
+ * columns: tall), which meet the other operand where it lies. */
+enum { BUCKET_PACKED, BUCKET_SMALL, BUCKET_ROWS, BUCKET_DOTS, BUCKET_VECTOR, BUCKET_TALL8,
+       BUCKET_TALL16 };
 enum { FEW_ROWS = 16, MANY_COLUMNS = 64 };
 
-/* May rows of A be multiplied with columns of B where they lie, vectors running along k? */
-static bool along_k(const ocu_matrix *a, const ocu_matrix *b, int64_t m, int64_t k) {
-  return (a->cs == 1 || (m == 1 && k == 1)) && b->rs == 1 && k >= 64;
+/* Few rows of A, or columns of B, and both lie along k? */
+static bool skinny(const ocu_matrix *a, const ocu_matrix *b, int64_t m, int64_t n, int64_t k) {
+  return a->cs == 1 && b->rs == 1 && k >= 64 && (m < n ? m : n) <= FEW_ROWS &&
+         (m < n ? n : m) >= MANY_COLUMNS;
+}
+
+/* From how many columns on a number of A on all lanes beats lanes along k. */
+static int64_t tall_from(const ocu_gemm_kind *kind) {
+  return kind->scale != OCU_F32 ? FEW_ROWS + 1 : kind->ab == OCU_F32 ? 5 : 9;
 }
 
 static uint8_t bucket(const ocu_matrix *a, const ocu_matrix *b, int64_t m, int64_t n, int64_t k) {
-  if (m <= FEW_ROWS && n >= MANY_COLUMNS) {
-    if (along_k(a, b, m, k)) return m <= 2 ? BUCKET_VECTOR : BUCKET_DOTS;
-    if (m <= FEW_ROWS / 2) return BUCKET_ROWS;
-  }
+  if (skinny(a, b, m, n, k))
+    return m > n ? (n > 8 ? BUCKET_TALL16 : BUCKET_TALL8) : m <= 2 ? BUCKET_VECTOR : BUCKET_DOTS;
+  if (m <= FEW_ROWS / 2 && n >= MANY_COLUMNS) return BUCKET_ROWS;
   if (m <= 128 && n <= 128 && k <= 128 && m * n * k <= 112 * 112 * 112) return BUCKET_SMALL;
   return BUCKET_PACKED;
 }
@@ -261,9 +267,8 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
   ocu_matrix extra[4] = {0};
   int n_extra = g->epilogue ? g->epilogue->n : 0;
   for (int i = 0; i < n_extra; i++) extra[i] = g->epilogue->extra[i];
-  const ocu_matrix x_t = transpose(x), y_t = transpose(y);
-  bool few_columns = n <= FEW_ROWS && m >= MANY_COLUMNS && m > n && along_k(&y_t, &x_t, n, k);
-  if ((out.cs != 1 && out.rs == 1) || few_columns) {
+  bool tall = (m < n ? m : n) >= tall_from(kind);
+  if (skinny(&x, &y, m, n, k) ? tall == (m < n) : out.cs != 1 && out.rs == 1) {
     ocu_matrix t = transpose(x);
     x = transpose(y), y = t, z = transpose(z), out = transpose(out);
     int64_t swap = m;

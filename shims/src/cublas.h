@@ -47,8 +47,9 @@ enum { VERSION = OPENCU_CUDA_MAJOR * 10000 + VERSION_MINOR * 100 + VERSION_PATCH
 HIDDEN const char *status_name(cublasStatus_t status);
 HIDDEN const char *status_text(cublasStatus_t status);
 HIDDEN cublasStatus_t property(libraryPropertyType type, int *value);
+/* A call whose whole answer is one value. */
+#define TELL(out, value) \
+  (OUT(out) ? (*(out) = (value), CUBLAS_STATUS_SUCCESS) : CUBLAS_STATUS_INVALID_VALUE)
 /* The status of a core call; one that says nothing about the arguments is explained on stderr. */
 HIDDEN cublasStatus_t finish(ocu_status status, const char *name);
-/* CUBLAS_STATUS_NOT_SUPPORTED, and on stderr, once for each name and reason, why. */
-HIDDEN cublasStatus_t refuse(const char *name, const char *reason);
 #endif

@@ -8,7 +8,7 @@
 
 cublasStatus_t refuse_any(const char *name, const struct wish *wishes, size_t count) {
   for (size_t i = 0; i < count; i++)
-    if (wishes[i].wanted) return refuse(name, wishes[i].reason);
+    if (wishes[i].wanted) return refused(name, wishes[i].reason);
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -22,7 +22,8 @@ static cublasStatus_t refuse_matmul(const char *name, const struct matmul *x) {
   const struct wish wishes[] = {
       {x->transc != CUBLAS_OP_N, "TRANSC: C is not transposed"},
       {x->fill != CUBLAS_FILL_MODE_FULL, "FILL_MODE: only the full matrix"},
-      {(uint32_t)x->pointer_mode > CUBLASLT_POINTER_MODE_DEVICE, "POINTER_MODE: no vectors of alpha"},
+      {(uint32_t)x->pointer_mode > CUBLASLT_POINTER_MODE_DEVICE,
+       "POINTER_MODE: no vectors of alpha"},
       {x->a_scale || x->a_mode, "A_SCALE_POINTER: no scaled (fp8) matrices"},
       {x->b_scale || x->b_mode, "B_SCALE_POINTER: no scaled (fp8) matrices"},
       {x->c_scale || x->c_mode, "C_SCALE_POINTER: no scaled (fp8) matrices"},
@@ -35,7 +36,7 @@ static cublasStatus_t refuse_matmul(const char *name, const struct matmul *x) {
        "ATOMIC_SYNC: no products in chunks"},
       {x->alpha_stride != 0, "ALPHA_BATCH_STRIDE: one alpha for the batch"},
       {x->beta_stride != 0, "BETA_BATCH_STRIDE: one beta for the batch"},
-      {x->invariance != 0x8000 && x->invariance, "BATCH_INVARIANCE_FLAGS: not promised"},
+      {x->invariance != INVARIANCE_NOT_SET && x->invariance, "BATCH_INVARIANCE_FLAGS: not promised"},
       {reports_bits(x->emulation), "EMULATION_DESCRIPTOR: nothing is emulated or counted"},
   };
   return refuse_any(name, wishes, sizeof wishes / sizeof *wishes);
@@ -75,12 +76,12 @@ static cublasStatus_t set_epilogue(const char *name, const struct matmul *x, cud
   if (!epilogues[i].supported || is_complex(scale) || scale == OCU_I32) {
     snprintf(reason, sizeof reason, "EPILOGUE: CUBLASLT_EPILOGUE_%s of these types is not supported",
              epilogues[i].name);
-    return refuse(name, reason);
+    return refused(name, reason);
   }
   product->kind.activation = epilogues[i].activation;
   if (!epilogues[i].bias) return CUBLAS_STATUS_SUCCESS;
   if (x->bias_type != -1 && x->bias_type != (int32_t)type)
-    return refuse(name, "BIAS_DATA_TYPE: must be the type of D");
+    return refused(name, "BIAS_DATA_TYPE: must be the type of D");
   product->kind.bias = OCU_BIAS_ROWS;
   product->bias = x->bias;
   product->bias_bs = x->bias_stride;
@@ -108,7 +109,7 @@ static cublasStatus_t matrix_of(const char *name, const struct layout *x, ocu_ma
 }
 
 cublasStatus_t operation_of(const char *name, const struct layout *x, int32_t op,
-                                   struct operation *result) {
+                            struct operation *result) {
   cublasStatus_t status = matrix_of(name, x, &result->matrix);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
   if (op < 0 || op > CUBLAS_OP_C) return CUBLAS_STATUS_INVALID_VALUE;
@@ -145,11 +146,11 @@ static cublasStatus_t set_matrices(const char *name, const struct matmul *desc,
   return fits && !races ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
 }
 
-cublasStatus_t problem_of(const char *name, const void *desc, const void *Adesc, const void *Bdesc,
-                          const void *Cdesc, const void *Ddesc, struct problem *problem) {
-  const struct matmul *x = described(desc, MATMUL);
-  const struct layout *layouts[] = {described(Adesc, LAYOUT), described(Bdesc, LAYOUT),
-                                    described(Cdesc, LAYOUT), described(Ddesc, LAYOUT)};
+cublasStatus_t problem_of(const char *name, const struct descriptors *given,
+                          struct problem *problem) {
+  const struct matmul *x = described(given->product, MATMUL);
+  const struct layout *layouts[] = {described(given->a, LAYOUT), described(given->b, LAYOUT),
+                                    described(given->c, LAYOUT), described(given->d, LAYOUT)};
   if (!x) return CUBLAS_STATUS_INVALID_VALUE;
   for (int i = 0; i < 4; i++)
     if (!layouts[i]) return CUBLAS_STATUS_INVALID_VALUE;
@@ -160,9 +161,9 @@ cublasStatus_t problem_of(const char *name, const void *desc, const void *Adesc,
   const struct gemm_types types = {
       (cudaDataType)layouts[0]->type, (cudaDataType)layouts[1]->type,
       (cudaDataType)layouts[2]->type, (cublasComputeType_t)x->compute, (cudaDataType)x->scale};
-  if (layouts[2]->type != layouts[3]->type) return refuse(name, "Dtype: must be Ctype");
+  if (layouts[2]->type != layouts[3]->type) return refused(name, "Dtype: must be Ctype");
   const char *reason = gemm_kind(&types, &product->kind, &problem->scalars);
-  if (reason) return refuse(name, reason);
+  if (reason) return refused(name, reason);
   status = set_matrices(name, x, layouts, product);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
   if (is_complex(product->kind.ab))
@@ -189,7 +190,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t lightHandle, cublasLtMatmulDesc_t
   (void)workspace, (void)workspaceSizeInBytes; /* kernels keep their scratch in the workers */
   if (!is_lt(lightHandle)) return CUBLAS_STATUS_NOT_INITIALIZED;
   if (!alpha || !beta || (algo && !described(algo, ALGO))) return CUBLAS_STATUS_INVALID_VALUE;
-  cublasStatus_t result = problem_of(name, computeDesc, Adesc, Bdesc, Cdesc, Ddesc, &problem);
+  const struct descriptors given = {computeDesc, Adesc, Bdesc, Cdesc, Ddesc};
+  cublasStatus_t result = problem_of(name, &given, &problem);
   if (result != CUBLAS_STATUS_SUCCESS) return result;
   ocu_product *product = &problem.product;
   if (C == D && C && !same_place(&product->c, &product->d)) return CUBLAS_STATUS_INVALID_VALUE;

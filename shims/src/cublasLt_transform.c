@@ -61,16 +61,17 @@ static cublasStatus_t set_transform(const char *name, const struct transform *x,
                                    (cudaDataType)c->type, compute_of((cudaDataType)x->scale),
                                    (cudaDataType)x->scale};
   const struct wish wishes[] = {
-      {(uint32_t)x->pointer_mode > CUBLASLT_POINTER_MODE_DEVICE, "POINTER_MODE: no vectors of alpha"},
+      {(uint32_t)x->pointer_mode > CUBLASLT_POINTER_MODE_DEVICE,
+       "POINTER_MODE: no vectors of alpha"},
       {b->type != c->type, "Btype: must be Ctype"},
       {a->batch_mode || b->batch_mode || c->batch_mode, "BATCH_MODE: only strided"},
   };
   cublasStatus_t status = refuse_any(name, wishes, sizeof wishes / sizeof *wishes);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
   const char *reason = gemm_kind(&types, &product->kind, &problem->scalars);
-  if (reason) return refuse(name, reason);
+  if (reason) return refused(name, reason);
   if (x->transb == CUBLAS_OP_C && is_complex(product->kind.c))
-    return refuse(name, "TRANSB: no conjugate of B");
+    return refused(name, "TRANSB: no conjugate of B");
   status = operation_of(name, a, x->transa, &A);
   if (status == CUBLAS_STATUS_SUCCESS) status = operation_of(name, b, x->transb, &B);
   if (status == CUBLAS_STATUS_SUCCESS) status = operation_of(name, c, CUBLAS_OP_N, &C);

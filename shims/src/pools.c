@@ -25,8 +25,6 @@ static shim_pool pools[POOLS];                 /* the default pools first: each 
 static shim_pool *current[FIRST_POOL];         /* NULL: the default pool */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-__attribute__((constructor)) static void keep(void) { ocu_keep(pools, sizeof pools); }
-
 static void set_up(shim_pool *pool, ocu_mem_kind kind, int device, uint64_t most) {
   *pool = (shim_pool){.live = 1, .kind = kind, .device = device, .most = most};
   for (int i = 0; i < 3; i++) pool->reuse[i] = 1;
@@ -122,6 +120,18 @@ int ocu_shim_alloc(size_t bytes, ocu_mem_kind kind, unsigned flags, void **out) 
   return allocate(NULL, ocu_device_get(), bytes, kind, flags, out);
 }
 
+/* Rows are padded so that each begins at a good place. */
+int ocu_shim_alloc_pitch(size_t width, size_t height, size_t *pitch, void **out) {
+  size_t row, bytes;
+  REQUIRE(OUT(out) && OUT(pitch), CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(!__builtin_add_overflow(width, 511, &row), CUDA_ERROR_OUT_OF_MEMORY);
+  row = row / 512 * 512;
+  REQUIRE(!__builtin_mul_overflow(row, height, &bytes), CUDA_ERROR_OUT_OF_MEMORY);
+  int error = ocu_shim_alloc(bytes, OCU_MEM_DEVICE, 0, out);
+  if (!error) *pitch = row;
+  return error;
+}
+
 int ocu_shim_alloc_async(shim_pool *pool, size_t bytes, ocu_stream *stream, void **out) {
   REQUIRE(OUT(out), CUDA_ERROR_INVALID_VALUE);
   REQUIRE(ocu_alive() == OCU_OK, CUDA_ERROR_NOT_INITIALIZED);
@@ -193,15 +203,12 @@ static int kind_of(const struct shim_place *place, int type, ocu_mem_kind *kind)
 }
 
 int ocu_shim_pool_create(shim_pool **out, const struct shim_pool_props *p, const char *name) {
-  static atomic_bool said;
   ocu_mem_kind kind;
   REQUIRE(OUT(out) && IN(p), CUDA_ERROR_INVALID_VALUE);
   int error = kind_of(&p->place, p->type, &kind);
   REQUIRE(!error, error);
-  if (p->handle_types) {
-    ocu_shim_refuse(&said, name, "handleTypes: memory cannot be shared between processes yet");
-    return CUDA_ERROR_NOT_SUPPORTED;
-  }
+  if (p->handle_types)
+    return ocu_shim_refuse(name, "handleTypes: memory cannot be shared between processes yet");
   REQUIRE(ocu_alive() == OCU_OK, CUDA_ERROR_NOT_INITIALIZED);
   pthread_mutex_lock(&lock);
   shim_pool *pool = pools + FIRST_POOL;

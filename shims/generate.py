@@ -7,12 +7,13 @@ A table NAME.h declares what is implemented, in C that pycparser reads once this
     {T:SDCZH} {t} {types}    a family, written once: its type letters, their C type and product
     {int} {_64}              and its 64-bit twins
     => call;                 the C call that serves the function, or each member of a family
-libraries.csv lists the files that are made. Of one with a status nothing is implemented: it lets the
-programs that link it start, and its names return that status. exports/LIBRARY.csv lists every name
-that the vendor's library exports, in how many of the surveyed programs it is imported, and what a
-refusal returns where that is not a status ("hand": it is written in C). refusals.csv says why names
-of the runtime and the driver refuse, by a part of the name; versions.csv which symbol a name means
-to programs of which CUDA version; descriptors.csv which attributes cuBLASLt's descriptors have.
+libraries.csv lists the files that are made. Of one with a status nothing is implemented: it lets
+the programs that link it start, and its names return that status. exports/LIBRARY.csv lists every
+name that the vendor's library exports, in how many of the surveyed programs it is imported, and
+what a refusal returns where that is not a status ("hand": it is written in C). refusals.csv says
+why names of the runtime and the driver refuse, by a part of the name; versions.csv which symbol a
+name means to programs of which CUDA version; descriptors.csv which attributes cuBLASLt's
+descriptors have.
 """
 
 import argparse
@@ -160,7 +161,9 @@ extern "C" {{
 
 def declarations(library, major):
     """What a library's tables declare, parsed."""
-    source = "".join(for_major(without_calls(table(name)), major) for name in DECLARED.get(library, ()))
+    source = "".join(
+        for_major(without_calls(table(name)), major) for name in DECLARED.get(library, ())
+    )
     source = re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL)
     source = re.sub(r"^#.*$", "", source, flags=re.MULTILINE)
     return c_parser.CParser().parse(PREAMBLE + source, library).ext
@@ -302,7 +305,9 @@ def generate(out):
     write(out / "errors.inc", map(error_entry, rows("errors.csv")))
     answers = (f"case {r['value']}: return {r['answer']};\n" for r in rows("attributes.csv"))
     write(out / "attributes.inc", answers)
-    texts = (f'{{{r["status"]}, "{r["status"]}", "{r["text"]}"}},\n' for r in rows("cublas_errors.csv"))
+    texts = (
+        f'{{{r["status"]}, "{r["status"]}", "{r["text"]}"}},\n' for r in rows("cublas_errors.csv")
+    )
     write(out / "cublas_errors.inc", texts)
     write(out / "descriptors.inc", descriptors())
     write(out / "audit.inc", audited())

@@ -1,5 +1,5 @@
 /* absent.c - a vendor library of which nothing is implemented yet: programs that link it start, and
- * every name of it refuses by name with the library's own status for that (tables/libraries.csv). */
+ * every name of it refuses by name with the library's own status for that (libraries.csv). */
 #include <stdio.h>
 
 #include "shim.h"

@@ -67,8 +67,7 @@ int ocu_shim_fill_box(ocu_stream *stream, const struct shim_side *dst, int byte,
   char *to;
   size_t slice, span;
   if (!width || !height || !depth) return ocu_shim_code(ocu_fill(stream, NULL, 0, 0, host_sync));
-  int error = locate(dst, width, height, depth, &to, &slice, &span);
-  REQUIRE(!error, error);
+  CHECK(locate(dst, width, height, depth, &to, &slice, &span));
   ocu_status status = ocu_check(to, span, 1);
   if (depth > 1 && height == dst->rows) height *= depth, depth = 1;
   for (size_t z = 0; z < depth && status == OCU_OK; z++)

@@ -82,8 +82,7 @@ int ocu_shim_answer(int attribute, int device, const ocu_device_info *info) {
 int ocu_shim_attribute(int *value, int attribute, int device) {
   ocu_device_info info;
   REQUIRE(OUT(value), CUDA_ERROR_INVALID_VALUE);
-  ocu_status status = ocu_device_query(device, &info);
-  if (status != OCU_OK) return ocu_shim_code(status);
+  CHECK(ocu_shim_code(ocu_device_query(device, &info)));
   int known = 1, result = answer(attribute, device, &info, &known);
   REQUIRE(known, CUDA_ERROR_INVALID_VALUE);
   *value = result;
@@ -93,8 +92,7 @@ int ocu_shim_attribute(int *value, int attribute, int device) {
 int ocu_shim_memory_info(size_t *free, size_t *total) {
   ocu_device_info info;
   REQUIRE(OPTIONAL_OUT(free) && OPTIONAL_OUT(total), CUDA_ERROR_INVALID_VALUE);
-  ocu_status status = ocu_device_query(ocu_device_get(), &info);
-  if (status != OCU_OK) return ocu_shim_code(status);
+  CHECK(ocu_shim_code(ocu_device_query(ocu_device_get(), &info)));
   if (free) *free = (size_t)info.memory_free;
   if (total) *total = (size_t)info.memory_total;
   return CUDA_SUCCESS;

@@ -17,8 +17,7 @@ static void init_algo(cublasLtMatmulAlgo_t *algo, const ocu_gemm_kind *kind) {
 /* An answer for one problem: the algorithm where it works. */
 static cublasStatus_t find(const char *name, const struct descriptors *given,
                            struct problem *problem) {
-  cublasStatus_t status = problem_of(name, given, problem);
-  if (status != CUBLAS_STATUS_SUCCESS) return status;
+  CHECK(problem_of(name, given, problem));
   ocu_status known = has_kernel(&problem->product.kind);
   return known == OCU_OK ? CUBLAS_STATUS_SUCCESS : finish(known, name);
 }
@@ -33,8 +32,7 @@ cublasStatus_t heuristic(cublasLtHandle_t handle, const struct descriptors *give
   *count = 0;
   if (requested < 1 || !OUT(results) || (preference && !described(preference, PREFERENCE)))
     return CUBLAS_STATUS_INVALID_VALUE;
-  cublasStatus_t status = find(name, given, &problem);
-  if (status != CUBLAS_STATUS_SUCCESS) return status;
+  CHECK(find(name, given, &problem));
   *results = (cublasLtMatmulHeuristicResult_t){.state = CUBLAS_STATUS_SUCCESS, .wavesCount = 1};
   init_algo(&results->algo, &problem.product.kind);
   *count = 1;
@@ -50,8 +48,7 @@ cublasStatus_t algo_check(cublasLtHandle_t handle, const struct descriptors *giv
   struct problem problem;
   if (!is_lt(handle)) return CUBLAS_STATUS_NOT_INITIALIZED;
   if (!OUT(result) || !described(algo, ALGO)) return CUBLAS_STATUS_INVALID_VALUE;
-  cublasStatus_t status = find("cublasLtMatmulAlgoCheck", given, &problem);
-  if (status != CUBLAS_STATUS_SUCCESS) return status;
+  CHECK(find("cublasLtMatmulAlgoCheck", given, &problem));
   cublasLtMatmulHeuristicResult_t checked = {.algo = *algo, .wavesCount = 1};
   *result = checked;
   return CUBLAS_STATUS_SUCCESS;
@@ -74,8 +71,7 @@ cublasStatus_t algo_ids(cublasLtHandle_t handle, const struct gemm_types *types,
   if (!is_lt(handle)) return CUBLAS_STATUS_NOT_INITIALIZED;
   if (requested < 1 || !OUT(ids) || !OUT(count)) return CUBLAS_STATUS_INVALID_VALUE;
   *count = 0;
-  cublasStatus_t status = kind_of("cublasLtMatmulAlgoGetIds", types, d, &kind);
-  if (status != CUBLAS_STATUS_SUCCESS) return status;
+  CHECK(kind_of("cublasLtMatmulAlgoGetIds", types, d, &kind));
   *ids = 0;
   *count = 1;
   return CUBLAS_STATUS_SUCCESS;

@@ -17,12 +17,9 @@ static union slot slots[SLOTS];
 static atomic_uchar taken[SLOTS];
 static atomic_uint next_slot;
 
-__attribute__((constructor)) static void keep(void) { ocu_keep(slots, sizeof slots); }
-
 static union slot *ours(const void *p) {
-  uintptr_t offset = (uintptr_t)p - (uintptr_t)slots;
-  return offset < sizeof slots && offset % sizeof *slots == 0 ? &slots[offset / sizeof *slots]
-                                                              : NULL;
+  int slot = SHIM_SLOT(slots, p);
+  return slot < 0 ? NULL : &slots[slot];
 }
 
 static size_t size_of(enum mark mark) {

@@ -5,8 +5,8 @@
 #include "gemm.h"
 
 /* Each descriptor starts with the mark of its kind, cleared when it is destroyed. Its fields, and
- * which attributes they answer, are in shims/tables/descriptors.csv. An algorithm, of which there is
- * one, number 0, keeps hints beyond its types. */
+ * which attributes they answer, are in shims/tables/descriptors.csv. There is one algorithm, number
+ * 0: what its structure holds beyond the types are hints. */
 enum mark { LAYOUT = 0x6f637501, MATMUL, TRANSFORM, PREFERENCE, EMULATION, ALGO, CAPABILITIES };
 #include "descriptors.inc"
 enum { INVARIANCE_NOT_SET = 0x8000 };

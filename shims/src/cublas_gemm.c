@@ -1,5 +1,5 @@
-/* cublas_gemm.c - cuBLAS's products: column-major C = alpha op(A) op(B) + beta C, one or many. Their
- * entry points, one for each type letter and integer width, are made from cublas_api.h. */
+/* cublas_gemm.c - cuBLAS's products: column-major C = alpha op(A) op(B) + beta C, one or many.
+ * Their entry points, one for each type letter and integer width, are made from cublas_api.h. */
 #include "gemm.h"
 
 #include <string.h>

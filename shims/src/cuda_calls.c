@@ -36,8 +36,8 @@ static CUresult copy_3d(const CUDA_MEMCPY3D *p, ocu_stream *stream, int host_syn
 static CUresult copy_3d_peer(const CUDA_MEMCPY3D_PEER *p, ocu_stream *stream, int host_sync) {
   CHECK(ready());
   REQUIRE(IN(p) && !p->srcLOD && !p->dstLOD, CUDA_ERROR_INVALID_VALUE);
-  REQUIRE(context_device(p->dstContext) >= 0 && context_device(p->srcContext) >= 0,
-          CUDA_ERROR_INVALID_CONTEXT);
+  CHECK(known(p->dstContext));
+  CHECK(known(p->srcContext));
   COPY_BOX(p, p->dstHeight, p->dstZ, p->srcHeight, p->srcZ, p->Depth, stream, host_sync);
 }
 

@@ -4,7 +4,6 @@
 
 #include "cuda_driver.h"
 
-/* Contexts are slots of one array that is never freed, so any handle can be checked. */
 struct CUctx_st {
   _Atomic int live; /* the primary ones, which come first, always are */
   int device;
@@ -25,9 +24,7 @@ static _Thread_local struct {
 CUcontext primary_context(int device) { return &contexts[(unsigned)device % SHIM_DEVICES]; }
 
 static int slot_of(CUcontext context) {
-  uintptr_t offset = (uintptr_t)context - (uintptr_t)contexts;
-  if (offset >= sizeof contexts || offset % sizeof *contexts) return -1;
-  int slot = (int)(offset / sizeof *contexts);
+  int slot = SHIM_SLOT(contexts, context);
   return slot < CREATED || context->live ? slot : -1;
 }
 
@@ -56,7 +53,10 @@ CUresult ready(void) {
   return started() ?: current_context() ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
 }
 
-CUcontext created_context(void) { return slot_of(current_context()) >= CREATED ? current_context() : NULL; }
+CUcontext created_context(void) {
+  CUcontext context = current_context();
+  return slot_of(context) >= CREATED ? context : NULL;
+}
 
 /* ---- primary contexts ----------------------------------------------------------------------- */
 
@@ -119,7 +119,7 @@ CUresult cuCtxDestroy_v2(CUcontext ctx) {
 
 CUresult cuCtxPushCurrent_v2(CUcontext ctx) {
   CHECK(started());
-  REQUIRE(context_device(ctx) >= 0, CUDA_ERROR_INVALID_CONTEXT);
+  CHECK(known(ctx));
   REQUIRE(self.depth < STACK, CUDA_ERROR_OUT_OF_MEMORY);
   self.stack[self.depth++] = current_context();
   return choose(ctx);
@@ -135,7 +135,7 @@ CUresult cuCtxPopCurrent_v2(CUcontext *pctx) {
 
 CUresult cuCtxSetCurrent(CUcontext ctx) {
   CHECK(started());
-  REQUIRE(!ctx || context_device(ctx) >= 0, CUDA_ERROR_INVALID_CONTEXT);
+  if (ctx) CHECK(known(ctx));
   return choose(ctx);
 }
 
@@ -144,7 +144,7 @@ CUresult cuCtxSetCurrent(CUcontext ctx) {
 CUresult meant(CUcontext *context) {
   CHECK(started());
   if (!*context) *context = current_context();
-  return context_device(*context) >= 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
+  return known(*context);
 }
 
 CUresult cuCtxGetId(CUcontext ctx, unsigned long long *ctxId) {

@@ -118,8 +118,7 @@ CUresult cuDeviceGetProperties(CUdevprop *prop, CUdevice dev) {
   ocu_device_info info;
   CHECK(device_exists(dev));
   REQUIRE(OUT(prop), CUDA_ERROR_INVALID_VALUE);
-  ocu_status status = ocu_device_query(dev, &info);
-  if (status != OCU_OK) return done(status);
+  CHECK(done(ocu_device_query(dev, &info)));
 #define ANSWER(NAME) ocu_shim_answer(CU_DEVICE_ATTRIBUTE_##NAME, dev, &info)
   *prop = (CUdevprop){
       .maxThreadsPerBlock = ANSWER(MAX_THREADS_PER_BLOCK),

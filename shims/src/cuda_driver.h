@@ -20,16 +20,8 @@ HIDDEN CUresult ready(void); /* started, and a context is current */
 /* A call whose whole answer is one value. */
 #define TELL(out, value) (OUT(out) ? (*(out) = (value), CUDA_SUCCESS) : CUDA_ERROR_INVALID_VALUE)
 
-#define CHECK(call) \
-  do { \
-    CUresult check_ = call; \
-    if (check_) return check_; \
-  } while (0)
-
 static inline CUresult device_exists(CUdevice device) {
-  return started() ?: device >= 0 && device < ocu_device_count() && device < SHIM_DEVICES
-             ? CUDA_SUCCESS
-             : CUDA_ERROR_INVALID_DEVICE;
+  return started() ?: shim_device_exists(device) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
 }
 
 #define AT(pointer) ((void *)(uintptr_t)(pointer))
@@ -43,7 +35,7 @@ HIDDEN int context_device(CUcontext context); /* -1: no such context */
 HIDDEN CUresult create_context(CUcontext *out, const CUctxCreateParams *parameters, unsigned flags,
                                CUdevice device, const char *name);
 
-static inline CUresult peer_of(CUcontext context) {
+static inline CUresult known(CUcontext context) {
   return context_device(context) >= 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
 }
 

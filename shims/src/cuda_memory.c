@@ -7,8 +7,7 @@ CUresult cuMemGetAddressRange_v2(CUdeviceptr *pbase, size_t *psize, CUdeviceptr 
   ocu_pointer_info info;
   CHECK(ready());
   REQUIRE(OPTIONAL_OUT(pbase) && OPTIONAL_OUT(psize), CUDA_ERROR_INVALID_VALUE);
-  ocu_status status = ocu_pointer_query(AT(dptr), &info);
-  if (status != OCU_OK) return done(status);
+  CHECK(done(ocu_pointer_query(AT(dptr), &info)));
   REQUIRE(info.kind != OCU_MEM_UNKNOWN && !info.freed, CUDA_ERROR_NOT_FOUND);
   if (pbase) *pbase = (uintptr_t)info.base;
   if (psize) *psize = info.bytes;

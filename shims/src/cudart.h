@@ -22,5 +22,4 @@ static inline cudaError_t end(int error) {
   (OUT(out) ? (*(out) = (value), done(ocu_alive())) : fail(cudaErrorInvalidValue))
 #define EVENT(event) ((ocu_event *)(event))
 
-static inline int device_exists(int device) { return device >= 0 && device < ocu_device_count(); }
 #endif

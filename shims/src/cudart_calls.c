@@ -11,7 +11,7 @@ static cudaError_t copy(void *dst, const void *src, size_t count, enum cudaMemcp
 
 static cudaError_t copy_peer(void *dst, int dst_device, const void *src, int src_device,
                              size_t count, ocu_stream *stream, int host_sync) {
-  REQUIRE(device_exists(dst_device) && device_exists(src_device), cudaErrorInvalidDevice);
+  REQUIRE(shim_device_exists(dst_device) && shim_device_exists(src_device), cudaErrorInvalidDevice);
   return done(ocu_copy(stream, dst, src, count, host_sync));
 }
 
@@ -43,7 +43,8 @@ static cudaError_t copy_3d(const struct cudaMemcpy3DParms *p, ocu_stream *stream
 static cudaError_t copy_3d_peer(const struct cudaMemcpy3DPeerParms *p, ocu_stream *stream,
                                 int host_sync) {
   REQUIRE(IN(p), cudaErrorInvalidValue);
-  REQUIRE(device_exists(p->dstDevice) && device_exists(p->srcDevice), cudaErrorInvalidDevice);
+  REQUIRE(shim_device_exists(p->dstDevice) && shim_device_exists(p->srcDevice),
+          cudaErrorInvalidDevice);
   COPY_BOX(p, stream, host_sync);
 }
 

@@ -82,7 +82,7 @@ cudaError_t cudaGetDeviceCount(int *count) {
 
 cudaError_t cudaInitDevice(int device, unsigned int deviceFlags, unsigned int flags) {
   (void)deviceFlags;
-  REQUIRE(device_exists(device), cudaErrorInvalidDevice);
+  REQUIRE(shim_device_exists(device), cudaErrorInvalidDevice);
   REQUIRE(flags <= 1, cudaErrorInvalidValue);
   return done(ocu_alive());
 }
@@ -92,7 +92,7 @@ cudaError_t cudaSetValidDevices(int *device_arr, int len) {
   size_t n = len > 0 ? (size_t)len : 0;
   REQUIRE(len >= 0 && (!n || IN_ARRAY(device_arr, n)),
           cudaErrorInvalidValue);
-  for (size_t i = 0; i < n; i++) REQUIRE(device_exists(device_arr[i]), cudaErrorInvalidDevice);
+  for (size_t i = 0; i < n; i++) REQUIRE(shim_device_exists(device_arr[i]), cudaErrorInvalidDevice);
   return done(n ? ocu_device_set(device_arr[0]) : ocu_alive());
 }
 
@@ -107,7 +107,7 @@ cudaError_t cudaDeviceReset(void) {
 /* CUDA 12's header names it cudaGetDeviceProperties_v2: its plain name has an older layout. */
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *prop, int device) {
   REQUIRE(OUT(prop), cudaErrorInvalidValue);
-  REQUIRE(device_exists(device), cudaErrorInvalidDevice);
+  REQUIRE(shim_device_exists(device), cudaErrorInvalidDevice);
   ocu_device_info info;
   ocu_status status = ocu_device_query(device, &info);
   if (status != OCU_OK) return done(status);

@@ -111,15 +111,13 @@ int ocu_shim_host_pointer(void **out, void *p, unsigned flags) {
 
 static _Atomic uint64_t peers[SHIM_DEVICES];
 
-static int exists(int device) {
-  return device >= 0 && device < ocu_device_count() && device < SHIM_DEVICES;
+static int are_peers(int a, int b) {
+  return shim_device_exists(a) && shim_device_exists(b) && a != b;
 }
-
-static int are_peers(int a, int b) { return exists(a) && exists(b) && a != b; }
 
 int ocu_shim_can_access(int *result, int device, int peer) {
   REQUIRE(OUT(result), CUDA_ERROR_INVALID_VALUE);
-  REQUIRE(exists(device) && exists(peer), CUDA_ERROR_INVALID_DEVICE);
+  REQUIRE(shim_device_exists(device) && shim_device_exists(peer), CUDA_ERROR_INVALID_DEVICE);
   *result = are_peers(device, peer);
   return ocu_shim_code(ocu_alive());
 }

@@ -129,6 +129,18 @@ OCU_API int ocu_shim_hint(const void *p, size_t bytes, int place, ocu_stream *st
 OCU_API int ocu_shim_advise(const void *p, size_t bytes, int advice, int place);
 OCU_API int ocu_shim_text(const char *text); /* can it be read up to its end? */
 
+static inline int shim_device_exists(int device) {
+  return device >= 0 && device < ocu_device_count() && device < SHIM_DEVICES;
+}
+
+/* Handles of ours are slots of arrays that are never freed, so that any value can be checked: the
+ * slot's number, or -1. */
+#define SHIM_SLOT(array, p) shim_slot(p, array, sizeof(array), sizeof *(array))
+static inline int shim_slot(const void *p, const void *array, size_t bytes, size_t each) {
+  uintptr_t offset = (uintptr_t)p - (uintptr_t)array;
+  return offset < bytes && offset % each == 0 ? (int)(offset / each) : -1;
+}
+
 /* Handles 0 and 1 mean the legacy default stream, 2 the calling thread's own. */
 static inline ocu_stream *stream_of(void *handle) {
   if ((uintptr_t)handle > 2) return handle;

@@ -102,8 +102,7 @@ int ocu_shim_attach(ocu_stream *stream, void *p, size_t bytes, unsigned flags) {
   REQUIRE(flags == CU_MEM_ATTACH_GLOBAL || flags == CU_MEM_ATTACH_HOST ||
               (flags == CU_MEM_ATTACH_SINGLE && stream),
           CUDA_ERROR_INVALID_VALUE);
-  ocu_status status = ocu_pointer_query(p, &info);
-  if (status != OCU_OK) return ocu_shim_code(status);
+  CHECK(ocu_shim_code(ocu_pointer_query(p, &info)));
   REQUIRE(info.kind == OCU_MEM_MANAGED && !info.freed && (!bytes || bytes == info.bytes),
           CUDA_ERROR_INVALID_VALUE);
   return CUDA_SUCCESS;
@@ -185,8 +184,7 @@ int ocu_shim_stream_create(ocu_stream **out, unsigned flags, int priority, void 
   REQUIRE(OUT(out) && flags <= CU_STREAM_NON_BLOCKING, CUDA_ERROR_INVALID_VALUE);
   ocu_stream *stream;
   int nonblocking = flags == CU_STREAM_NON_BLOCKING ? OCU_STREAM_NONBLOCKING : 0;
-  ocu_status status = ocu_stream_create(ocu_device_get(), nonblocking, &stream);
-  if (status != OCU_OK) return ocu_shim_code(status);
+  CHECK(ocu_shim_code(ocu_stream_create(ocu_device_get(), nonblocking, &stream)));
   priority = clamp_priority(priority);
   if (priority || context) {
     pthread_mutex_lock(&lock);

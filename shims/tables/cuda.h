@@ -394,10 +394,10 @@ CUresult cuCtxSetSharedMemConfig(CUsharedconfig config)
     => CODE(ocu_shim_setting_set((int)config, SHIM_BANK_CONFIG));
 CUresult cuCtxResetPersistingL2Cache(void) => ready();
 CUresult cuCtxEnablePeerAccess(CUcontext peerContext, unsigned int Flags)
-    => ready() ?: peer_of(peerContext)
+    => ready() ?: known(peerContext)
     ?: (CUresult)ocu_shim_peer_enable(ocu_device_get(), context_device(peerContext), Flags);
 CUresult cuCtxDisablePeerAccess(CUcontext peerContext)
-    => ready() ?: peer_of(peerContext)
+    => ready() ?: known(peerContext)
     ?: (CUresult)ocu_shim_peer_disable(ocu_device_get(), context_device(peerContext));
 /* No profiler is ever attached. */
 CUresult cuProfilerStart(void) => started();

@@ -71,8 +71,6 @@ void __cudaRegisterFunction(void **fatCubinHandle, const char *hostFun, char *de
   pthread_mutex_unlock(&modules_lock);
 }
 
-void __cudaRegisterUnifiedTable(void) {}
-
 /* ---- launches -------------------------------------------------------------------------------- */
 
 static _Thread_local struct {
@@ -149,10 +147,3 @@ REFUSE_QUESTION(cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags, FIRST)
 REFUSE_QUESTION(cudaOccupancyAvailableDynamicSMemPerBlock, FIRST)
 REFUSE_QUESTION(cudaOccupancyMaxActiveClusters, FIRST)
 REFUSE_QUESTION(cudaOccupancyMaxPotentialClusterSize, FIRST)
-
-/* The kernel's handle is its host address, so that its launch can be refused by name. */
-cudaError_t __cudaGetKernel(cudaKernel_t *kernel, const void *host) {
-  REQUIRE(OUT(kernel), cudaErrorInvalidValue);
-  *kernel = (cudaKernel_t)host;
-  return cudaSuccess;
-}

@@ -13,6 +13,10 @@ void __cudaRegisterManagedVar(void **fatCubinHandle, void **hostVarPtrAddress, c
     const char *deviceName, int ext, size_t size, int constant, int global) => NOTHING;
 void __cudaRegisterHostVar(void **fatCubinHandle, const char *deviceName, char *hostVar,
     size_t size) => NOTHING;
+void __cudaRegisterUnifiedTable(void) => NOTHING;
+/* The kernel's handle is its host address, so that its launch can be refused by name. */
+cudaError_t __cudaGetKernel(cudaKernel_t *kernel, const void *host)
+    => TELL(kernel, (cudaKernel_t)host);
 char __cudaInitModule(void **fatCubinHandle) => fatCubinHandle != NULL;
 unsigned int __cudaPushCallConfiguration(struct dim3 gridDim, struct dim3 blockDim,
     size_t sharedMem, struct CUstream_st *stream);

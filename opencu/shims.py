@@ -47,9 +47,10 @@ def coverage(demand_csv=None):
     """How much of each vendor library is implemented.
 
     {"libraries": {"cublas": {"exported": names that the vendor's library exports (12 or 13),
-    "implemented": how many of them are implemented, "imported_missing": those that programs import
-    and that are not, most wanted first}, ...}}. The counts of programs come from the survey that
-    the export lists were made with, or from demand_csv: rows of library, symbol, programs.
+    "implemented": how many of them are implemented, "refused": how many return "not supported",
+    "imported_missing": those of them that programs import, most wanted first}, ...}}. The counts
+    of programs come from the survey that the export lists were made with, or from demand_csv: rows
+    of library, symbol, programs.
     """
     with open(_built(lib_dir() / "shims.json"), encoding="utf-8") as file:
         libraries = json.load(file)
@@ -64,9 +65,11 @@ def coverage(demand_csv=None):
         missing = [
             s for s, e in symbols.items() if not e["implemented"] and wanted[name].get(s, 0) > 0
         ]
+        implemented = sum(e["implemented"] for e in symbols.values())
         report[name] = {
             "exported": len(symbols),
-            "implemented": sum(e["implemented"] for e in symbols.values()),
+            "implemented": implemented,
+            "refused": len(symbols) - implemented,
             "imported_missing": sorted(missing, key=lambda s: (-wanted[name][s], s)),
         }
     return {"libraries": report}

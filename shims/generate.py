@@ -7,10 +7,13 @@ A table NAME.h declares what is implemented, in C that pycparser reads once this
     {T:SDCZH} {t} {types}    a family, written once: its type letters, their C type and product
     {int} {_64}              and its 64-bit twins
     => call;                 the C call that serves the function, or each member of a family
-exports/LIBRARY.csv lists every name that the vendor's library exports, in how many of the surveyed
-programs it is imported, and what a refusal returns where that is not a status ("hand": the
-refusal is written in C). refusals.csv says why names of the runtime and the driver refuse, by a
-part of the name; versions.csv which symbol a name means to programs of which CUDA version.
+libraries.csv lists the files that are made. Of one with a status nothing is implemented: it lets
+the programs that link it start, and its names return that status. exports/LIBRARY.csv lists every
+name that the vendor's library exports, in how many of the surveyed programs it is imported, and
+what a refusal returns where that is not a status ("hand": it is written in C). refusals.csv says
+why names of the runtime and the driver refuse, by a part of the name; versions.csv which symbol a
+name means to programs of which CUDA version; descriptors.csv which attributes cuBLASLt's
+descriptors have.
 """
 
 import argparse
@@ -23,7 +26,6 @@ from pathlib import Path
 from pycparser import c_ast, c_generator, c_parser
 
 TABLES = Path(__file__).parent / "tables"
-MAJORS = (12, 13)
 # type letter: its C type, and how it multiplies
 LETTERS = {
     "S": ("float", "CUDA_R_32F", "CUBLAS_COMPUTE_32F"),
@@ -50,11 +52,23 @@ HEADERS = {
     "cuda.h": ("stddef.h", "stdint.h"),
 }
 # library: the tables that declare its functions, in the order that they need one another
-LIBRARIES = {
+DECLARED = {
     "cudart": ("driver_types.h", "cuda_runtime_api.h", "cuda_registration.h"),
     "cublas": ("driver_types.h", "library_types.h", "cublas_types.h", "cublas_api.h"),
     "cublasLt": ("driver_types.h", "library_types.h", "cublas_types.h", "cublasLt.h"),
     "cuda_driver": ("cuda.h",),
+}
+# The macro of a refusal, by what it returns; others return a number of the type that is named.
+REFUSALS = {
+    "": "REFUSE({name}, {reason})",
+    "void": "REFUSE_VOID({name}, {reason})",
+    "string": "REFUSE_STRING({name}, {reason})",
+    "string@2": "REFUSE_STRING_AT({name}, UNUSED int a)",
+    "string@3": "REFUSE_STRING_AT({name}, UNUSED int a, UNUSED int b)",
+    "text": "REFUSE_TEXT({name})",
+    "minus": "REFUSE_AS(long, -1, {name}, {reason})",
+    "pointer": "REFUSE_AS(void *, NULL, {name}, {reason})",
+    "team": "REFUSE_AS(team, (team){{0}}, {name}, {reason})",
 }
 PREAMBLE = """
 typedef unsigned long size_t; typedef long int64_t; typedef unsigned long uint64_t;
@@ -67,6 +81,10 @@ TAG = re.compile(r" //(12|13)$")
 def rows(name):
     with open(TABLES / name, newline="") as file:
         return list(csv.DictReader(file))
+
+
+LIBRARIES = rows("libraries.csv")
+REASONS = rows("refusals.csv")
 
 
 def enumerators(match):
@@ -109,7 +127,7 @@ def for_major(text, major):
     lines = []
     for line in text.splitlines():
         tag = TAG.search(line)
-        if not tag or int(tag.group(1)) == major:
+        if not tag or tag.group(1) == str(major):
             lines.append(TAG.sub("", line))
     return "\n".join(lines) + "\n"
 
@@ -143,7 +161,9 @@ extern "C" {{
 
 def declarations(library, major):
     """What a library's tables declare, parsed."""
-    source = "".join(for_major(without_calls(table(name)), major) for name in LIBRARIES[library])
+    source = "".join(
+        for_major(without_calls(table(name)), major) for name in DECLARED.get(library, ())
+    )
     source = re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL)
     source = re.sub(r"^#.*$", "", source, flags=re.MULTILINE)
     return c_parser.CParser().parse(PREAMBLE + source, library).ext
@@ -158,17 +178,17 @@ def prototypes(library, major):
     }
 
 
+def in_major(row, major):
+    return not row["majors"] or str(major) in row["majors"].split()
+
+
 def exports(library, major):
-    return [
-        row
-        for row in rows(f"exports/{library}.csv")
-        if not row["majors"] or str(major) in row["majors"].split()
-    ]
+    return [row for row in rows(f"exports/{library}.csv") if in_major(row, major)]
 
 
-def calls(name, major=MAJORS[-1]):
+def calls(library, major):
     """The C functions of the rows that say by which call they are served."""
-    text = for_major(table(name), major)
+    text = "".join(for_major(table(name), major) for name in DECLARED.get(library, ()))
     functions = re.findall(r"^(\w[^;]*?)\s*=> ([^;]*;)", text, re.MULTILINE)
     made = ""
     for head, call in functions:
@@ -194,21 +214,13 @@ def per_thread(declared, exported):
     return text, names
 
 
-REASONS = rows("refusals.csv")
-
-
-def refusal(row):
-    name, kind = row["symbol"], row["returns"]
-    parts = ((r["reason"], rf"^(__)?cu(da)?(?=[A-Z])\w*?({r['names']})") for r in REASONS)
-    reason = next((f'"{why}"' for why, part in parts if re.search(part, name)), "NULL")
-    macros = {"": "REFUSE", "void": "REFUSE_VOID", "string": "REFUSE_STRING"}
-    what = f"{macros[kind]}(" if kind in macros else f"REFUSE_VALUE({kind}, "
-    return f"{what}{name}, {reason})\n"
-
-
-def version_script(node, names):
-    listed = "".join(f"  {name};\n" for name in names)
-    return f"{node}{{\nglobal:\n{listed}local:\n  *;\n}};\n"
+def refusal(library, row):
+    name, kind, reason = row["symbol"], row["returns"], "NULL"
+    if library in DECLARED:
+        parts = ((r["reason"], rf"^(__)?cu(da)?(?=[A-Z])\w*?({r['names']})") for r in REASONS)
+        reason = next((f'"{why}"' for why, part in parts if re.search(part, name)), "NULL")
+    macro = REFUSALS.get(kind, f"REFUSE_VALUE({kind}, {{name}}, {{reason}})")
+    return macro.format(name=name, reason=reason) + "\n"
 
 
 def properties(major):
@@ -218,8 +230,23 @@ def properties(major):
     for row in rows("attributes.csv"):
         name = row["property"]
         if name and re.search(rf"\b{name.split('[')[0]}\b", fields):
-            text += f"prop->{name} = attribute({row['value']}, device, &info);\n"
+            text += f"prop->{name} = ocu_shim_answer({row['value']}, device, &info);\n"
     return text
+
+
+def descriptors():
+    """The structures behind cuBLASLt's descriptors, alike for all versions of CUDA."""
+    text = ""
+    for kind, fields in itertools.groupby(rows("descriptors.csv"), lambda row: row["kind"]):
+        members = dict.fromkeys(f"  {row['type']} {row['field']};\n" for row in fields)
+        text += f"struct {kind} {{\n  uint64_t mark;\n{''.join(members)}}};\n"
+    return text
+
+
+def attribute(row):
+    """Where a descriptor keeps an attribute: its mark, the number, offset, bytes."""
+    place = f"offsetof(struct {row['kind']}, {row['field']})"
+    return f"{{{row['kind'].upper()}, {row['attribute']}, {place}, sizeof({row['type']})}},\n"
 
 
 def error_entry(row):
@@ -227,10 +254,12 @@ def error_entry(row):
     return f'{{{row["code"]}, {runtime}, {driver}, "{row["text"]}"}},\n'
 
 
-def library(out, name, major):
-    """Refusals, thread-default forwards and version script of one library; its coverage."""
+def library(out, row):
+    """The C fragments and the version script of one file; what its names are, for the coverage."""
+    name, major, own = row["library"], row["major"], out / row["file"]
+    own.mkdir(parents=True, exist_ok=True)
     exported = exports(name, major)
-    symbols = [row["symbol"] for row in exported]
+    symbols = [r["symbol"] for r in exported]
     declared = prototypes(name, major)
     unknown = [n for n in declared if n not in symbols]
     if unknown:
@@ -238,14 +267,28 @@ def library(out, name, major):
     forwards, forwarded = per_thread(declared, symbols)
     implemented = set(declared) | set(forwarded)
     refused = [r for r in exported if r["symbol"] not in implemented and r["returns"] != "hand"]
-    write(out / f"{major}" / f"{name}_refused.inc", map(refusal, refused))
-    write(out / f"{major}" / f"{name}_per_thread.inc", forwards)
-    node = "" if name == "cuda_driver" else f"lib{name}.so.{major} "
-    write(out / f"{major}" / f"{name}.map", version_script(node, symbols))
+    attributes = [r for r in rows("descriptors.csv") if r["attribute"] and in_major(r, major)]
+    write(own / "refusals.inc", (refusal(name, r) for r in refused))
+    write(own / "per_thread.inc", forwards)
+    write(own / "calls.inc", calls(name, major))
+    write(own / "properties.inc", properties(major))
+    write(own / "descriptor_attributes.inc", map(attribute, attributes))
+    listed = "".join(f"  {symbol};\n" for symbol in symbols)
+    node = row["node"] and f"{row['node']} "
+    write(own / "names.map", f"{node}{{\nglobal:\n{listed}local:\n  *;\n}};\n")
     return {
         r["symbol"]: {"programs": int(r["programs"]), "implemented": r["symbol"] in implemented}
         for r in exported
     }
+
+
+def audited():
+    """{"libcufft.so", {"11", "12"}}, ...: a stem and its versions, the newest last."""
+    versions = {}
+    for row in LIBRARIES:
+        stem, _, version = row["file"].rpartition(".")
+        versions.setdefault(stem, ["NULL"]).append(f'"{version}"')
+    return (f'{{"{stem}", {{{", ".join(v[-2:])}}}}},\n' for stem, v in versions.items())
 
 
 def write(path, parts):
@@ -254,33 +297,32 @@ def write(path, parts):
 
 def generate(out):
     include = out / "include"
-    for folder in (include, *(out / f"{major}" for major in MAJORS)):
-        folder.mkdir(parents=True, exist_ok=True)
+    include.mkdir(parents=True, exist_ok=True)
     for name in HEADERS:
         write(include / name, header(name))
     renamed = [n for n in prototypes("cublas", 13) if "_v2" in n]
     write(include / "cublas_renames.h", (f"#define {n.replace('_v2', '')} {n}\n" for n in renamed))
-    write(out / "cublas_calls.inc", calls("cublas_api.h"))
     write(out / "errors.inc", map(error_entry, rows("errors.csv")))
     answers = (f"case {r['value']}: return {r['answer']};\n" for r in rows("attributes.csv"))
     write(out / "attributes.inc", answers)
-    for major in MAJORS:
-        write(out / f"{major}" / "properties.inc", properties(major))
-        write(out / f"{major}" / "cudart_calls.inc", calls("cuda_runtime_api.h", major))
-        write(out / f"{major}" / "cuda_driver_calls.inc", calls("cuda.h", major))
-    for name in ("cudart", "cublas", "cuda_driver"):
+    texts = (
+        f'{{{r["status"]}, "{r["status"]}", "{r["text"]}"}},\n' for r in rows("cublas_errors.csv")
+    )
+    write(out / "cublas_errors.inc", texts)
+    write(out / "descriptors.inc", descriptors())
+    write(out / "audit.inc", audited())
+    for name in ("cublas", "cuda"):
         mapping = (f"[{r['core']}] = {r[name]},\n" for r in rows("status.csv"))
         write(out / f"{name}_status.inc", mapping)
     aliases = re.findall(r"^#define (cu\w+) (cu\w+)$", table("cuda.h"), re.MULTILINE)
     names = [(alias, symbol, 0) for alias, symbol in aliases]
     names += [(row["name"], row["symbol"], row["since"]) for row in rows("versions.csv")]
     write(out / "cuda_names.inc", (f'{{"{a}", "{b}", {since}}},\n' for a, b, since in names))
-    coverage = {}
-    for name in LIBRARIES:
-        for major in MAJORS if name != "cuda_driver" else MAJORS[-1:]:
-            for symbol, entry in library(out, name, major).items():
-                known = coverage.setdefault(name, {}).setdefault(symbol, entry)
-                known["implemented"] |= entry["implemented"]
+    coverage = {name: {} for name in DECLARED}
+    for row in LIBRARIES:
+        for symbol, entry in library(out, row).items():
+            known = coverage.get(row["library"], {}).setdefault(symbol, entry)
+            known["implemented"] |= entry["implemented"]
     (out / "shims.json").write_text(json.dumps(coverage))
 
 

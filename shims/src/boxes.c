@@ -1,24 +1,6 @@
 /* boxes.c - copies and fills of up to three dimensions, over the core's rows of equal pitch. */
 #include "shared.h"
 
-int ocu_shim_code(ocu_status status) {
-  static const int codes[] = {
-#include "cuda_driver_status.inc"
-  };
-  _Static_assert(sizeof codes / sizeof *codes == OCU_SYSTEM + 1, "status.csv: a row each");
-  return codes[status];
-}
-
-/* A page at a time; short texts lie in one page or two. */
-int ocu_shim_text(const char *text) {
-  for (;;) {
-    uintptr_t left = 4096 - ((uintptr_t)text & 4095);
-    if (!ocu_accessible(text, left, 0)) return 0;
-    for (; left; left--, text++)
-      if (!*text) return 1;
-  }
-}
-
 int ocu_shim_host_reads(const void *p) {
   ocu_pointer_info info;
   return ocu_pointer_query(p, &info) != OCU_OK || info.kind != OCU_MEM_DEVICE;
@@ -31,12 +13,11 @@ int ocu_shim_hint(const void *p, size_t bytes, int place, ocu_stream *stream) {
   return ocu_shim_code(ocu_check(p, bytes, 0));
 }
 
-/* Rows are padded so that each begins at a good place. */
-int ocu_shim_pitch(size_t width, size_t height, size_t *pitch, size_t *bytes) {
-  REQUIRE(!__builtin_add_overflow(width, 511, pitch), CUDA_ERROR_OUT_OF_MEMORY);
-  *pitch = *pitch / 512 * 512;
-  REQUIRE(!__builtin_mul_overflow(*pitch, height, bytes), CUDA_ERROR_OUT_OF_MEMORY);
-  return CUDA_SUCCESS;
+int ocu_shim_advise(const void *p, size_t bytes, int advice, int place) {
+  REQUIRE(advice >= CU_MEM_ADVISE_SET_READ_MOSTLY && advice <= CU_MEM_ADVISE_UNSET_ACCESSED_BY,
+          CUDA_ERROR_INVALID_VALUE);
+  int anywhere = advice <= CU_MEM_ADVISE_UNSET_READ_MOSTLY;
+  return ocu_shim_hint(p, bytes, anywhere ? CU_DEVICE_CPU : place, NULL);
 }
 
 /* *sum = a * b + c, or 0 where that is too much. */
@@ -86,8 +67,7 @@ int ocu_shim_fill_box(ocu_stream *stream, const struct shim_side *dst, int byte,
   char *to;
   size_t slice, span;
   if (!width || !height || !depth) return ocu_shim_code(ocu_fill(stream, NULL, 0, 0, host_sync));
-  int error = locate(dst, width, height, depth, &to, &slice, &span);
-  REQUIRE(!error, error);
+  CHECK(locate(dst, width, height, depth, &to, &slice, &span));
   ocu_status status = ocu_check(to, span, 1);
   if (depth > 1 && height == dst->rows) height *= depth, depth = 1;
   for (size_t z = 0; z < depth && status == OCU_OK; z++)

@@ -1,22 +1,53 @@
 /* common.c - state and tables that all shim libraries of a process share. */
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cuda.h"
-#include "shim.h"
+#include "shared.h"
 
 atomic_bool ocu_shim_started;
-_Thread_local int default_is_own; /* never set here */
+
+int ocu_shim_code(ocu_status status) {
+  static const int codes[] = {
+#include "cuda_status.inc"
+  };
+  _Static_assert(sizeof codes / sizeof *codes == OCU_SYSTEM + 1, "status.csv: a row each");
+  return codes[status];
+}
+
+/* A page at a time; short texts lie in one page or two. */
+int ocu_shim_text(const char *text) {
+  for (;;) {
+    uintptr_t left = 4096 - ((uintptr_t)text & 4095);
+    if (!ocu_accessible(text, left, 0)) return 0;
+    for (; left; left--, text++)
+      if (!*text) return 1;
+  }
+}
 
 /* ---- refusals -------------------------------------------------------------------------------- */
 
-void ocu_shim_refuse(atomic_bool *said, const char *name, const char *reason) {
-  if (!atomic_exchange(said, 1))
-    fprintf(stderr, "opencu: %s: %s\n", name, reason ? reason : "not implemented yet; refused");
+/* Is this the first time? What was said is remembered by its hash (FNV-1a). */
+static int is_news(const char *name, const char *reason) {
+  static _Atomic uint64_t said[1 << 14];
+  enum { SAID = sizeof said / sizeof *said };
+  uint64_t hash = 14695981039346656037u;
+  for (const char *text = name; *text; text++) hash = (hash ^ (uint8_t)*text) * 1099511628211u;
+  for (const char *text = reason; *text; text++) hash = (hash ^ (uint8_t)*text) * 1099511628211u;
+  for (size_t i = 0; i < SAID; i++) {
+    uint64_t there = 0;
+    if (atomic_compare_exchange_strong(&said[(hash + i) % SAID], &there, hash)) return 1;
+    if (there == hash) return 0;
+  }
+  return 1;
+}
+
+int ocu_shim_refuse(const char *name, const char *reason) {
+  if (!reason) reason = "not implemented yet; refused";
+  if (is_news(name, reason)) fprintf(stderr, "opencu: %s: %s\n", name, reason);
   const char *strict = getenv("OPENCU_STRICT");
-  if (strict && !strcmp(strict, "1")) abort();
+  if (strict && *strict && strcmp(strict, "0")) abort();
+  return CUDA_ERROR_NOT_SUPPORTED;
 }
 
 /* ---- errors, by number, in ascending order --------------------------------------------------- */
@@ -43,10 +74,28 @@ static int answer(int attribute, int device, const ocu_device_info *info, int *k
   return *known = 0;
 }
 
-int ocu_shim_answer(int attribute, int device, const ocu_device_info *info, int *value) {
-  int known = 1, result = answer(attribute, device, info, &known);
-  if (known) *value = result;
-  return known;
+int ocu_shim_answer(int attribute, int device, const ocu_device_info *info) {
+  int known;
+  return answer(attribute, device, info, &known);
+}
+
+int ocu_shim_attribute(int *value, int attribute, int device) {
+  ocu_device_info info;
+  REQUIRE(OUT(value), CUDA_ERROR_INVALID_VALUE);
+  CHECK(ocu_shim_code(ocu_device_query(device, &info)));
+  int known = 1, result = answer(attribute, device, &info, &known);
+  REQUIRE(known, CUDA_ERROR_INVALID_VALUE);
+  *value = result;
+  return CUDA_SUCCESS;
+}
+
+int ocu_shim_memory_info(size_t *free, size_t *total) {
+  ocu_device_info info;
+  REQUIRE(OPTIONAL_OUT(free) && OPTIONAL_OUT(total), CUDA_ERROR_INVALID_VALUE);
+  CHECK(ocu_shim_code(ocu_device_query(ocu_device_get(), &info)));
+  if (free) *free = (size_t)info.memory_free;
+  if (total) *total = (size_t)info.memory_total;
+  return CUDA_SUCCESS;
 }
 
 void ocu_shim_uuid(int device, char uuid[16]) {
@@ -74,67 +123,4 @@ int ocu_shim_device_at(int *device, const char *text) {
   if (domain || slot || bus >= (unsigned)ocu_device_count()) return CUDA_ERROR_INVALID_DEVICE;
   *device = (int)bus;
   return ocu_shim_code(ocu_alive());
-}
-
-/* ---- host functions that are told a stream and a status ------------------------------------- */
-
-struct callback {
-  shim_callback *function;
-  void *stream, *data;
-};
-
-static void call_back(void *argument) {
-  struct callback callback = *(struct callback *)argument;
-  free(argument);
-  callback.function(callback.stream, CUDA_SUCCESS, callback.data);
-}
-
-int ocu_shim_callback(void *stream, shim_callback *function, void *data) {
-  struct callback *argument = function ? malloc(sizeof *argument) : NULL;
-  if (!argument) return function ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_INVALID_VALUE;
-  *argument = (struct callback){function, stream, data};
-  ocu_status status = ocu_stream_host_call(stream_of(stream), call_back, argument);
-  if (status != OCU_OK) free(argument);
-  return ocu_shim_code(status);
-}
-
-/* ---- per-thread default streams, one for each device that the thread used -------------------- */
-
-struct own_streams {
-  int count;
-  ocu_stream *stream[];
-};
-
-static pthread_key_t own_key;
-static pthread_once_t own_once = PTHREAD_ONCE_INIT;
-static int own_ready;
-
-static void destroy_own(void *data) {
-  struct own_streams *own = data;
-  for (int i = 0; i < own->count; i++)
-    if (own->stream[i]) ocu_stream_destroy(own->stream[i]);
-  free(own);
-}
-
-static void make_key(void) { own_ready = pthread_key_create(&own_key, destroy_own) == 0; }
-
-/* NULL when none can be made: the legacy stream orders work no less strictly. */
-ocu_stream *ocu_shim_own_stream(void) {
-  pthread_once(&own_once, make_key);
-  if (!own_ready) return NULL;
-  struct own_streams *own = pthread_getspecific(own_key);
-  if (!own) {
-    int count = ocu_device_count();
-    own = calloc(1, sizeof *own + (size_t)count * sizeof *own->stream);
-    if (!own) return NULL;
-    own->count = count;
-    if (pthread_setspecific(own_key, own)) {
-      free(own);
-      return NULL;
-    }
-  }
-  int device = ocu_device_get();
-  if (device < 0 || device >= own->count) return NULL;
-  if (!own->stream[device]) ocu_stream_create(device, 0, &own->stream[device]);
-  return own->stream[device];
 }

@@ -8,9 +8,7 @@
 
 enum { HANDLE_FREE, HANDLE_CUBLAS, HANDLE_LT };
 
-/* Handles are slots of one array that is never freed: any value can be checked without reading
- * memory that may not be there. libopencu_shim.so keeps it, since cuBLASLt takes cuBLAS's handles
- * as its own. */
+/* libopencu_shim.so keeps the handles, since cuBLASLt takes cuBLAS's as its own. */
 struct cublasContext {
   atomic_int kind;
   cudaStream_t stream;
@@ -29,8 +27,7 @@ OCU_API extern struct cublasContext ocu_shim_handles[HANDLES];
 OCU_API struct cublasContext *ocu_shim_handle(int kind); /* NULL: all are in use */
 
 static inline int handle_kind(const void *handle) {
-  uintptr_t offset = (uintptr_t)handle - (uintptr_t)ocu_shim_handles;
-  if (offset >= sizeof ocu_shim_handles || offset % sizeof *ocu_shim_handles) return HANDLE_FREE;
+  if (SHIM_SLOT(ocu_shim_handles, handle) < 0) return HANDLE_FREE;
   const struct cublasContext *slot = handle;
   return atomic_load_explicit(&slot->kind, memory_order_acquire);
 }
@@ -47,8 +44,14 @@ enum { VERSION = OPENCU_CUDA_MAJOR * 10000 + VERSION_MINOR * 100 + VERSION_PATCH
 HIDDEN const char *status_name(cublasStatus_t status);
 HIDDEN const char *status_text(cublasStatus_t status);
 HIDDEN cublasStatus_t property(libraryPropertyType type, int *value);
+#define CHECK(call) \
+  do { \
+    cublasStatus_t check_ = call; \
+    if (check_ != CUBLAS_STATUS_SUCCESS) return check_; \
+  } while (0)
+/* A call whose whole answer is one value. */
+#define TELL(out, value) \
+  (OUT(out) ? (*(out) = (value), CUBLAS_STATUS_SUCCESS) : CUBLAS_STATUS_INVALID_VALUE)
 /* The status of a core call; one that says nothing about the arguments is explained on stderr. */
 HIDDEN cublasStatus_t finish(ocu_status status, const char *name);
-/* CUBLAS_STATUS_NOT_SUPPORTED, and on stderr, once for each name and reason, why. */
-HIDDEN cublasStatus_t refuse(const char *name, const char *reason);
 #endif

@@ -1,4 +1,4 @@
-/* cublasLt.c - handles, versions and logging of cuBLASLt. */
+/* cublasLt.c - handles and logging of cuBLASLt. */
 #include "cublasLt_internal.h"
 
 #include <pthread.h>
@@ -21,22 +21,11 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t lightHandle) {
   return CUBLAS_STATUS_SUCCESS;
 }
 
-const char *cublasLtGetStatusName(cublasStatus_t status) { return status_name(status); }
-const char *cublasLtGetStatusString(cublasStatus_t status) { return status_text(status); }
-size_t cublasLtGetVersion(void) { return VERSION; }
-size_t cublasLtGetCudartVersion(void) { return CUDART; }
-
-cublasStatus_t cublasLtGetProperty(libraryPropertyType type, int *value) {
-  return property(type, value);
-}
-
 /* The number is kept for who asks; plans are cached elsewhere, and without bound. */
 static _Atomic size_t cache_capacity = 8192;
 
 cublasStatus_t cublasLtHeuristicsCacheGetCapacity(size_t *capacity) {
-  if (!OUT(capacity)) return CUBLAS_STATUS_INVALID_VALUE;
-  *capacity = cache_capacity;
-  return CUBLAS_STATUS_SUCCESS;
+  return TELL(capacity, cache_capacity);
 }
 
 cublasStatus_t cublasLtHeuristicsCacheSetCapacity(size_t capacity) {

@@ -4,95 +4,31 @@
 #include "cublasLt.h"
 #include "gemm.h"
 
-/* Each descriptor starts with the mark of its kind, cleared when it is destroyed. */
-enum mark {
-  LAYOUT = 0x6f637501,
-  MATMUL,
-  TRANSFORM,
-  PREFERENCE,
-  EMULATION,
-  ALGO
-};
-
-struct layout {
-  uint64_t mark;
-  uint32_t type;
-  int32_t order;
-  uint64_t rows, cols;
-  int64_t ld;
-  int32_t batch;
-  uint32_t batch_mode;
-  int64_t stride, plane;
-};
-
-struct matmul {
-  uint64_t mark;
-  int32_t compute, scale, pointer_mode, transa, transb, transc, fill;
-  uint32_t epilogue;
-  const void *bias;
-  int64_t bias_stride;
-  int32_t bias_type, aux_type;
-  const void *aux;
-  int64_t aux_ld, aux_stride, alpha_vector_stride, alpha_stride, beta_stride;
-  const void *a_scale, *b_scale, *c_scale, *d_scale, *d_out_scale, *aux_scale, *d_amax, *aux_amax;
-  int32_t a_mode, b_mode, c_mode, d_mode, d_out_mode, aux_mode;
-  int32_t sm_target, chunk_rows, chunk_cols;
-  uint32_t invariance;
-  const void *in_counters, *out_counters, *emulation;
-  int8_t fast_accumulation;
-};
-
-struct transform {
-  uint64_t mark;
-  int32_t scale, pointer_mode, transa, transb;
-};
-
-struct preference {
-  uint64_t mark, workspace, implementations;
-  uint32_t search, reductions, alignment[4];
-  float waves;
-};
-
-struct emulation {
-  uint64_t mark;
-  int32_t strategy, special_values, mantissa_control, mantissa_bits, mantissa_offset;
-  const void *bits_used;
-};
-
-/* One algorithm, number 0; what it is told beyond the types are hints. */
-struct algo {
-  uint64_t mark;
-  int32_t id, splits;
-  uint32_t tile, reduction, swizzle, custom, stages;
-  uint16_t inner, cluster;
-  uint8_t ab, c, scale;
-};
+/* Each descriptor starts with the mark of its kind, cleared when it is destroyed. Its fields, and
+ * which attributes they answer, are in shims/tables/descriptors.csv. There is one algorithm, number
+ * 0: what its structure holds beyond the types are hints. */
+enum mark { LAYOUT = 0x6f637501, MATMUL, TRANSFORM, PREFERENCE, EMULATION, ALGO, CAPABILITIES };
+#include "descriptors.inc"
+enum { INVARIANCE_NOT_SET = 0x8000 };
 
 /* The descriptor as its structure, or NULL where it is none of this mark. */
 HIDDEN const void *described(const void *descriptor, enum mark mark);
-
-/* Attributes by number: where a structure keeps them. */
-struct attribute {
-  int number;
-  size_t offset, bytes;
-};
-#define FIELD(number, type, field) \
-  {number, offsetof(struct type, field), sizeof(((struct type *)0)->field)}
-HIDDEN cublasStatus_t attribute_set(void *object, const struct attribute *attributes, int count,
-                                    int number, const void *buf, size_t bytes);
-HIDDEN cublasStatus_t attribute_get(const void *object, const struct attribute *attributes,
-                                    int count, int number, void *buf, size_t bytes,
-                                    size_t *written);
+HIDDEN cublasStatus_t attribute_set(void *descriptor, enum mark mark, int number, const void *buf,
+                                    size_t bytes);
+HIDDEN cublasStatus_t attribute_get(const void *descriptor, enum mark mark, int number, void *buf,
+                                    size_t bytes, size_t *written);
 
 /* A product as its descriptors give it, without pointers. */
+struct descriptors {
+  const void *product, *a, *b, *c, *d;
+};
 struct problem {
   ocu_product product;
   ocu_dtype scalars;
   int on_device;
 };
 /* Status and, for what is not supported, a word on stderr. */
-HIDDEN cublasStatus_t problem_of(const char *name, const void *desc, const void *Adesc,
-                                 const void *Bdesc, const void *Cdesc, const void *Ddesc,
+HIDDEN cublasStatus_t problem_of(const char *name, const struct descriptors *given,
                                  struct problem *problem);
 /* Has the core a kernel for it? */
 HIDDEN ocu_status has_kernel(const ocu_gemm_kind *kind);
@@ -114,6 +50,18 @@ struct wish {
   const char *reason;
 };
 HIDDEN cublasStatus_t refuse_any(const char *name, const struct wish *wishes, size_t count);
+
+/* The search for an algorithm: where it works for a problem, and where it works for types. */
+HIDDEN cublasStatus_t heuristic(cublasLtHandle_t handle, const struct descriptors *given,
+                                cublasLtMatmulPreference_t preference, int requested,
+                                cublasLtMatmulHeuristicResult_t *results, int *count);
+HIDDEN cublasStatus_t algo_check(cublasLtHandle_t handle, const struct descriptors *given,
+                                 const cublasLtMatmulAlgo_t *algo,
+                                 cublasLtMatmulHeuristicResult_t *result);
+HIDDEN cublasStatus_t algo_ids(cublasLtHandle_t handle, const struct gemm_types *types,
+                               cudaDataType d, int requested, int *ids, int *count);
+HIDDEN cublasStatus_t algo_init(cublasLtHandle_t handle, const struct gemm_types *types,
+                                cudaDataType d, int id, cublasLtMatmulAlgo_t *algo);
 
 static inline int is_lt(cublasLtHandle_t handle) { return handle_kind(handle) != HANDLE_FREE; }
 

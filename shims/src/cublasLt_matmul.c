@@ -8,7 +8,7 @@
 
 cublasStatus_t refuse_any(const char *name, const struct wish *wishes, size_t count) {
   for (size_t i = 0; i < count; i++)
-    if (wishes[i].wanted) return refuse(name, wishes[i].reason);
+    if (wishes[i].wanted) return refused(name, wishes[i].reason);
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -22,7 +22,8 @@ static cublasStatus_t refuse_matmul(const char *name, const struct matmul *x) {
   const struct wish wishes[] = {
       {x->transc != CUBLAS_OP_N, "TRANSC: C is not transposed"},
       {x->fill != CUBLAS_FILL_MODE_FULL, "FILL_MODE: only the full matrix"},
-      {(uint32_t)x->pointer_mode > CUBLASLT_POINTER_MODE_DEVICE, "POINTER_MODE: no vectors of alpha"},
+      {(uint32_t)x->pointer_mode > CUBLASLT_POINTER_MODE_DEVICE,
+       "POINTER_MODE: no vectors of alpha"},
       {x->a_scale || x->a_mode, "A_SCALE_POINTER: no scaled (fp8) matrices"},
       {x->b_scale || x->b_mode, "B_SCALE_POINTER: no scaled (fp8) matrices"},
       {x->c_scale || x->c_mode, "C_SCALE_POINTER: no scaled (fp8) matrices"},
@@ -35,7 +36,8 @@ static cublasStatus_t refuse_matmul(const char *name, const struct matmul *x) {
        "ATOMIC_SYNC: no products in chunks"},
       {x->alpha_stride != 0, "ALPHA_BATCH_STRIDE: one alpha for the batch"},
       {x->beta_stride != 0, "BETA_BATCH_STRIDE: one beta for the batch"},
-      {x->invariance != 0x8000 && x->invariance, "BATCH_INVARIANCE_FLAGS: not promised"},
+      {x->invariance != INVARIANCE_NOT_SET && x->invariance,
+       "BATCH_INVARIANCE_FLAGS: not promised"},
       {reports_bits(x->emulation), "EMULATION_DESCRIPTOR: nothing is emulated or counted"},
   };
   return refuse_any(name, wishes, sizeof wishes / sizeof *wishes);
@@ -73,14 +75,14 @@ static cublasStatus_t set_epilogue(const char *name, const struct matmul *x, cud
   if (epilogues[i].number == CUBLASLT_EPILOGUE_DEFAULT) return CUBLAS_STATUS_SUCCESS;
   ocu_dtype scale = product->kind.scale;
   if (!epilogues[i].supported || is_complex(scale) || scale == OCU_I32) {
-    snprintf(reason, sizeof reason, "EPILOGUE: CUBLASLT_EPILOGUE_%s of these types is not supported",
-             epilogues[i].name);
-    return refuse(name, reason);
+    snprintf(reason, sizeof reason,
+             "EPILOGUE: CUBLASLT_EPILOGUE_%s of these types is not supported", epilogues[i].name);
+    return refused(name, reason);
   }
   product->kind.activation = epilogues[i].activation;
   if (!epilogues[i].bias) return CUBLAS_STATUS_SUCCESS;
   if (x->bias_type != -1 && x->bias_type != (int32_t)type)
-    return refuse(name, "BIAS_DATA_TYPE: must be the type of D");
+    return refused(name, "BIAS_DATA_TYPE: must be the type of D");
   product->kind.bias = OCU_BIAS_ROWS;
   product->bias = x->bias;
   product->bias_bs = x->bias_stride;
@@ -95,8 +97,7 @@ static cublasStatus_t matrix_of(const char *name, const struct layout *x, ocu_ma
       {x->plane != 0, "PLANE_OFFSET: no planar complex matrices"},
       {x->batch_mode > CUBLASLT_BATCH_MODE_POINTER_ARRAY, "BATCH_MODE: no groups"},
   };
-  cublasStatus_t status = refuse_any(name, wishes, sizeof wishes / sizeof *wishes);
-  if (status != CUBLAS_STATUS_SUCCESS) return status;
+  CHECK(refuse_any(name, wishes, sizeof wishes / sizeof *wishes));
   int by_rows = x->order == CUBLASLT_ORDER_ROW;
   uint64_t line = by_rows ? x->cols : x->rows;
   if (x->rows > INT64_MAX || x->cols > INT64_MAX || x->batch < 0 ||
@@ -108,9 +109,8 @@ static cublasStatus_t matrix_of(const char *name, const struct layout *x, ocu_ma
 }
 
 cublasStatus_t operation_of(const char *name, const struct layout *x, int32_t op,
-                                   struct operation *result) {
-  cublasStatus_t status = matrix_of(name, x, &result->matrix);
-  if (status != CUBLAS_STATUS_SUCCESS) return status;
+                            struct operation *result) {
+  CHECK(matrix_of(name, x, &result->matrix));
   if (op < 0 || op > CUBLAS_OP_C) return CUBLAS_STATUS_INVALID_VALUE;
   result->rows = (int64_t)x->rows, result->columns = (int64_t)x->cols;
   if (op != CUBLAS_OP_N) {
@@ -145,26 +145,24 @@ static cublasStatus_t set_matrices(const char *name, const struct matmul *desc,
   return fits && !races ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
 }
 
-cublasStatus_t problem_of(const char *name, const void *desc, const void *Adesc, const void *Bdesc,
-                          const void *Cdesc, const void *Ddesc, struct problem *problem) {
-  const struct matmul *x = described(desc, MATMUL);
-  const struct layout *layouts[] = {described(Adesc, LAYOUT), described(Bdesc, LAYOUT),
-                                    described(Cdesc, LAYOUT), described(Ddesc, LAYOUT)};
+cublasStatus_t problem_of(const char *name, const struct descriptors *given,
+                          struct problem *problem) {
+  const struct matmul *x = described(given->product, MATMUL);
+  const struct layout *layouts[] = {described(given->a, LAYOUT), described(given->b, LAYOUT),
+                                    described(given->c, LAYOUT), described(given->d, LAYOUT)};
   if (!x) return CUBLAS_STATUS_INVALID_VALUE;
   for (int i = 0; i < 4; i++)
     if (!layouts[i]) return CUBLAS_STATUS_INVALID_VALUE;
   *problem = (struct problem){0};
   ocu_product *product = &problem->product;
-  cublasStatus_t status = refuse_matmul(name, x);
-  if (status != CUBLAS_STATUS_SUCCESS) return status;
+  CHECK(refuse_matmul(name, x));
   const struct gemm_types types = {
       (cudaDataType)layouts[0]->type, (cudaDataType)layouts[1]->type,
       (cudaDataType)layouts[2]->type, (cublasComputeType_t)x->compute, (cudaDataType)x->scale};
-  if (layouts[2]->type != layouts[3]->type) return refuse(name, "Dtype: must be Ctype");
+  if (layouts[2]->type != layouts[3]->type) return refused(name, "Dtype: must be Ctype");
   const char *reason = gemm_kind(&types, &product->kind, &problem->scalars);
-  if (reason) return refuse(name, reason);
-  status = set_matrices(name, x, layouts, product);
-  if (status != CUBLAS_STATUS_SUCCESS) return status;
+  if (reason) return refused(name, reason);
+  CHECK(set_matrices(name, x, layouts, product));
   if (is_complex(product->kind.ab))
     product->kind.conj = (uint8_t)((x->transa == CUBLAS_OP_C) | (x->transb == CUBLAS_OP_C) << 1);
   problem->on_device = x->pointer_mode == CUBLASLT_POINTER_MODE_DEVICE;
@@ -189,8 +187,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t lightHandle, cublasLtMatmulDesc_t
   (void)workspace, (void)workspaceSizeInBytes; /* kernels keep their scratch in the workers */
   if (!is_lt(lightHandle)) return CUBLAS_STATUS_NOT_INITIALIZED;
   if (!alpha || !beta || (algo && !described(algo, ALGO))) return CUBLAS_STATUS_INVALID_VALUE;
-  cublasStatus_t result = problem_of(name, computeDesc, Adesc, Bdesc, Cdesc, Ddesc, &problem);
-  if (result != CUBLAS_STATUS_SUCCESS) return result;
+  const struct descriptors given = {computeDesc, Adesc, Bdesc, Cdesc, Ddesc};
+  CHECK(problem_of(name, &given, &problem));
   ocu_product *product = &problem.product;
   if (C == D && C && !same_place(&product->c, &product->d)) return CUBLAS_STATUS_INVALID_VALUE;
   log_at(5, name, "m=%lld n=%lld k=%lld batch=%lld epilogue=%d bias=%d", (long long)product->m,

@@ -61,20 +61,19 @@ static cublasStatus_t set_transform(const char *name, const struct transform *x,
                                    (cudaDataType)c->type, compute_of((cudaDataType)x->scale),
                                    (cudaDataType)x->scale};
   const struct wish wishes[] = {
-      {(uint32_t)x->pointer_mode > CUBLASLT_POINTER_MODE_DEVICE, "POINTER_MODE: no vectors of alpha"},
+      {(uint32_t)x->pointer_mode > CUBLASLT_POINTER_MODE_DEVICE,
+       "POINTER_MODE: no vectors of alpha"},
       {b->type != c->type, "Btype: must be Ctype"},
       {a->batch_mode || b->batch_mode || c->batch_mode, "BATCH_MODE: only strided"},
   };
-  cublasStatus_t status = refuse_any(name, wishes, sizeof wishes / sizeof *wishes);
-  if (status != CUBLAS_STATUS_SUCCESS) return status;
+  CHECK(refuse_any(name, wishes, sizeof wishes / sizeof *wishes));
   const char *reason = gemm_kind(&types, &product->kind, &problem->scalars);
-  if (reason) return refuse(name, reason);
+  if (reason) return refused(name, reason);
   if (x->transb == CUBLAS_OP_C && is_complex(product->kind.c))
-    return refuse(name, "TRANSB: no conjugate of B");
-  status = operation_of(name, a, x->transa, &A);
-  if (status == CUBLAS_STATUS_SUCCESS) status = operation_of(name, b, x->transb, &B);
-  if (status == CUBLAS_STATUS_SUCCESS) status = operation_of(name, c, CUBLAS_OP_N, &C);
-  if (status != CUBLAS_STATUS_SUCCESS) return status;
+    return refused(name, "TRANSB: no conjugate of B");
+  CHECK(operation_of(name, a, x->transa, &A));
+  CHECK(operation_of(name, b, x->transb, &B));
+  CHECK(operation_of(name, c, CUBLAS_OP_N, &C));
   if (A.rows != C.rows || A.columns != C.columns || B.rows != C.rows || B.columns != C.columns ||
       a->batch != c->batch || b->batch != c->batch || (c->batch > 1 && !c->stride))
     return CUBLAS_STATUS_INVALID_VALUE;
@@ -103,8 +102,7 @@ cublasStatus_t cublasLtMatrixTransform(cublasLtHandle_t lightHandle,
   if (!x || !a || !b || !c || !alpha || !beta || !C) return CUBLAS_STATUS_INVALID_VALUE;
   struct transform without_b = *x;
   if (!has_b) without_b.transb = CUBLAS_OP_N;
-  cublasStatus_t result = set_transform(name, &without_b, a, b, c, &problem);
-  if (result != CUBLAS_STATUS_SUCCESS) return result;
+  CHECK(set_transform(name, &without_b, a, b, c, &problem));
   ocu_product *product = &problem.product;
   if ((A == C && !same_place(&product->a, &product->d)) ||
       (B == C && !same_place(&product->c, &product->d)))

@@ -1,5 +1,5 @@
-/* cublas_calls.c - cuBLAS's copies, and the entry points of families, one for each type letter and
- * integer width: made from shims/tables/cublas_api.h. */
+/* cublas_calls.c - cuBLAS's copies and settings, and the entry points that are a row of a table, or
+ * one for each type letter and integer width: made from shims/tables/cublas_api.h. */
 #include "gemm.h"
 
 /* ---- vectors and matrices between host and device -------------------------------------------- */
@@ -34,5 +34,19 @@ static cublasStatus_t copy_vector(cudaStream_t stream, int64_t n, int64_t elemSi
   return copy_matrix(stream, 1, n, elemSize, from, from_step, to, to_step, host_sync);
 }
 
+/* ---- settings: a field of the handle each ---------------------------------------------------- */
+
+/* Every mode allows at least what we do: full precision in the type of the operands. */
+static int math_exists(cublasMath_t mode) {
+  unsigned base = (unsigned)mode & ~(unsigned)CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION;
+  return base <= CUBLAS_FP32_EMULATED_BF16X9_MATH || base == CUBLAS_FP64_EMULATED_FIXEDPOINT_MATH;
+}
+
+#define GET(field, out) (is_live(handle) ? TELL(out, handle->field) : CUBLAS_STATUS_NOT_INITIALIZED)
+#define SET(field, value, valid) \
+  (!is_live(handle) ? CUBLAS_STATUS_NOT_INITIALIZED \
+   : !(valid)       ? CUBLAS_STATUS_INVALID_VALUE \
+                    : (handle->field = (value), CUBLAS_STATUS_SUCCESS))
+
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* `algo` is a hint */
-#include "cublas_calls.inc"
+#include "calls.inc"

@@ -1,5 +1,5 @@
-/* cublas_gemm.c - cuBLAS's products: column-major C = alpha op(A) op(B) + beta C, one or many. Their
- * entry points, one for each type letter and integer width, are made from cublas_api.h. */
+/* cublas_gemm.c - cuBLAS's products: column-major C = alpha op(A) op(B) + beta C, one or many.
+ * Their entry points, one for each type letter and integer width, are made from cublas_api.h. */
 #include "gemm.h"
 
 #include <string.h>
@@ -22,7 +22,7 @@ static cublasStatus_t check(const struct gemm *g, struct plan *plan) {
   /* Products of a batch that all write the same C would race. */
   if (g->batch > 1 && !g->pointers && !g->c.stride) return CUBLAS_STATUS_INVALID_VALUE;
   const char *reason = gemm_kind(&g->types, &plan->kind, &plan->scalars);
-  if (reason) return refuse(g->name, reason);
+  if (reason) return refused(g->name, reason);
   plan->kind.pointers = (uint8_t)g->pointers;
   if (is_complex(plan->kind.ab))
     plan->kind.conj = (uint8_t)((g->transa == CUBLAS_OP_C) | (g->transb == CUBLAS_OP_C) << 1);
@@ -125,9 +125,9 @@ cublasStatus_t gemm_grouped(const struct groups *g) {
   if (!is_live(g->handle)) return CUBLAS_STATUS_NOT_INITIALIZED;
   if (g->count < 0) return CUBLAS_STATUS_INVALID_VALUE;
   const char *reason = gemm_kind(&g->types, &plan.kind, &plan.scalars);
-  if (reason) return refuse(g->name, reason);
+  if (reason) return refused(g->name, reason);
   if (g->handle->pointer_mode == CUBLAS_POINTER_MODE_DEVICE)
-    return refuse(g->name, "alpha_array, beta_array: groups take scalars in host memory only");
+    return refused(g->name, "alpha_array, beta_array: groups take scalars in host memory only");
   if (!g->count) return finish(ocu_alive(), g->name);
   size_t scalar = dtype_bytes(plan.scalars);
   if (!readable(g, scalar) || !g->a || !g->b || !g->c) return CUBLAS_STATUS_INVALID_VALUE;

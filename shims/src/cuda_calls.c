@@ -36,8 +36,8 @@ static CUresult copy_3d(const CUDA_MEMCPY3D *p, ocu_stream *stream, int host_syn
 static CUresult copy_3d_peer(const CUDA_MEMCPY3D_PEER *p, ocu_stream *stream, int host_sync) {
   CHECK(ready());
   REQUIRE(IN(p) && !p->srcLOD && !p->dstLOD, CUDA_ERROR_INVALID_VALUE);
-  REQUIRE(context_device(p->dstContext) >= 0 && context_device(p->srcContext) >= 0,
-          CUDA_ERROR_INVALID_CONTEXT);
+  CHECK(known(p->dstContext));
+  CHECK(known(p->srcContext));
   COPY_BOX(p, p->dstHeight, p->dstZ, p->srcHeight, p->srcZ, p->Depth, stream, host_sync);
 }
 
@@ -52,8 +52,7 @@ static CUresult fill(CUdeviceptr p, size_t pitch, unsigned value, size_t unit, s
   CHECK(ready());
   REQUIRE(!__builtin_mul_overflow(width, unit, &bytes), CUDA_ERROR_INVALID_VALUE);
   REQUIRE(height <= 1 || bytes <= pitch, CUDA_ERROR_INVALID_VALUE);
-  return (CUresult)ocu_shim_code(
-      ocu_fill_units(stream, AT(p), pitch, value, unit, bytes, height, host_sync));
+  return done(ocu_fill_units(stream, AT(p), pitch, value, unit, bytes, height, host_sync));
 }
 
 /* ---- hints ---------------------------------------------------------------------------------- */
@@ -62,30 +61,15 @@ static int place_of(CUmemLocation location) {
   return location.type == CU_MEM_LOCATION_TYPE_DEVICE ? location.id : CU_DEVICE_CPU;
 }
 
-static CUresult advise(CUdeviceptr p, size_t bytes, CUmem_advise advice, int place) {
-  CHECK(ready());
-  REQUIRE(advice >= CU_MEM_ADVISE_SET_READ_MOSTLY && advice <= CU_MEM_ADVISE_UNSET_ACCESSED_BY,
-          CUDA_ERROR_INVALID_VALUE);
-  int anywhere = advice <= CU_MEM_ADVISE_UNSET_READ_MOSTLY;
-  return (CUresult)ocu_shim_hint(AT(p), bytes, anywhere ? CU_DEVICE_CPU : place, NULL);
-}
+#define not_capturing(stream, status, graph, nodes, edges, count, id) \
+  CODE(ocu_shim_not_capturing(stream_of(stream), (void *)(status), (void *)(graph), \
+                              (void *)(nodes), (void *)(edges), count, (void *)(id)))
 
-/* ---- streams: none is ever capturing, as beginning to is refused ---------------------------- */
+/* The version of the calls that made a context: all of ours are CUDA 3.2's and later. */
+enum { API_VERSION = 3020 };
 
-static CUresult not_capturing(CUstream stream, CUstreamCaptureStatus *status, CUgraph *graph,
-                              const CUgraphNode **nodes, const CUgraphEdgeData **edges,
-                              size_t *count, cuuint64_t *id) {
-  CHECK(ready());
-  REQUIRE(OUT(status) && OPTIONAL_OUT(graph) && OPTIONAL_OUT(nodes) && OPTIONAL_OUT(edges) &&
-              OPTIONAL_OUT(count) && OPTIONAL_OUT(id),
-          CUDA_ERROR_INVALID_VALUE);
-  REQUIRE(ocu_stream_device(stream_of(stream)) >= 0, CUDA_ERROR_INVALID_HANDLE);
-  *status = CU_STREAM_CAPTURE_STATUS_NONE;
-  return CUDA_SUCCESS;
-}
-
-#include "cuda_driver_calls.inc"
+#include "calls.inc"
 
 /* ---- NAME_ptsz and NAME_ptds: for programs built with per-thread default streams ------------ */
 
-#include "cuda_driver_per_thread.inc"
+#include "per_thread.inc"

@@ -4,7 +4,6 @@
 
 #include "cuda_driver.h"
 
-/* Contexts are slots of one array that is never freed, so any handle can be checked. */
 struct CUctx_st {
   _Atomic int live; /* the primary ones, which come first, always are */
   int device;
@@ -14,7 +13,6 @@ struct CUctx_st {
 enum { CREATED = SHIM_DEVICES, CONTEXTS = CREATED + 4096, STACK = 64 };
 static struct CUctx_st contexts[CONTEXTS];
 
-__attribute__((constructor)) static void keep(void) { ocu_keep(contexts, sizeof contexts); }
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static _Thread_local struct {
@@ -26,9 +24,7 @@ static _Thread_local struct {
 CUcontext primary_context(int device) { return &contexts[(unsigned)device % SHIM_DEVICES]; }
 
 static int slot_of(CUcontext context) {
-  uintptr_t offset = (uintptr_t)context - (uintptr_t)contexts;
-  if (offset >= sizeof contexts || offset % sizeof *contexts) return -1;
-  int slot = (int)(offset / sizeof *contexts);
+  int slot = SHIM_SLOT(contexts, context);
   return slot < CREATED || context->live ? slot : -1;
 }
 
@@ -38,7 +34,7 @@ int context_device(CUcontext context) {
   return slot < ocu_device_count() ? slot : -1;
 }
 
-static CUcontext current(void) {
+CUcontext current_context(void) {
   if (self.none) return NULL;
   int device = ocu_device_get();
   CUcontext chosen = self.chosen;
@@ -50,35 +46,23 @@ static CUcontext current(void) {
 static CUresult choose(CUcontext context) {
   self.none = !context;
   self.chosen = slot_of(context) >= CREATED ? context : NULL;
-  return context ? (CUresult)ocu_shim_code(ocu_device_set(context_device(context))) : CUDA_SUCCESS;
+  return context ? done(ocu_device_set(context_device(context))) : CUDA_SUCCESS;
 }
 
 CUresult ready(void) {
-  return started() ?: current() ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
+  return started() ?: current_context() ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
 }
 
-CUcontext created_context(void) { return slot_of(current()) >= CREATED ? current() : NULL; }
+CUcontext created_context(void) {
+  CUcontext context = current_context();
+  return slot_of(context) >= CREATED ? context : NULL;
+}
 
 /* ---- primary contexts ----------------------------------------------------------------------- */
 
 static int good_flags(unsigned flags) {
   unsigned schedule = flags & CU_CTX_SCHED_MASK;
   return !(flags & ~(unsigned)CU_CTX_FLAGS_MASK) && !(schedule & (schedule - 1));
-}
-
-CUresult cuDevicePrimaryCtxRetain(CUcontext *pctx, CUdevice dev) {
-  CHECK(device_exists(dev));
-  REQUIRE(OUT(pctx), CUDA_ERROR_INVALID_VALUE);
-  *pctx = primary_context(dev);
-  return CUDA_SUCCESS;
-}
-
-/* It stays: the process's own memory cannot be torn down under it. */
-CUresult cuDevicePrimaryCtxRelease_v2(CUdevice dev) { return device_exists(dev); }
-
-CUresult cuDevicePrimaryCtxReset_v2(CUdevice dev) {
-  CHECK(device_exists(dev));
-  return (CUresult)ocu_shim_code(ocu_device_sync(dev));
 }
 
 CUresult cuDevicePrimaryCtxGetState(CUdevice dev, unsigned int *flags, int *active) {
@@ -100,12 +84,11 @@ CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned int flags) {
 
 CUresult create_context(CUcontext *out, const CUctxCreateParams *parameters, unsigned flags,
                         CUdevice device, const char *name) {
-  static atomic_bool said;
   CHECK(device_exists(device));
   REQUIRE(OUT(out) && (!parameters || IN(parameters)) && good_flags(flags),
           CUDA_ERROR_INVALID_VALUE);
   if (parameters && (parameters->numExecAffinityParams || parameters->cigParams))
-    return (CUresult)refused(&said, name, "ctxCreateParams: a context has the whole device");
+    return (CUresult)refused(name, "ctxCreateParams: a context has the whole device");
   pthread_mutex_lock(&lock);
   CUcontext context = contexts + CREATED;
   while (context < contexts + CONTEXTS && context->live) context++;
@@ -128,57 +111,41 @@ CUresult create_context(CUcontext *out, const CUctxCreateParams *parameters, uns
 CUresult cuCtxDestroy_v2(CUcontext ctx) {
   CHECK(started());
   REQUIRE(slot_of(ctx) >= CREATED, CUDA_ERROR_INVALID_CONTEXT);
-  CUresult error = (CUresult)ocu_shim_code(ocu_device_sync(ctx->device));
-  if (current() == ctx) cuCtxPopCurrent_v2(NULL);
+  CUresult error = done(ocu_device_sync(ctx->device));
+  if (current_context() == ctx) cuCtxPopCurrent_v2(NULL);
   ctx->live = 0;
   return error;
 }
 
 CUresult cuCtxPushCurrent_v2(CUcontext ctx) {
   CHECK(started());
-  REQUIRE(context_device(ctx) >= 0, CUDA_ERROR_INVALID_CONTEXT);
+  CHECK(known(ctx));
   REQUIRE(self.depth < STACK, CUDA_ERROR_OUT_OF_MEMORY);
-  self.stack[self.depth++] = current();
+  self.stack[self.depth++] = current_context();
   return choose(ctx);
 }
 
 CUresult cuCtxPopCurrent_v2(CUcontext *pctx) {
   CHECK(ready());
   REQUIRE(OPTIONAL_OUT(pctx), CUDA_ERROR_INVALID_VALUE);
-  CUcontext popped = current(), below = self.depth ? self.stack[--self.depth] : NULL;
+  CUcontext popped = current_context(), below = self.depth ? self.stack[--self.depth] : NULL;
   if (pctx) *pctx = popped;
   return choose(context_device(below) >= 0 ? below : NULL);
 }
 
-CUresult cuCtxGetCurrent(CUcontext *pctx) {
-  CHECK(started());
-  REQUIRE(OUT(pctx), CUDA_ERROR_INVALID_VALUE);
-  *pctx = current();
-  return CUDA_SUCCESS;
-}
-
 CUresult cuCtxSetCurrent(CUcontext ctx) {
   CHECK(started());
-  REQUIRE(!ctx || context_device(ctx) >= 0, CUDA_ERROR_INVALID_CONTEXT);
+  if (ctx) CHECK(known(ctx));
   return choose(ctx);
 }
 
 /* ---- what is known of a context; NULL means the current one --------------------------------- */
 
-static CUresult meant(CUcontext *context) {
+CUresult meant(CUcontext *context) {
   CHECK(started());
-  if (!*context) *context = current();
-  return context_device(*context) >= 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
+  if (!*context) *context = current_context();
+  return known(*context);
 }
-
-CUresult cuCtxGetDevice_v2(CUdevice *device, CUcontext ctx) {
-  CHECK(meant(&ctx));
-  REQUIRE(OUT(device), CUDA_ERROR_INVALID_VALUE);
-  *device = context_device(ctx);
-  return CUDA_SUCCESS;
-}
-
-CUresult cuCtxGetDevice(CUdevice *device) { return cuCtxGetDevice_v2(device, NULL); }
 
 CUresult cuCtxGetId(CUcontext ctx, unsigned long long *ctxId) {
   CHECK(meant(&ctx));
@@ -187,67 +154,26 @@ CUresult cuCtxGetId(CUcontext ctx, unsigned long long *ctxId) {
   return CUDA_SUCCESS;
 }
 
-/* The version of the calls that made it: all of ours are CUDA 3.2's and later. */
-CUresult cuCtxGetApiVersion(CUcontext ctx, unsigned int *version) {
-  CHECK(meant(&ctx));
-  REQUIRE(OUT(version), CUDA_ERROR_INVALID_VALUE);
-  *version = 3020;
-  return CUDA_SUCCESS;
-}
-
 CUresult cuCtxGetFlags(unsigned int *flags) {
   CHECK(ready());
   REQUIRE(OUT(flags), CUDA_ERROR_INVALID_VALUE);
-  *flags = current()->flags;
+  *flags = current_context()->flags;
   return CUDA_SUCCESS;
 }
 
 CUresult cuCtxSetFlags(unsigned int flags) {
   CHECK(ready());
   REQUIRE(good_flags(flags), CUDA_ERROR_INVALID_VALUE);
-  current()->flags = flags;
+  current_context()->flags = flags;
   return CUDA_SUCCESS;
 }
 
-CUresult cuCtxSynchronize_v2(CUcontext ctx) {
-  CHECK(meant(&ctx));
-  return (CUresult)ocu_shim_code(ocu_device_sync(context_device(ctx)));
-}
-
-CUresult cuCtxGetStreamPriorityRange(int *leastPriority, int *greatestPriority) {
-  CHECK(ready());
-  REQUIRE(OPTIONAL_OUT(leastPriority) && OPTIONAL_OUT(greatestPriority), CUDA_ERROR_INVALID_VALUE);
-  if (leastPriority) *leastPriority = SHIM_LEAST_PRIORITY;
-  if (greatestPriority) *greatestPriority = SHIM_GREATEST_PRIORITY;
+CUresult cuStreamGetCtx(CUstream hStream, CUcontext *pctx) {
+  int device;
+  CHECK(CODE(ocu_shim_stream_device(stream_of(hStream), &device)));
+  REQUIRE(OUT(pctx), CUDA_ERROR_INVALID_VALUE);
+  ocu_stream *stream = stream_of(hStream);
+  CUcontext context = stream ? ocu_shim_stream_context(stream) : created_context();
+  *pctx = context ? context : primary_context(device);
   return CUDA_SUCCESS;
-}
-
-/* ---- settings that a CPU keeps but has no use for: cache, shared memory banks --------------- */
-
-static _Atomic int settings[2];
-
-int get_setting(int *value, int which) {
-  REQUIRE(OUT(value), CUDA_ERROR_INVALID_VALUE);
-  *value = settings[which];
-  return CUDA_SUCCESS;
-}
-
-int set_setting(int value, int which, int most) {
-  REQUIRE(value >= 0 && value <= most, CUDA_ERROR_INVALID_VALUE);
-  settings[which] = value;
-  return CUDA_SUCCESS;
-}
-
-/* ---- peers ---------------------------------------------------------------------------------- */
-
-CUresult cuCtxEnablePeerAccess(CUcontext peerContext, unsigned int Flags) {
-  CHECK(ready());
-  REQUIRE(context_device(peerContext) >= 0, CUDA_ERROR_INVALID_CONTEXT);
-  return (CUresult)ocu_shim_peer_enable(ocu_device_get(), context_device(peerContext), Flags);
-}
-
-CUresult cuCtxDisablePeerAccess(CUcontext peerContext) {
-  CHECK(ready());
-  REQUIRE(context_device(peerContext) >= 0, CUDA_ERROR_INVALID_CONTEXT);
-  return (CUresult)ocu_shim_peer_disable(ocu_device_get(), context_device(peerContext));
 }

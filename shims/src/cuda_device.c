@@ -6,22 +6,13 @@
 
 #include "cuda_driver.h"
 
-int refused(atomic_bool *said, const char *name, const char *reason) {
-  ocu_shim_refuse(said, name, reason);
-  return CUDA_ERROR_NOT_SUPPORTED;
-}
+int refused(const char *name, const char *reason) { return ocu_shim_refuse(name, reason); }
 
 CUresult cuInit(unsigned int Flags) {
   REQUIRE(Flags == 0, CUDA_ERROR_INVALID_VALUE);
   REQUIRE(ocu_alive() == OCU_OK, CUDA_ERROR_NOT_INITIALIZED);
   REQUIRE(ocu_device_count() > 0, CUDA_ERROR_NO_DEVICE);
   ocu_shim_started = 1;
-  return CUDA_SUCCESS;
-}
-
-CUresult cuDriverGetVersion(int *driverVersion) {
-  REQUIRE(OUT(driverVersion), CUDA_ERROR_INVALID_VALUE);
-  *driverVersion = SHIM_DRIVER_VERSION;
   return CUDA_SUCCESS;
 }
 
@@ -90,27 +81,13 @@ CUresult cuGetProcAddress_v2(const char *symbol, void **pfn, int cudaVersion, cu
 
 /* ---- devices --------------------------------------------------------------------------------- */
 
-CUresult cuDeviceGetCount(int *count) {
-  CHECK(started());
-  REQUIRE(OUT(count), CUDA_ERROR_INVALID_VALUE);
-  *count = ocu_device_count();
-  return CUDA_SUCCESS;
-}
-
-CUresult cuDeviceGet(CUdevice *device, int ordinal) {
-  CHECK(device_exists(ordinal));
-  REQUIRE(OUT(device), CUDA_ERROR_INVALID_VALUE);
-  *device = ordinal;
-  return CUDA_SUCCESS;
-}
-
 CUresult cuDeviceGetName(char *name, int len, CUdevice dev) {
   ocu_device_info info;
   CHECK(device_exists(dev));
   REQUIRE(len > 0 && ocu_accessible(name, (size_t)len, 1), CUDA_ERROR_INVALID_VALUE);
   ocu_status status = ocu_device_query(dev, &info);
   if (status == OCU_OK) snprintf(name, (size_t)len, "%s", info.name);
-  return (CUresult)ocu_shim_code(status);
+  return done(status);
 }
 
 CUresult cuDeviceGetUuid_v2(CUuuid *uuid, CUdevice dev) {
@@ -126,16 +103,7 @@ CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice dev) {
   REQUIRE(OUT(bytes), CUDA_ERROR_INVALID_VALUE);
   ocu_status status = ocu_device_query(dev, &info);
   if (status == OCU_OK) *bytes = (size_t)info.memory_total;
-  return (CUresult)ocu_shim_code(status);
-}
-
-CUresult cuDeviceGetAttribute(int *pi, CUdevice_attribute attrib, CUdevice dev) {
-  ocu_device_info info;
-  CHECK(device_exists(dev));
-  REQUIRE(OUT(pi), CUDA_ERROR_INVALID_VALUE);
-  ocu_status status = ocu_device_query(dev, &info);
-  if (status != OCU_OK) return (CUresult)ocu_shim_code(status);
-  return ocu_shim_answer(attrib, dev, &info, pi) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+  return done(status);
 }
 
 CUresult cuDeviceComputeCapability(int *major, int *minor, CUdevice dev) {
@@ -146,19 +114,12 @@ CUresult cuDeviceComputeCapability(int *major, int *minor, CUdevice dev) {
   return CUDA_SUCCESS;
 }
 
-static int attribute(int number, CUdevice device, const ocu_device_info *info) {
-  int value = 0;
-  ocu_shim_answer(number, device, info, &value);
-  return value;
-}
-
 CUresult cuDeviceGetProperties(CUdevprop *prop, CUdevice dev) {
   ocu_device_info info;
   CHECK(device_exists(dev));
   REQUIRE(OUT(prop), CUDA_ERROR_INVALID_VALUE);
-  ocu_status status = ocu_device_query(dev, &info);
-  if (status != OCU_OK) return (CUresult)ocu_shim_code(status);
-#define ANSWER(NAME) attribute(CU_DEVICE_ATTRIBUTE_##NAME, dev, &info)
+  CHECK(done(ocu_device_query(dev, &info)));
+#define ANSWER(NAME) ocu_shim_answer(CU_DEVICE_ATTRIBUTE_##NAME, dev, &info)
   *prop = (CUdevprop){
       .maxThreadsPerBlock = ANSWER(MAX_THREADS_PER_BLOCK),
       .maxThreadsDim = {ANSWER(MAX_BLOCK_DIM_X), ANSWER(MAX_BLOCK_DIM_Y), ANSWER(MAX_BLOCK_DIM_Z)},
@@ -173,33 +134,3 @@ CUresult cuDeviceGetProperties(CUdevprop *prop, CUdevice dev) {
   };
   return CUDA_SUCCESS;
 }
-
-CUresult cuDeviceGetPCIBusId(char *pciBusId, int len, CUdevice dev) {
-  CHECK(device_exists(dev));
-  return (CUresult)ocu_shim_bus_id(pciBusId, len, dev);
-}
-
-CUresult cuDeviceGetByPCIBusId(CUdevice *dev, const char *pciBusId) {
-  CHECK(started());
-  return (CUresult)ocu_shim_device_at(dev, pciBusId);
-}
-
-CUresult cuDeviceCanAccessPeer(int *canAccessPeer, CUdevice dev, CUdevice peerDev) {
-  CHECK(device_exists(dev));
-  CHECK(device_exists(peerDev));
-  REQUIRE(OUT(canAccessPeer), CUDA_ERROR_INVALID_VALUE);
-  *canAccessPeer = ocu_shim_peers(dev, peerDev);
-  return CUDA_SUCCESS;
-}
-
-/* Contexts cannot be given a part of a device. */
-CUresult cuDeviceGetExecAffinitySupport(int *pi, CUexecAffinityType type, CUdevice dev) {
-  CHECK(device_exists(dev));
-  REQUIRE(OUT(pi) && type == CU_EXEC_AFFINITY_TYPE_SM_COUNT, CUDA_ERROR_INVALID_VALUE);
-  *pi = 0;
-  return CUDA_SUCCESS;
-}
-
-/* No profiler is ever attached. */
-CUresult cuProfilerStart(void) { return started(); }
-CUresult cuProfilerStop(void) { return started(); }

@@ -3,36 +3,11 @@
 
 #include "cuda_driver.h"
 
-CUresult cuMemGetInfo_v2(size_t *free, size_t *total) {
-  ocu_device_info info;
-  CHECK(ready());
-  REQUIRE(OUT(free) && OUT(total), CUDA_ERROR_INVALID_VALUE);
-  ocu_status status = ocu_device_query(ocu_device_get(), &info);
-  if (status != OCU_OK) return (CUresult)ocu_shim_code(status);
-  *free = (size_t)info.memory_free;
-  *total = (size_t)info.memory_total;
-  return CUDA_SUCCESS;
-}
-
-CUresult cuMemAllocPitch_v2(CUdeviceptr *dptr, size_t *pPitch, size_t WidthInBytes, size_t Height,
-                            unsigned int ElementSizeBytes) {
-  size_t pitch, bytes;
-  CHECK(ready());
-  REQUIRE(OUT(dptr) && OUT(pPitch) && WidthInBytes && Height, CUDA_ERROR_INVALID_VALUE);
-  REQUIRE(ElementSizeBytes == 4 || ElementSizeBytes == 8 || ElementSizeBytes == 16,
-          CUDA_ERROR_INVALID_VALUE);
-  CHECK((CUresult)ocu_shim_pitch(WidthInBytes, Height, &pitch, &bytes));
-  CHECK((CUresult)ocu_shim_alloc(bytes, OCU_MEM_DEVICE, 0, (void **)dptr));
-  *pPitch = pitch;
-  return CUDA_SUCCESS;
-}
-
 CUresult cuMemGetAddressRange_v2(CUdeviceptr *pbase, size_t *psize, CUdeviceptr dptr) {
   ocu_pointer_info info;
   CHECK(ready());
   REQUIRE(OPTIONAL_OUT(pbase) && OPTIONAL_OUT(psize), CUDA_ERROR_INVALID_VALUE);
-  ocu_status status = ocu_pointer_query(AT(dptr), &info);
-  if (status != OCU_OK) return (CUresult)ocu_shim_code(status);
+  CHECK(done(ocu_pointer_query(AT(dptr), &info)));
   REQUIRE(info.kind != OCU_MEM_UNKNOWN && !info.freed, CUDA_ERROR_NOT_FOUND);
   if (pbase) *pbase = (uintptr_t)info.base;
   if (psize) *psize = info.bytes;
@@ -80,7 +55,7 @@ static struct answer ask(CUpointer_attribute attribute, CUdeviceptr p,
 
 static CUresult query(CUdeviceptr p, ocu_pointer_info *info) {
   CHECK(started());
-  CHECK((CUresult)ocu_shim_code(ocu_pointer_query(AT(p), info)));
+  CHECK(done(ocu_pointer_query(AT(p), info)));
   if (info->freed) info->kind = OCU_MEM_UNKNOWN;
   if (info->kind == OCU_MEM_UNKNOWN && ocu_shim_registered(AT(p), NULL)) {
     *info = (ocu_pointer_info){AT(p), 1, ocu_device_get(), OCU_MEM_HOST, 0};
@@ -90,11 +65,10 @@ static CUresult query(CUdeviceptr p, ocu_pointer_info *info) {
 }
 
 CUresult cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdeviceptr ptr) {
-  static atomic_bool said;
   ocu_pointer_info info;
   CHECK(query(ptr, &info));
   if (attribute == CU_POINTER_ATTRIBUTE_P2P_TOKENS)
-    return (CUresult)refused(&said, "cuPointerGetAttribute", "P2P_TOKENS: there are none on a CPU");
+    return (CUresult)refused("cuPointerGetAttribute", "P2P_TOKENS: there are none on a CPU");
   REQUIRE(info.kind != OCU_MEM_UNKNOWN, CUDA_ERROR_INVALID_VALUE);
   struct answer answer = ask(attribute, ptr, &info);
   REQUIRE(answer.bytes && ocu_accessible(data, answer.bytes, 1), CUDA_ERROR_INVALID_VALUE);

@@ -17,12 +17,9 @@ static inline cudaError_t end(int error) {
     if (!(condition)) return fail(error); \
   } while (0)
 
-/* This argument is legal but not served. */
-#define REFUSE_ARGUMENT(name, reason) \
-  do { \
-    static atomic_bool said; \
-    return (cudaError_t)refused(&said, name, reason); \
-  } while (0)
+/* A call whose whole answer is one value. */
+#define TELL(out, value) \
+  (OUT(out) ? (*(out) = (value), done(ocu_alive())) : fail(cudaErrorInvalidValue))
+#define EVENT(event) ((ocu_event *)(event))
 
-static inline int device_exists(int device) { return device >= 0 && device < ocu_device_count(); }
 #endif

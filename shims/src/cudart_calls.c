@@ -1,5 +1,6 @@
 /* cudart_calls.c - copies and fills, and the calls that are one row of a table each: their entry
  * points are made from shims/tables/cuda_runtime_api.h. */
+#include "cuda_registration.h"
 #include "cudart.h"
 
 static cudaError_t copy(void *dst, const void *src, size_t count, enum cudaMemcpyKind kind,
@@ -10,7 +11,7 @@ static cudaError_t copy(void *dst, const void *src, size_t count, enum cudaMemcp
 
 static cudaError_t copy_peer(void *dst, int dst_device, const void *src, int src_device,
                              size_t count, ocu_stream *stream, int host_sync) {
-  REQUIRE(device_exists(dst_device) && device_exists(src_device), cudaErrorInvalidDevice);
+  REQUIRE(shim_device_exists(dst_device) && shim_device_exists(src_device), cudaErrorInvalidDevice);
   return done(ocu_copy(stream, dst, src, count, host_sync));
 }
 
@@ -42,7 +43,8 @@ static cudaError_t copy_3d(const struct cudaMemcpy3DParms *p, ocu_stream *stream
 static cudaError_t copy_3d_peer(const struct cudaMemcpy3DPeerParms *p, ocu_stream *stream,
                                 int host_sync) {
   REQUIRE(IN(p), cudaErrorInvalidValue);
-  REQUIRE(device_exists(p->dstDevice) && device_exists(p->srcDevice), cudaErrorInvalidDevice);
+  REQUIRE(shim_device_exists(p->dstDevice) && shim_device_exists(p->srcDevice),
+          cudaErrorInvalidDevice);
   COPY_BOX(p, stream, host_sync);
 }
 
@@ -62,21 +64,26 @@ static cudaError_t fill_3d(struct cudaPitchedPtr to, int value, struct cudaExten
                                host_sync));
 }
 
-/* No stream is ever capturing: cudaStreamBeginCapture is refused. */
-static cudaError_t not_capturing(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
-                                 cudaGraph_t *graph, const cudaGraphNode_t **nodes,
-                                 const cudaGraphEdgeData **edges, size_t *count,
-                                 unsigned long long *id) {
-  REQUIRE(OUT(status) && OPTIONAL_OUT(graph) && OPTIONAL_OUT(nodes) && OPTIONAL_OUT(edges) &&
-              OPTIONAL_OUT(count) && OPTIONAL_OUT(id),
-          cudaErrorInvalidValue);
-  REQUIRE(ocu_stream_device(stream_of(stream)) >= 0, cudaErrorInvalidResourceHandle);
-  *status = cudaStreamCaptureStatusNone;
-  return done(ocu_alive());
+static int place_of(struct cudaMemLocation location) {
+  return location.type == cudaMemLocationTypeDevice ? location.id : cudaCpuDeviceId;
 }
 
-#include "cudart_calls.inc"
+static cudaError_t prefetch(const void *p, size_t count, struct cudaMemLocation location,
+                            unsigned flags, cudaStream_t stream) {
+  REQUIRE(flags == 0, cudaErrorInvalidValue);
+  return end(ocu_shim_hint(p, count, place_of(location), stream_of(stream)));
+}
+
+#define not_capturing(stream, status, graph, nodes, edges, count, id) \
+  end(ocu_shim_not_capturing(stream_of(stream), (void *)(status), (void *)(graph), \
+                             (void *)(nodes), (void *)(edges), count, id))
+
+/* Device variables: nothing can reach them but kernels and the symbol copies, which are refused. */
+#define NOTHING (void)0
+
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#include "calls.inc"
 
 /* ---- NAME_ptsz and NAME_ptds: for programs built with per-thread default streams ------------ */
 
-#include "cudart_per_thread.inc"
+#include "per_thread.inc"

@@ -42,10 +42,6 @@ void **__cudaRegisterFatBinary(void *fatCubin) {
   return (void **)module;
 }
 
-void __cudaRegisterFatBinaryEnd(void **fatCubinHandle) { (void)fatCubinHandle; }
-
-char __cudaInitModule(void **fatCubinHandle) { return fatCubinHandle != NULL; }
-
 void __cudaUnregisterFatBinary(void **fatCubinHandle) {
   pthread_mutex_lock(&modules_lock);
   struct module **at = &modules;
@@ -74,27 +70,6 @@ void __cudaRegisterFunction(void **fatCubinHandle, const char *hostFun, char *de
   }
   pthread_mutex_unlock(&modules_lock);
 }
-
-/* Device variables: nothing can reach them but kernels and the symbol copies, which are refused. */
-void __cudaRegisterVar(void **fatCubinHandle, char *hostVar, char *deviceAddress,
-                       const char *deviceName, int ext, size_t size, int constant, int global) {
-  (void)fatCubinHandle, (void)hostVar, (void)deviceAddress, (void)deviceName;
-  (void)ext, (void)size, (void)constant, (void)global;
-}
-
-void __cudaRegisterManagedVar(void **fatCubinHandle, void **hostVarPtrAddress,
-                              char *deviceAddress, const char *deviceName, int ext, size_t size,
-                              int constant, int global) {
-  (void)fatCubinHandle, (void)hostVarPtrAddress, (void)deviceAddress, (void)deviceName;
-  (void)ext, (void)size, (void)constant, (void)global;
-}
-
-void __cudaRegisterHostVar(void **fatCubinHandle, const char *deviceName, char *hostVar,
-                           size_t size) {
-  (void)fatCubinHandle, (void)deviceName, (void)hostVar, (void)size;
-}
-
-void __cudaRegisterUnifiedTable(void) {}
 
 /* ---- launches -------------------------------------------------------------------------------- */
 
@@ -126,7 +101,7 @@ cudaError_t __cudaPopCallConfiguration(struct dim3 *gridDim, struct dim3 *blockD
 
 /* ---- the program's own kernels: refused by name --------------------------------------------- */
 
-static int refuse_kernel(atomic_bool *said, const char *function, const void *host) {
+static int refuse_kernel(const char *function, const void *host) {
   const char *name = NULL;
   char reason[512];
   pthread_mutex_lock(&modules_lock);
@@ -135,23 +110,22 @@ static int refuse_kernel(atomic_bool *said, const char *function, const void *ho
       if (kernel->host == host) name = kernel->name;
   if (name && !ocu_shim_text(name)) name = "whose name cannot be read";
   snprintf(reason, sizeof reason,
-           "the program's own kernel, %s, is device code; it cannot run here", name ? name : "one that was never registered");
+           "the program's own kernel, %s, is device code; it cannot run here",
+           name ? name : "one that was never registered");
   pthread_mutex_unlock(&modules_lock);
-  refused(said, function, reason);
+  refused(function, reason);
   return name != NULL;
 }
 
 /* Launching is not supported; to ask about a function that is none is an error of its own. */
 #define REFUSE_LAUNCH(name, ...) \
   cudaError_t name(__VA_ARGS__ const void *host) { \
-    static atomic_bool said; \
-    refuse_kernel(&said, #name, host); \
+    refuse_kernel(#name, host); \
     return fail(cudaErrorNotSupported); \
   }
 #define REFUSE_QUESTION(name, ...) \
   cudaError_t name(__VA_ARGS__ const void *host) { \
-    static atomic_bool said; \
-    int registered = refuse_kernel(&said, #name, host); \
+    int registered = refuse_kernel(#name, host); \
     return fail(registered ? cudaErrorNotSupported : cudaErrorInvalidDeviceFunction); \
   }
 /* The result or the configuration, where the kernel is the second argument. */
@@ -173,15 +147,3 @@ REFUSE_QUESTION(cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags, FIRST)
 REFUSE_QUESTION(cudaOccupancyAvailableDynamicSMemPerBlock, FIRST)
 REFUSE_QUESTION(cudaOccupancyMaxActiveClusters, FIRST)
 REFUSE_QUESTION(cudaOccupancyMaxPotentialClusterSize, FIRST)
-
-/* The kernel's handle is its host address, so that its launch can be refused by name. */
-cudaError_t __cudaGetKernel(cudaKernel_t *kernel, const void *host) {
-  REQUIRE(OUT(kernel), cudaErrorInvalidValue);
-  *kernel = (cudaKernel_t)host;
-  return cudaSuccess;
-}
-
-struct cudaChannelFormatDesc cudaCreateChannelDesc(int x, int y, int z, int w,
-                                                   enum cudaChannelFormatKind f) {
-  return (struct cudaChannelFormatDesc){x, y, z, w, f};
-}

@@ -25,7 +25,7 @@ HIDDEN size_t dtype_bytes(ocu_dtype dtype);
 static inline int is_complex(ocu_dtype dtype) { return dtype == OCU_C64 || dtype == OCU_C128; }
 static inline int64_t at_least_1(int64_t n) { return n > 1 ? n : 1; }
 
-/* ---- cuBLAS: column-major C = alpha op(A) op(B) + beta C --------------------------------------- */
+/* ---- cuBLAS: column-major C = alpha op(A) op(B) + beta C ------------------------------------- */
 
 struct operand {
   const void *p; /* or an array of pointers */

@@ -3,10 +3,6 @@
 
 struct cublasContext ocu_shim_handles[HANDLES];
 
-__attribute__((constructor)) static void keep(void) {
-  ocu_keep(ocu_shim_handles, sizeof ocu_shim_handles);
-}
-
 /* The search goes on where the last one ended: a destroyed handle stays unknown for long. */
 static atomic_uint next_handle;
 

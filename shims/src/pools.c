@@ -10,7 +10,6 @@
 
 enum { FIRST_REUSE = CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES };
 
-/* Pools are slots of one array that is never freed, so any handle can be checked. */
 struct CUmemPoolHandle_st {
   int live, destroyed; /* destroyed: gone for the program, but memory of it is still in use */
   ocu_mem_kind kind;
@@ -24,8 +23,6 @@ enum { HOST_POOL = SHIM_DEVICES, MANAGED_POOL, FIRST_POOL, POOLS = 2048 };
 static shim_pool pools[POOLS];                 /* the default pools first: each device's, host's */
 static shim_pool *current[FIRST_POOL];         /* NULL: the default pool */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-__attribute__((constructor)) static void keep(void) { ocu_keep(pools, sizeof pools); }
 
 static void set_up(shim_pool *pool, ocu_mem_kind kind, int device, uint64_t most) {
   *pool = (shim_pool){.live = 1, .kind = kind, .device = device, .most = most};
@@ -43,8 +40,7 @@ static shim_pool *original(int place) {
 }
 
 static int is_pool(const shim_pool *pool) {
-  uintptr_t offset = (uintptr_t)pool - (uintptr_t)pools;
-  return offset < sizeof pools && offset % sizeof *pools == 0 && pool->live && !pool->destroyed;
+  return SHIM_SLOT(pools, pool) >= 0 && pool->live && !pool->destroyed;
 }
 
 /* ---- allocations to remember: those of pools, and pinned ones with flags -------------------- */
@@ -74,6 +70,13 @@ static struct note *take(const void *p) {
   return note;
 }
 
+/* Call with the lock held. */
+static void remember(struct note *note) {
+  struct note **at = find(note->p);
+  note->next = *at;
+  *at = note;
+}
+
 /* Counts an allocation in its pool; 0: it would pass the pool's limit. */
 static int put(struct note *note) {
   shim_pool *pool = note->pool;
@@ -84,24 +87,25 @@ static int put(struct note *note) {
     if (pool->used > pool->used_high) pool->used_high = pool->used;
     if (pool->used > pool->reserved_high) pool->reserved_high = pool->used;
   }
-  if (fits) {
-    struct note **at = find(note->p);
-    note->next = *at;
-    *at = note;
-  }
+  if (fits) remember(note);
   pthread_mutex_unlock(&lock);
   return fits;
 }
 
-static void settle(struct note *note) {
+/* Ends what take began: the memory was freed, or is there as before. */
+static int settle(struct note *note, ocu_status status) {
+  if (!note) return ocu_shim_code(status);
   shim_pool *pool = note->pool;
-  if (pool) {
-    pthread_mutex_lock(&lock);
+  pthread_mutex_lock(&lock);
+  if (status != OCU_OK) {
+    remember(note);
+  } else if (pool) {
     pool->used -= note->bytes;
     if (pool->destroyed && !pool->used) pool->live = pool->destroyed = 0;
-    pthread_mutex_unlock(&lock);
   }
-  free(note);
+  pthread_mutex_unlock(&lock);
+  if (status == OCU_OK) free(note);
+  return ocu_shim_code(status);
 }
 
 static int allocate(shim_pool *pool, int device, size_t bytes, ocu_mem_kind kind, unsigned flags,
@@ -122,6 +126,18 @@ int ocu_shim_alloc(size_t bytes, ocu_mem_kind kind, unsigned flags, void **out) 
   return allocate(NULL, ocu_device_get(), bytes, kind, flags, out);
 }
 
+/* Rows are padded so that each begins at a good place. */
+int ocu_shim_alloc_pitch(size_t width, size_t height, size_t *pitch, void **out) {
+  size_t row, bytes;
+  REQUIRE(OUT(out) && OUT(pitch), CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(!__builtin_add_overflow(width, 511, &row), CUDA_ERROR_OUT_OF_MEMORY);
+  row = row / 512 * 512;
+  REQUIRE(!__builtin_mul_overflow(row, height, &bytes), CUDA_ERROR_OUT_OF_MEMORY);
+  int error = ocu_shim_alloc(bytes, OCU_MEM_DEVICE, 0, out);
+  if (!error) *pitch = row;
+  return error;
+}
+
 int ocu_shim_alloc_async(shim_pool *pool, size_t bytes, ocu_stream *stream, void **out) {
   REQUIRE(OUT(out), CUDA_ERROR_INVALID_VALUE);
   REQUIRE(ocu_alive() == OCU_OK, CUDA_ERROR_NOT_INITIALIZED);
@@ -139,24 +155,17 @@ int ocu_shim_alloc_async(shim_pool *pool, size_t bytes, ocu_stream *stream, void
 int ocu_shim_free(void *p, int host) {
   ocu_pointer_info info;
   if (!p) return ocu_shim_code(ocu_alive());
-  ocu_status status = ocu_pointer_query(p, &info);
-  if (status != OCU_OK) return ocu_shim_code(status);
+  CHECK(ocu_shim_code(ocu_pointer_query(p, &info)));
   REQUIRE(!info.freed && info.kind != OCU_MEM_UNKNOWN && (info.kind == OCU_MEM_HOST) == host,
           CUDA_ERROR_INVALID_VALUE);
   struct note *note = take(p);
-  status = ocu_free(p);
-  if (note && status == OCU_OK) settle(note);
-  else if (note) put(note);
-  return ocu_shim_code(status);
+  return settle(note, ocu_free(p));
 }
 
 int ocu_shim_free_async(void *p, ocu_stream *stream) {
   REQUIRE(p, CUDA_ERROR_INVALID_VALUE);
   struct note *note = take(p);
-  ocu_status status = ocu_free_async(stream, p);
-  if (note && status == OCU_OK) settle(note);
-  else if (note) put(note);
-  return ocu_shim_code(status);
+  return settle(note, ocu_free_async(stream, p));
 }
 
 shim_pool *ocu_shim_pool_holding(const void *p) {
@@ -181,8 +190,7 @@ static int kind_of(const struct shim_place *place, int type, ocu_mem_kind *kind)
   int host = place->type >= CU_MEM_LOCATION_TYPE_HOST &&
              place->type <= CU_MEM_LOCATION_TYPE_HOST_NUMA_CURRENT;
   int device = place->type == CU_MEM_LOCATION_TYPE_DEVICE;
-  if (device && (place->id < 0 || place->id >= ocu_device_count() || place->id >= SHIM_DEVICES))
-    return CUDA_ERROR_INVALID_DEVICE;
+  REQUIRE(!device || shim_device_exists(place->id), CUDA_ERROR_INVALID_DEVICE);
   if (type == CU_MEM_ALLOCATION_TYPE_MANAGED && place->type >= 0 && place->type <= 4)
     *kind = OCU_MEM_MANAGED;
   else if (type == CU_MEM_ALLOCATION_TYPE_PINNED && (host || device))
@@ -193,15 +201,11 @@ static int kind_of(const struct shim_place *place, int type, ocu_mem_kind *kind)
 }
 
 int ocu_shim_pool_create(shim_pool **out, const struct shim_pool_props *p, const char *name) {
-  static atomic_bool said;
   ocu_mem_kind kind;
   REQUIRE(OUT(out) && IN(p), CUDA_ERROR_INVALID_VALUE);
-  int error = kind_of(&p->place, p->type, &kind);
-  REQUIRE(!error, error);
-  if (p->handle_types) {
-    ocu_shim_refuse(&said, name, "handleTypes: memory cannot be shared between processes yet");
-    return CUDA_ERROR_NOT_SUPPORTED;
-  }
+  CHECK(kind_of(&p->place, p->type, &kind));
+  if (p->handle_types)
+    return ocu_shim_refuse(name, "handleTypes: memory cannot be shared between processes yet");
   REQUIRE(ocu_alive() == OCU_OK, CUDA_ERROR_NOT_INITIALIZED);
   pthread_mutex_lock(&lock);
   shim_pool *pool = pools + FIRST_POOL;
@@ -289,8 +293,7 @@ int ocu_shim_pool_set_access(shim_pool *pool, const struct shim_access *list, si
       REQUIRE(a.place.type == CU_MEM_LOCATION_TYPE_DEVICE && a.flags >= 0 && a.flags <= 3 &&
                   a.flags != 2 && !(own && a.flags != 3),
               CUDA_ERROR_INVALID_VALUE);
-      REQUIRE(a.place.id >= 0 && a.place.id < ocu_device_count() && a.place.id < SHIM_DEVICES,
-              CUDA_ERROR_INVALID_DEVICE);
+      REQUIRE(shim_device_exists(a.place.id), CUDA_ERROR_INVALID_DEVICE);
     }
   return CUDA_SUCCESS;
 }
@@ -298,9 +301,8 @@ int ocu_shim_pool_set_access(shim_pool *pool, const struct shim_access *list, si
 int ocu_shim_pool_get_access(int *flags, shim_pool *pool, const struct shim_place *place) {
   REQUIRE(OUT(flags) && is_pool(pool) && IN(place) && place->type == CU_MEM_LOCATION_TYPE_DEVICE,
           CUDA_ERROR_INVALID_VALUE);
-  int id = place->id;
-  REQUIRE(id >= 0 && id < ocu_device_count() && id < SHIM_DEVICES, CUDA_ERROR_INVALID_DEVICE);
-  *flags = pool->access[id];
+  REQUIRE(shim_device_exists(place->id), CUDA_ERROR_INVALID_DEVICE);
+  *flags = pool->access[place->id];
   return CUDA_SUCCESS;
 }
 
@@ -315,16 +317,14 @@ static int give(shim_pool **out, int place, int originally) {
 
 int ocu_shim_pool_of_device(shim_pool **out, int device, int originally) {
   REQUIRE(OUT(out), CUDA_ERROR_INVALID_VALUE);
-  REQUIRE(device >= 0 && device < ocu_device_count() && device < SHIM_DEVICES,
-          CUDA_ERROR_INVALID_DEVICE);
+  REQUIRE(shim_device_exists(device), CUDA_ERROR_INVALID_DEVICE);
   return give(out, device, originally);
 }
 
 static int place_of(const struct shim_place *place, int type, int *slot) {
   ocu_mem_kind kind;
   REQUIRE(IN(place), CUDA_ERROR_INVALID_VALUE);
-  int error = kind_of(place, type, &kind);
-  REQUIRE(!error, error);
+  CHECK(kind_of(place, type, &kind));
   *slot = kind == OCU_MEM_DEVICE ? place->id : kind == OCU_MEM_HOST ? HOST_POOL : MANAGED_POOL;
   return CUDA_SUCCESS;
 }
@@ -347,8 +347,7 @@ static int choose(int slot, shim_pool *pool) {
 }
 
 int ocu_shim_pool_choose(int device, shim_pool *pool) {
-  REQUIRE(device >= 0 && device < ocu_device_count() && device < SHIM_DEVICES,
-          CUDA_ERROR_INVALID_DEVICE);
+  REQUIRE(shim_device_exists(device), CUDA_ERROR_INVALID_DEVICE);
   return choose(device, pool);
 }
 

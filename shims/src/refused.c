@@ -2,6 +2,4 @@
  * declares them here: only what is returned matters, not what they take. */
 #include "shim.h"
 
-_Thread_local int default_is_own;
-
-#include REFUSALS
+#include "refusals.inc"

@@ -8,4 +8,9 @@
   do { \
     if (!(condition)) return error; \
   } while (0)
+#define CHECK(call) \
+  do { \
+    CUresult check_ = (CUresult)(call); \
+    if (check_) return check_; \
+  } while (0)
 #endif

@@ -18,23 +18,24 @@ struct shim_error {
 };
 
 OCU_API const struct shim_error *ocu_shim_error(int code); /* NULL: no such code */
-/* The value of a device attribute, numbered alike by runtime and driver; 0: no such attribute. */
-OCU_API int ocu_shim_answer(int attribute, int device, const ocu_device_info *info, int *value);
+/* The value of a device attribute that exists, numbered alike by runtime and driver. */
+OCU_API int ocu_shim_answer(int attribute, int device, const ocu_device_info *info);
 OCU_API void ocu_shim_uuid(int device, char uuid[16]);
 OCU_API ocu_stream *ocu_shim_own_stream(void);
 OCU_API extern atomic_bool ocu_shim_started; /* cuInit or any runtime call was made */
 
-/* Say once per call site on stderr what was refused and why; OPENCU_STRICT=1 aborts. */
-OCU_API void ocu_shim_refuse(atomic_bool *said, const char *name, const char *reason);
+/* Says on stderr, once for each name and reason, what was refused and why; OPENCU_STRICT=1 aborts.
+ * Returns the runtime's and the driver's error for "not supported". */
+OCU_API int ocu_shim_refuse(const char *name, const char *reason);
 
 /* ---- what the runtime and the driver do alike. Both number their errors, attributes and flags the
  * same and lay their structures out the same, so these return an error of either. ---- */
 OCU_API int ocu_shim_code(ocu_status status);
 
+OCU_API int ocu_shim_attribute(int *value, int attribute, int device);
+OCU_API int ocu_shim_memory_info(size_t *free, size_t *total); /* either may be NULL */
 OCU_API int ocu_shim_bus_id(char *text, int length, int device);
 OCU_API int ocu_shim_device_at(int *device, const char *text);
-typedef void shim_callback(void *stream, int status, void *data);
-OCU_API int ocu_shim_callback(void *stream, shim_callback *function, void *data);
 
 /* pools.c: memory pools; pool NULL is the current one of the stream's device. */
 typedef struct CUmemPoolHandle_st shim_pool;
@@ -66,34 +67,51 @@ OCU_API int ocu_shim_alloc_async(shim_pool *pool, size_t bytes, ocu_stream *stre
 OCU_API int ocu_shim_free_async(void *p, ocu_stream *stream);
 /* Memory that is freed at once; host: pinned, and the flags are kept for ocu_shim_host_flags. */
 OCU_API int ocu_shim_alloc(size_t bytes, ocu_mem_kind kind, unsigned flags, void **out);
+OCU_API int ocu_shim_alloc_pitch(size_t width, size_t height, size_t *pitch, void **out);
 OCU_API int ocu_shim_free(void *p, int host);
 
 OCU_API int ocu_shim_note_flags(const void *p, unsigned *flags);
 
-/* host.c: registered host memory, peers, streams' attributes. */
+/* host.c: registered host memory, peers, settings. */
 OCU_API int ocu_shim_register(void *p, size_t bytes, unsigned flags, const char *name);
 OCU_API int ocu_shim_unregister(void *p);
 OCU_API int ocu_shim_registered(const void *p, unsigned *flags);
 OCU_API void ocu_shim_registered_range(const void *p, void **start, size_t *bytes);
 OCU_API int ocu_shim_host_flags(unsigned *flags, const void *p);
 OCU_API int ocu_shim_host_pointer(void **out, void *p, unsigned flags);
-OCU_API int ocu_shim_peers(int a, int b); /* can a use b's memory, and are both devices? */
+OCU_API int ocu_shim_can_access(int *result, int device, int peer);
 OCU_API int ocu_shim_peer_enable(int device, int peer, unsigned flags);
 OCU_API int ocu_shim_peer_disable(int device, int peer);
 OCU_API int ocu_shim_p2p(int *value, int attribute, int device, int peer);
 OCU_API int ocu_shim_flush_writes(int target, int scope);
 OCU_API int ocu_shim_limit_set(int limit, size_t value);
 OCU_API int ocu_shim_limit_get(size_t *value, int limit);
+enum shim_setting { SHIM_CACHE_CONFIG, SHIM_BANK_CONFIG };
+OCU_API int ocu_shim_setting_get(int *value, enum shim_setting which);
+OCU_API int ocu_shim_setting_set(int value, enum shim_setting which);
+
+/* streams.c: streams, events, host functions. */
+typedef void shim_callback(void *stream, int status, void *data);
+OCU_API int ocu_shim_callback(void *stream, shim_callback *function, void *data);
+OCU_API int ocu_shim_not_capturing(ocu_stream *stream, int *status, void **graph,
+                                   const void **nodes, const void **edges, size_t *count,
+                                   unsigned long long *id);
 OCU_API int ocu_shim_capture_mode(int *mode);
 OCU_API int ocu_shim_attach(ocu_stream *stream, void *p, size_t bytes, unsigned flags);
 OCU_API int ocu_shim_stream_create(ocu_stream **out, unsigned flags, int priority, void *context);
+OCU_API int ocu_shim_priorities(int *least, int *greatest);
+OCU_API int ocu_shim_stream_priority(ocu_stream *stream, int *priority);
+OCU_API int ocu_shim_stream_flags(ocu_stream *stream, unsigned *flags);
+OCU_API int ocu_shim_stream_device(ocu_stream *stream, int *device);
 OCU_API int ocu_shim_stream_id(ocu_stream *stream, unsigned long long *id);
 OCU_API int ocu_shim_stream_destroy(void *handle);
 OCU_API int ocu_shim_stream_get(ocu_stream *stream, int attribute, void *value);
 OCU_API int ocu_shim_stream_set(ocu_stream *stream, int attribute, const void *value);
 OCU_API int ocu_shim_stream_copy(ocu_stream *dst, ocu_stream *src);
 OCU_API void *ocu_shim_stream_context(ocu_stream *stream);
-enum { SHIM_LEAST_PRIORITY = 0, SHIM_GREATEST_PRIORITY = -5, SHIM_STREAM_PRIORITY = 8 };
+OCU_API int ocu_shim_event_create(ocu_event **out, unsigned flags, const char *name,
+                                  const char *refusal);
+OCU_API int ocu_shim_event_elapsed(float *ms, void *start, void *end);
 
 /* boxes.c: copies and fills of up to three dimensions. */
 struct shim_side { /* rows at start + z * slice + y * pitch */
@@ -108,8 +126,20 @@ OCU_API int ocu_shim_fill_box(ocu_stream *stream, const struct shim_side *dst, i
 OCU_API int ocu_shim_host_reads(const void *p); /* may the host read it without a copy? */
 /* Prefetches and advice: memory is where it is, so there is nothing to move. Host: place -1. */
 OCU_API int ocu_shim_hint(const void *p, size_t bytes, int place, ocu_stream *stream);
-OCU_API int ocu_shim_pitch(size_t width, size_t height, size_t *pitch, size_t *bytes);
+OCU_API int ocu_shim_advise(const void *p, size_t bytes, int advice, int place);
 OCU_API int ocu_shim_text(const char *text); /* can it be read up to its end? */
+
+static inline int shim_device_exists(int device) {
+  return device >= 0 && device < ocu_device_count() && device < SHIM_DEVICES;
+}
+
+/* Handles of ours are slots of arrays that are never freed, so that any value can be checked: the
+ * slot's number, or -1. */
+#define SHIM_SLOT(array, p) shim_slot(p, array, sizeof(array), sizeof *(array))
+static inline int shim_slot(const void *p, const void *array, size_t bytes, size_t each) {
+  uintptr_t offset = (uintptr_t)p - (uintptr_t)array;
+  return offset < bytes && offset % each == 0 ? (int)(offset / each) : -1;
+}
 
 /* Handles 0 and 1 mean the legacy default stream, 2 the calling thread's own. */
 static inline ocu_stream *stream_of(void *handle) {
@@ -144,30 +174,21 @@ static inline ocu_stream *default_stream(void) {
    ocu_accessible(pointer, (size_t)(n) * sizeof *(pointer), 0))
 #define OPTIONAL_OUT(pointer) (!(pointer) || OUT(pointer))
 
-/* Each library defines what a refusal does and returns. */
-int refused(atomic_bool *said, const char *name, const char *reason);
+/* Each library defines what a refusal, said by ocu_shim_refuse, returns. */
+int refused(const char *name, const char *reason);
 
 #define REFUSE(name, reason) \
-  int name(void) { \
-    static atomic_bool said; \
-    return refused(&said, #name, reason); \
-  }
+  int name(void) { return refused(#name, reason); }
 #define REFUSE_VOID(name, reason) \
-  void name(void) { \
-    static atomic_bool said; \
-    refused(&said, #name, reason); \
+  void name(void) { refused(#name, reason); }
+#define REFUSE_AS(type, value, name, reason) \
+  type name(void) { \
+    refused(#name, reason); \
+    return value; \
   }
-#define REFUSE_STRING(name, reason) \
-  const char *name(void) { \
-    static atomic_bool said; \
-    refused(&said, #name, reason); \
-    return "not supported"; \
-  }
+#define REFUSE_STRING(name, reason) REFUSE_AS(const char *, "not supported", name, reason)
 /* A result that no caller can take for an answer: NaN, version 0, index 0 where they start at 1. */
 #define REFUSE_VALUE(type, name, reason) \
-  type name(void) { \
-    static atomic_bool said; \
-    refused(&said, #name, reason); \
-    return (type)_Generic((type)0, int: 0, size_t: 0, default: __builtin_nan("")); \
-  }
+  REFUSE_AS(type, (type)_Generic((type)0, int: 0, size_t: 0, default: __builtin_nan("")), name, \
+            reason)
 #endif

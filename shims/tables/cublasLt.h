@@ -229,11 +229,11 @@ typedef void (*cublasLtLoggerCallback_t)(int logLevel, const char *functionName,
 /* The library and its handle, which may also be a cublasHandle_t */
 cublasStatus_t cublasLtCreate(cublasLtHandle_t *lightHandle);
 cublasStatus_t cublasLtDestroy(cublasLtHandle_t lightHandle);
-const char *cublasLtGetStatusName(cublasStatus_t status);
-const char *cublasLtGetStatusString(cublasStatus_t status);
-size_t cublasLtGetVersion(void);
-size_t cublasLtGetCudartVersion(void);
-cublasStatus_t cublasLtGetProperty(libraryPropertyType type, int *value);
+const char *cublasLtGetStatusName(cublasStatus_t status) => status_name(status);
+const char *cublasLtGetStatusString(cublasStatus_t status) => status_text(status);
+size_t cublasLtGetVersion(void) => VERSION;
+size_t cublasLtGetCudartVersion(void) => CUDART;
+cublasStatus_t cublasLtGetProperty(libraryPropertyType type, int *value) => property(type, value);
 cublasStatus_t cublasLtHeuristicsCacheGetCapacity(size_t *capacity);
 cublasStatus_t cublasLtHeuristicsCacheSetCapacity(size_t capacity);
 cublasStatus_t cublasLtLoggerSetCallback(cublasLtLoggerCallback_t callback);
@@ -245,102 +245,142 @@ cublasStatus_t cublasLtLoggerForceDisable(void);
 
 /* Descriptors */
 cublasStatus_t cublasLtMatrixLayoutInit_internal(cublasLtMatrixLayout_t matLayout, size_t size,
-    cudaDataType type, uint64_t rows, uint64_t cols, int64_t ld);
+    cudaDataType type, uint64_t rows, uint64_t cols, int64_t ld)
+    => init(matLayout, size, NEW_LAYOUT(type, rows, cols, ld));
 static inline cublasStatus_t cublasLtMatrixLayoutInit(cublasLtMatrixLayout_t matLayout,
     cudaDataType type, uint64_t rows, uint64_t cols, int64_t ld) {
   return cublasLtMatrixLayoutInit_internal(matLayout, sizeof(*matLayout), type, rows, cols, ld);
 }
 cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *matLayout, cudaDataType type,
-    uint64_t rows, uint64_t cols, int64_t ld);
-cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t matLayout);
+    uint64_t rows, uint64_t cols, int64_t ld)
+    => create((void **)matLayout, NEW_LAYOUT(type, rows, cols, ld));
+cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t matLayout)
+    => destroy(matLayout, LAYOUT);
 cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t matLayout,
-    cublasLtMatrixLayoutAttribute_t attr, const void *buf, size_t sizeInBytes);
+    cublasLtMatrixLayoutAttribute_t attr, const void *buf, size_t sizeInBytes)
+    => attribute_set(matLayout, LAYOUT, (int)attr, buf, sizeInBytes);
 cublasStatus_t cublasLtMatrixLayoutGetAttribute(cublasLtMatrixLayout_t matLayout,
-    cublasLtMatrixLayoutAttribute_t attr, void *buf, size_t sizeInBytes, size_t *sizeWritten);
+    cublasLtMatrixLayoutAttribute_t attr, void *buf, size_t sizeInBytes, size_t *sizeWritten)
+    => attribute_get(matLayout, LAYOUT, (int)attr, buf, sizeInBytes, sizeWritten);
 cublasStatus_t cublasLtMatmulDescInit_internal(cublasLtMatmulDesc_t matmulDesc, size_t size,
-    cublasComputeType_t computeType, cudaDataType_t scaleType);
+    cublasComputeType_t computeType, cudaDataType_t scaleType)
+    => init(matmulDesc, size, NEW_MATMUL(computeType, scaleType));
 static inline cublasStatus_t cublasLtMatmulDescInit(cublasLtMatmulDesc_t matmulDesc,
     cublasComputeType_t computeType, cudaDataType_t scaleType) {
   return cublasLtMatmulDescInit_internal(matmulDesc, sizeof(*matmulDesc), computeType, scaleType);
 }
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *matmulDesc,
-    cublasComputeType_t computeType, cudaDataType_t scaleType);
-cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t matmulDesc);
+    cublasComputeType_t computeType, cudaDataType_t scaleType)
+    => create((void **)matmulDesc, NEW_MATMUL(computeType, scaleType));
+cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t matmulDesc)
+    => destroy(matmulDesc, MATMUL);
 cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t matmulDesc,
-    cublasLtMatmulDescAttributes_t attr, const void *buf, size_t sizeInBytes);
+    cublasLtMatmulDescAttributes_t attr, const void *buf, size_t sizeInBytes)
+    => attribute_set(matmulDesc, MATMUL, (int)attr, buf, sizeInBytes);
 cublasStatus_t cublasLtMatmulDescGetAttribute(cublasLtMatmulDesc_t matmulDesc,
-    cublasLtMatmulDescAttributes_t attr, void *buf, size_t sizeInBytes, size_t *sizeWritten);
+    cublasLtMatmulDescAttributes_t attr, void *buf, size_t sizeInBytes, size_t *sizeWritten)
+    => attribute_get(matmulDesc, MATMUL, (int)attr, buf, sizeInBytes, sizeWritten);
 cublasStatus_t cublasLtMatrixTransformDescInit_internal(
-    cublasLtMatrixTransformDesc_t transformDesc, size_t size, cudaDataType scaleType);
+    cublasLtMatrixTransformDesc_t transformDesc, size_t size, cudaDataType scaleType)
+    => init(transformDesc, size, NEW_TRANSFORM(scaleType));
 static inline cublasStatus_t cublasLtMatrixTransformDescInit(
     cublasLtMatrixTransformDesc_t transformDesc, cudaDataType scaleType) {
   return cublasLtMatrixTransformDescInit_internal(transformDesc, sizeof(*transformDesc),
                                                   scaleType);
 }
 cublasStatus_t cublasLtMatrixTransformDescCreate(cublasLtMatrixTransformDesc_t *transformDesc,
-    cudaDataType scaleType);
-cublasStatus_t cublasLtMatrixTransformDescDestroy(cublasLtMatrixTransformDesc_t transformDesc);
+    cudaDataType scaleType) => create((void **)transformDesc, NEW_TRANSFORM(scaleType));
+cublasStatus_t cublasLtMatrixTransformDescDestroy(cublasLtMatrixTransformDesc_t transformDesc)
+    => destroy(transformDesc, TRANSFORM);
 cublasStatus_t cublasLtMatrixTransformDescSetAttribute(
     cublasLtMatrixTransformDesc_t transformDesc, cublasLtMatrixTransformDescAttributes_t attr,
-    const void *buf, size_t sizeInBytes);
+    const void *buf, size_t sizeInBytes)
+    => attribute_set(transformDesc, TRANSFORM, (int)attr, buf, sizeInBytes);
 cublasStatus_t cublasLtMatrixTransformDescGetAttribute(
     cublasLtMatrixTransformDesc_t transformDesc, cublasLtMatrixTransformDescAttributes_t attr,
-    void *buf, size_t sizeInBytes, size_t *sizeWritten);
-cublasStatus_t cublasLtMatmulPreferenceInit_internal(cublasLtMatmulPreference_t pref, size_t size);
+    void *buf, size_t sizeInBytes, size_t *sizeWritten)
+    => attribute_get(transformDesc, TRANSFORM, (int)attr, buf, sizeInBytes, sizeWritten);
+cublasStatus_t cublasLtMatmulPreferenceInit_internal(cublasLtMatmulPreference_t pref, size_t size)
+    => init(pref, size, NEW_PREFERENCE);
 static inline cublasStatus_t cublasLtMatmulPreferenceInit(cublasLtMatmulPreference_t pref) {
   return cublasLtMatmulPreferenceInit_internal(pref, sizeof(*pref));
 }
-cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *pref);
-cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t pref);
+cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *pref)
+    => create((void **)pref, NEW_PREFERENCE);
+cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t pref)
+    => destroy(pref, PREFERENCE);
 cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t pref,
-    cublasLtMatmulPreferenceAttributes_t attr, const void *buf, size_t sizeInBytes);
+    cublasLtMatmulPreferenceAttributes_t attr, const void *buf, size_t sizeInBytes)
+    => attribute_set(pref, PREFERENCE, (int)attr, buf, sizeInBytes);
 cublasStatus_t cublasLtMatmulPreferenceGetAttribute(cublasLtMatmulPreference_t pref,
-    cublasLtMatmulPreferenceAttributes_t attr, void *buf, size_t sizeInBytes, size_t *sizeWritten);
+    cublasLtMatmulPreferenceAttributes_t attr, void *buf, size_t sizeInBytes, size_t *sizeWritten)
+    => attribute_get(pref, PREFERENCE, (int)attr, buf, sizeInBytes, sizeWritten);
 cublasStatus_t cublasLtEmulationDescInit_internal(cublasLtEmulationDesc_t emulationDesc, //13
-    size_t size); //13
-cublasStatus_t cublasLtEmulationDescCreate(cublasLtEmulationDesc_t *emulationDesc); //13
-cublasStatus_t cublasLtEmulationDescDestroy(cublasLtEmulationDesc_t emulationDesc); //13
+    size_t size) => init(emulationDesc, size, NEW_EMULATION); //13
+cublasStatus_t cublasLtEmulationDescCreate(cublasLtEmulationDesc_t *emulationDesc) //13
+    => create((void **)emulationDesc, NEW_EMULATION); //13
+cublasStatus_t cublasLtEmulationDescDestroy(cublasLtEmulationDesc_t emulationDesc) //13
+    => destroy(emulationDesc, EMULATION); //13
 cublasStatus_t cublasLtEmulationDescSetAttribute(cublasLtEmulationDesc_t emulationDesc, //13
-    cublasLtEmulationDescAttributes_t attr, const void *buf, size_t sizeInBytes); //13
+    cublasLtEmulationDescAttributes_t attr, const void *buf, size_t sizeInBytes) //13
+    => attribute_set(emulationDesc, EMULATION, (int)attr, buf, sizeInBytes); //13
 cublasStatus_t cublasLtEmulationDescGetAttribute(cublasLtEmulationDesc_t emulationDesc, //13
     cublasLtEmulationDescAttributes_t attr, void *buf, size_t sizeInBytes, //13
-    size_t *sizeWritten); //13
+    size_t *sizeWritten) //13
+    => attribute_get(emulationDesc, EMULATION, (int)attr, buf, sizeInBytes, sizeWritten); //13
 
 /* Algorithms: there is one, number 0, and its configuration is a set of hints */
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t lightHandle,
     cublasLtMatmulDesc_t operationDesc, cublasLtMatrixLayout_t Adesc,
     cublasLtMatrixLayout_t Bdesc, cublasLtMatrixLayout_t Cdesc, cublasLtMatrixLayout_t Ddesc,
     cublasLtMatmulPreference_t preference, int requestedAlgoCount,
-    cublasLtMatmulHeuristicResult_t heuristicResultsArray[], int *returnAlgoCount);
+    cublasLtMatmulHeuristicResult_t heuristicResultsArray[], int *returnAlgoCount)
+    => heuristic(lightHandle, &(struct descriptors){operationDesc, Adesc, Bdesc, Cdesc, Ddesc},
+    preference, requestedAlgoCount, heuristicResultsArray, returnAlgoCount);
 cublasStatus_t cublasLtMatmulAlgoGetIds(cublasLtHandle_t lightHandle,
     cublasComputeType_t computeType, cudaDataType_t scaleType, cudaDataType_t Atype,
     cudaDataType_t Btype, cudaDataType_t Ctype, cudaDataType_t Dtype, int requestedAlgoCount,
-    int algoIdsArray[], int *returnAlgoCount);
+    int algoIdsArray[], int *returnAlgoCount)
+    => algo_ids(lightHandle, &(struct gemm_types){Atype, Btype, Ctype, computeType, scaleType},
+    Dtype, requestedAlgoCount, algoIdsArray, returnAlgoCount);
 cublasStatus_t cublasLtMatmulAlgoInit(cublasLtHandle_t lightHandle,
     cublasComputeType_t computeType, cudaDataType_t scaleType, cudaDataType_t Atype,
     cudaDataType_t Btype, cudaDataType_t Ctype, cudaDataType_t Dtype, int algoId,
-    cublasLtMatmulAlgo_t *algo);
+    cublasLtMatmulAlgo_t *algo)
+    => algo_init(lightHandle, &(struct gemm_types){Atype, Btype, Ctype, computeType, scaleType},
+    Dtype, algoId, algo);
 cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t lightHandle,
     cublasLtMatmulDesc_t operationDesc, cublasLtMatrixLayout_t Adesc,
     cublasLtMatrixLayout_t Bdesc, cublasLtMatrixLayout_t Cdesc, cublasLtMatrixLayout_t Ddesc,
-    const cublasLtMatmulAlgo_t *algo, cublasLtMatmulHeuristicResult_t *result);
+    const cublasLtMatmulAlgo_t *algo, cublasLtMatmulHeuristicResult_t *result)
+    => algo_check(lightHandle, &(struct descriptors){operationDesc, Adesc, Bdesc, Cdesc, Ddesc},
+    algo, result);
 cublasStatus_t cublasLtMatmulAlgoGetHeuristicForStream(cublasLtHandle_t lightHandle,
     cublasLtMatmulDesc_t operationDesc, cublasLtMatrixLayout_t Adesc,
     cublasLtMatrixLayout_t Bdesc, cublasLtMatrixLayout_t Cdesc, cublasLtMatrixLayout_t Ddesc,
     cublasLtMatmulPreference_t preference, int requestedAlgoCount,
     cublasLtMatmulHeuristicResult_t heuristicResultsArray[], int *returnAlgoCount,
-    cudaStream_t stream);
+    cudaStream_t stream)
+    => !is_stream(stream) ? CUBLAS_STATUS_INVALID_VALUE
+    : heuristic(lightHandle, &(struct descriptors){operationDesc, Adesc, Bdesc, Cdesc, Ddesc},
+    preference, requestedAlgoCount, heuristicResultsArray, returnAlgoCount);
 cublasStatus_t cublasLtMatmulAlgoCheckForStream(cublasLtHandle_t lightHandle,
     cublasLtMatmulDesc_t operationDesc, cublasLtMatrixLayout_t Adesc,
     cublasLtMatrixLayout_t Bdesc, cublasLtMatrixLayout_t Cdesc, cublasLtMatrixLayout_t Ddesc,
     const cublasLtMatmulAlgo_t *algo, cublasLtMatmulHeuristicResult_t *result,
-    cudaStream_t stream);
+    cudaStream_t stream)
+    => !is_stream(stream) ? CUBLAS_STATUS_INVALID_VALUE
+    : algo_check(lightHandle, &(struct descriptors){operationDesc, Adesc, Bdesc, Cdesc, Ddesc},
+    algo, result);
 cublasStatus_t cublasLtMatmulAlgoCapGetAttribute(const cublasLtMatmulAlgo_t *algo,
     cublasLtMatmulAlgoCapAttributes_t attr, void *buf, size_t sizeInBytes, size_t *sizeWritten);
 cublasStatus_t cublasLtMatmulAlgoConfigSetAttribute(cublasLtMatmulAlgo_t *algo,
-    cublasLtMatmulAlgoConfigAttributes_t attr, const void *buf, size_t sizeInBytes);
+    cublasLtMatmulAlgoConfigAttributes_t attr, const void *buf, size_t sizeInBytes)
+    => OUT(algo) && attr != CUBLASLT_ALGO_CONFIG_ID
+    ? attribute_set(algo, ALGO, (int)attr, buf, sizeInBytes) : CUBLAS_STATUS_INVALID_VALUE;
 cublasStatus_t cublasLtMatmulAlgoConfigGetAttribute(const cublasLtMatmulAlgo_t *algo,
-    cublasLtMatmulAlgoConfigAttributes_t attr, void *buf, size_t sizeInBytes, size_t *sizeWritten);
+    cublasLtMatmulAlgoConfigAttributes_t attr, void *buf, size_t sizeInBytes, size_t *sizeWritten)
+    => attribute_get(algo, ALGO, (int)attr, buf, sizeInBytes, sizeWritten);
 
 /* D = epilogue(alpha op(A) op(B) + beta C), and C = alpha op(A) + beta op(B) */
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t lightHandle, cublasLtMatmulDesc_t computeDesc,

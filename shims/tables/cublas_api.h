@@ -7,23 +7,33 @@ typedef void (*cublasLogCallback)(const char *msg);
 /* The library and its handle */
 cublasStatus_t cublasCreate_v2(cublasHandle_t *handle);
 cublasStatus_t cublasDestroy_v2(cublasHandle_t handle);
-cublasStatus_t cublasGetVersion_v2(cublasHandle_t handle, int *version);
-cublasStatus_t cublasGetProperty(libraryPropertyType type, int *value);
-size_t cublasGetCudartVersion(void);
-const char *cublasGetStatusName(cublasStatus_t status);
-const char *cublasGetStatusString(cublasStatus_t status);
-cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t streamId);
-cublasStatus_t cublasGetStream_v2(cublasHandle_t handle, cudaStream_t *streamId);
+/* As documented, the version needs no handle. */
+cublasStatus_t cublasGetVersion_v2(cublasHandle_t handle, int *version) => TELL(version, VERSION);
+cublasStatus_t cublasGetProperty(libraryPropertyType type, int *value) => property(type, value);
+size_t cublasGetCudartVersion(void) => CUDART;
+const char *cublasGetStatusName(cublasStatus_t status) => status_name(status);
+const char *cublasGetStatusString(cublasStatus_t status) => status_text(status);
+cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t streamId)
+  => SET(stream, streamId, ocu_stream_device(stream_of(streamId)) >= 0);
+cublasStatus_t cublasGetStream_v2(cublasHandle_t handle, cudaStream_t *streamId)
+  => GET(stream, streamId);
 cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void *workspace,
     size_t workspaceSizeInBytes);
-cublasStatus_t cublasSetPointerMode_v2(cublasHandle_t handle, cublasPointerMode_t mode);
-cublasStatus_t cublasGetPointerMode_v2(cublasHandle_t handle, cublasPointerMode_t *mode);
-cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode);
-cublasStatus_t cublasGetMathMode(cublasHandle_t handle, cublasMath_t *mode);
-cublasStatus_t cublasSetAtomicsMode(cublasHandle_t handle, cublasAtomicsMode_t mode);
-cublasStatus_t cublasGetAtomicsMode(cublasHandle_t handle, cublasAtomicsMode_t *mode);
-cublasStatus_t cublasSetSmCountTarget(cublasHandle_t handle, int smCountTarget);
-cublasStatus_t cublasGetSmCountTarget(cublasHandle_t handle, int *smCountTarget);
+cublasStatus_t cublasSetPointerMode_v2(cublasHandle_t handle, cublasPointerMode_t mode)
+  => SET(pointer_mode, mode, mode <= CUBLAS_POINTER_MODE_DEVICE);
+cublasStatus_t cublasGetPointerMode_v2(cublasHandle_t handle, cublasPointerMode_t *mode)
+  => GET(pointer_mode, mode);
+cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode)
+  => SET(math, mode, math_exists(mode));
+cublasStatus_t cublasGetMathMode(cublasHandle_t handle, cublasMath_t *mode) => GET(math, mode);
+cublasStatus_t cublasSetAtomicsMode(cublasHandle_t handle, cublasAtomicsMode_t mode)
+  => SET(atomics, mode, mode <= CUBLAS_ATOMICS_ALLOWED);
+cublasStatus_t cublasGetAtomicsMode(cublasHandle_t handle, cublasAtomicsMode_t *mode)
+  => GET(atomics, mode);
+cublasStatus_t cublasSetSmCountTarget(cublasHandle_t handle, int smCountTarget)
+  => SET(sm_target, smCountTarget, smCountTarget >= 0);
+cublasStatus_t cublasGetSmCountTarget(cublasHandle_t handle, int *smCountTarget)
+  => GET(sm_target, smCountTarget);
 cublasStatus_t cublasLoggerConfigure(int logIsOn, int logToStdOut, int logToStdErr,
     const char *logFileName);
 cublasStatus_t cublasSetLoggerCallback(cublasLogCallback userCallback);
@@ -31,29 +41,34 @@ cublasStatus_t cublasGetLoggerCallback(cublasLogCallback *userCallback);
 
 /* Emulated arithmetic: a permission that is kept, and never used */
 cublasStatus_t cublasSetEmulationStrategy(cublasHandle_t handle,
-    cublasEmulationStrategy_t emulationStrategy);
+    cublasEmulationStrategy_t emulationStrategy)
+  => SET(emulation, emulationStrategy, emulationStrategy <= CUBLAS_EMULATION_STRATEGY_EAGER);
 cublasStatus_t cublasGetEmulationStrategy(cublasHandle_t handle,
-    cublasEmulationStrategy_t *emulationStrategy);
+    cublasEmulationStrategy_t *emulationStrategy) => GET(emulation, emulationStrategy);
 cublasStatus_t cublasSetEmulationSpecialValuesSupport(cublasHandle_t handle,
-    cudaEmulationSpecialValuesSupport mask);
+    cudaEmulationSpecialValuesSupport mask)
+  => SET(special_values, mask, mask <= CUDA_EMULATION_SPECIAL_VALUES_SUPPORT_DEFAULT);
 cublasStatus_t cublasGetEmulationSpecialValuesSupport(cublasHandle_t handle,
-    cudaEmulationSpecialValuesSupport *mask);
+    cudaEmulationSpecialValuesSupport *mask) => GET(special_values, mask);
 cublasStatus_t cublasSetFixedPointEmulationMantissaControl(cublasHandle_t handle,
-    cudaEmulationMantissaControl mantissaControl);
+    cudaEmulationMantissaControl mantissaControl)
+  => SET(mantissa_control, mantissaControl,
+      mantissaControl <= CUDA_EMULATION_MANTISSA_CONTROL_FIXED);
 cublasStatus_t cublasGetFixedPointEmulationMantissaControl(cublasHandle_t handle,
-    cudaEmulationMantissaControl *mantissaControl);
+    cudaEmulationMantissaControl *mantissaControl) => GET(mantissa_control, mantissaControl);
 cublasStatus_t cublasSetFixedPointEmulationMaxMantissaBitCount(cublasHandle_t handle,
-    int maxMantissaBitCount);
+    int maxMantissaBitCount) => SET(mantissa_bits, maxMantissaBitCount, maxMantissaBitCount >= 0);
 cublasStatus_t cublasGetFixedPointEmulationMaxMantissaBitCount(cublasHandle_t handle,
-    int *maxMantissaBitCount);
+    int *maxMantissaBitCount) => GET(mantissa_bits, maxMantissaBitCount);
 cublasStatus_t cublasSetFixedPointEmulationMantissaBitOffset(cublasHandle_t handle,
-    int mantissaBitOffset);
+    int mantissaBitOffset) => SET(mantissa_offset, mantissaBitOffset, 1);
 cublasStatus_t cublasGetFixedPointEmulationMantissaBitOffset(cublasHandle_t handle,
-    int *mantissaBitOffset);
+    int *mantissaBitOffset) => GET(mantissa_offset, mantissaBitOffset);
 cublasStatus_t cublasSetFixedPointEmulationMantissaBitCountPointer(cublasHandle_t handle,
     int *mantissaBitCount);
 cublasStatus_t cublasGetFixedPointEmulationMantissaBitCountPointer(cublasHandle_t handle,
-    int **mantissaBitCount);
+    int **mantissaBitCount)
+  => is_live(handle) ? TELL(mantissaBitCount, NULL) : CUBLAS_STATUS_NOT_INITIALIZED;
 
 /* Copies between host and device */
 cublasStatus_t cublasSetVector{_64}({int} n, {int} elemSize, const void *x, {int} incx,

@@ -316,7 +316,7 @@ typedef struct CUdevprop_st {
 
 /* Start, errors, entry points */
 CUresult cuInit(unsigned int Flags);
-CUresult cuDriverGetVersion(int *driverVersion);
+CUresult cuDriverGetVersion(int *driverVersion) => TELL(driverVersion, SHIM_DRIVER_VERSION);
 CUresult cuGetErrorString(CUresult error, const char **pStr);
 CUresult cuGetErrorName(CUresult error, const char **pStr);
 CUresult cuGetProcAddress(const char *symbol, void **pfn, int cudaVersion, cuuint64_t flags)
@@ -325,28 +325,39 @@ CUresult cuGetProcAddress_v2(const char *symbol, void **pfn, int cudaVersion, cu
     CUdriverProcAddressQueryResult *symbolStatus);
 
 /* Devices */
-CUresult cuDeviceGet(CUdevice *device, int ordinal);
-CUresult cuDeviceGetCount(int *count);
+CUresult cuDeviceGet(CUdevice *device, int ordinal)
+    => device_exists(ordinal) ?: TELL(device, ordinal);
+CUresult cuDeviceGetCount(int *count) => started() ?: TELL(count, ocu_device_count());
 CUresult cuDeviceGetName(char *name, int len, CUdevice dev);
 CUresult cuDeviceGetUuid(CUuuid *uuid, CUdevice dev) => cuDeviceGetUuid_v2(uuid, dev);
 CUresult cuDeviceGetUuid_v2(CUuuid *uuid, CUdevice dev);
 CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice dev);
-CUresult cuDeviceGetAttribute(int *pi, CUdevice_attribute attrib, CUdevice dev);
+CUresult cuDeviceGetAttribute(int *pi, CUdevice_attribute attrib, CUdevice dev)
+    => device_exists(dev) ?: (CUresult)ocu_shim_attribute(pi, (int)attrib, dev);
 CUresult cuDeviceGetProperties(CUdevprop *prop, CUdevice dev);
 CUresult cuDeviceComputeCapability(int *major, int *minor, CUdevice dev);
-CUresult cuDeviceGetPCIBusId(char *pciBusId, int len, CUdevice dev);
-CUresult cuDeviceGetByPCIBusId(CUdevice *dev, const char *pciBusId);
-CUresult cuDeviceCanAccessPeer(int *canAccessPeer, CUdevice dev, CUdevice peerDev);
+CUresult cuDeviceGetPCIBusId(char *pciBusId, int len, CUdevice dev)
+    => STARTED_CODE(ocu_shim_bus_id(pciBusId, len, dev));
+CUresult cuDeviceGetByPCIBusId(CUdevice *dev, const char *pciBusId)
+    => STARTED_CODE(ocu_shim_device_at(dev, pciBusId));
+CUresult cuDeviceCanAccessPeer(int *canAccessPeer, CUdevice dev, CUdevice peerDev)
+    => STARTED_CODE(ocu_shim_can_access(canAccessPeer, dev, peerDev));
 CUresult cuDeviceGetP2PAttribute(int *value, CUdevice_P2PAttribute attrib, CUdevice srcDevice,
     CUdevice dstDevice) => STARTED_CODE(ocu_shim_p2p(value, attrib, srcDevice, dstDevice));
-CUresult cuDeviceGetExecAffinitySupport(int *pi, CUexecAffinityType type, CUdevice dev);
+/* Contexts cannot be given a part of a device. */
+CUresult cuDeviceGetExecAffinitySupport(int *pi, CUexecAffinityType type, CUdevice dev)
+    => device_exists(dev)
+    ?: type == CU_EXEC_AFFINITY_TYPE_SM_COUNT ? TELL(pi, 0) : CUDA_ERROR_INVALID_VALUE;
 CUresult cuFlushGPUDirectRDMAWrites(CUflushGPUDirectRDMAWritesTarget target,
     CUflushGPUDirectRDMAWritesScope scope) => CODE(ocu_shim_flush_writes(target, scope));
 
 /* Contexts */
-CUresult cuDevicePrimaryCtxRetain(CUcontext *pctx, CUdevice dev);
-CUresult cuDevicePrimaryCtxRelease_v2(CUdevice dev);
-CUresult cuDevicePrimaryCtxReset_v2(CUdevice dev);
+CUresult cuDevicePrimaryCtxRetain(CUcontext *pctx, CUdevice dev)
+    => device_exists(dev) ?: TELL(pctx, primary_context(dev));
+/* It stays: the process's own memory cannot be torn down under it. */
+CUresult cuDevicePrimaryCtxRelease_v2(CUdevice dev) => device_exists(dev);
+CUresult cuDevicePrimaryCtxReset_v2(CUdevice dev)
+    => device_exists(dev) ?: done(ocu_device_sync(dev));
 CUresult cuDevicePrimaryCtxGetState(CUdevice dev, unsigned int *flags, int *active);
 CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned int flags);
 CUresult cuCtxCreate_v2(CUcontext *pctx, unsigned int flags, CUdevice dev)
@@ -356,36 +367,52 @@ CUresult cuCtxCreate_v4(CUcontext *pctx, CUctxCreateParams *ctxCreateParams, uns
 CUresult cuCtxDestroy_v2(CUcontext ctx);
 CUresult cuCtxPushCurrent_v2(CUcontext ctx);
 CUresult cuCtxPopCurrent_v2(CUcontext *pctx);
-CUresult cuCtxGetCurrent(CUcontext *pctx);
+CUresult cuCtxGetCurrent(CUcontext *pctx) => started() ?: TELL(pctx, current_context());
 CUresult cuCtxSetCurrent(CUcontext ctx);
-CUresult cuCtxGetDevice(CUdevice *device);
-CUresult cuCtxGetDevice_v2(CUdevice *device, CUcontext ctx);
+CUresult cuCtxGetDevice(CUdevice *device) => cuCtxGetDevice_v2(device, NULL);
+CUresult cuCtxGetDevice_v2(CUdevice *device, CUcontext ctx)
+    => meant(&ctx) ?: TELL(device, context_device(ctx));
 CUresult cuCtxGetId(CUcontext ctx, unsigned long long *ctxId);
-CUresult cuCtxGetApiVersion(CUcontext ctx, unsigned int *version);
+CUresult cuCtxGetApiVersion(CUcontext ctx, unsigned int *version)
+    => meant(&ctx) ?: TELL(version, API_VERSION);
 CUresult cuCtxGetFlags(unsigned int *flags);
 CUresult cuCtxSetFlags(unsigned int flags);
 CUresult cuCtxSynchronize(void) => STATUS(ocu_device_sync(ocu_device_get()));
-CUresult cuCtxSynchronize_v2(CUcontext ctx);
+CUresult cuCtxSynchronize_v2(CUcontext ctx)
+    => meant(&ctx) ?: done(ocu_device_sync(context_device(ctx)));
 CUresult cuCtxSetLimit(CUlimit limit, size_t value) => CODE(ocu_shim_limit_set(limit, value));
 CUresult cuCtxGetLimit(size_t *pvalue, CUlimit limit) => CODE(ocu_shim_limit_get(pvalue, limit));
-CUresult cuCtxGetStreamPriorityRange(int *leastPriority, int *greatestPriority);
-CUresult cuCtxGetCacheConfig(CUfunc_cache *pconfig) => CODE(get_setting((void *)pconfig, 0));
-CUresult cuCtxSetCacheConfig(CUfunc_cache config) => CODE(set_setting((int)config, 0, 3));
+CUresult cuCtxGetStreamPriorityRange(int *leastPriority, int *greatestPriority)
+    => CODE(ocu_shim_priorities(leastPriority, greatestPriority));
+CUresult cuCtxGetCacheConfig(CUfunc_cache *pconfig)
+    => CODE(ocu_shim_setting_get((void *)pconfig, SHIM_CACHE_CONFIG));
+CUresult cuCtxSetCacheConfig(CUfunc_cache config)
+    => CODE(ocu_shim_setting_set((int)config, SHIM_CACHE_CONFIG));
 CUresult cuCtxGetSharedMemConfig(CUsharedconfig *pConfig)
-    => CODE(get_setting((void *)pConfig, 1));
-CUresult cuCtxSetSharedMemConfig(CUsharedconfig config) => CODE(set_setting((int)config, 1, 2));
+    => CODE(ocu_shim_setting_get((void *)pConfig, SHIM_BANK_CONFIG));
+CUresult cuCtxSetSharedMemConfig(CUsharedconfig config)
+    => CODE(ocu_shim_setting_set((int)config, SHIM_BANK_CONFIG));
 CUresult cuCtxResetPersistingL2Cache(void) => ready();
-CUresult cuCtxEnablePeerAccess(CUcontext peerContext, unsigned int Flags);
-CUresult cuCtxDisablePeerAccess(CUcontext peerContext);
-CUresult cuProfilerStart(void);
-CUresult cuProfilerStop(void);
+CUresult cuCtxEnablePeerAccess(CUcontext peerContext, unsigned int Flags)
+    => ready() ?: known(peerContext)
+    ?: (CUresult)ocu_shim_peer_enable(ocu_device_get(), context_device(peerContext), Flags);
+CUresult cuCtxDisablePeerAccess(CUcontext peerContext)
+    => ready() ?: known(peerContext)
+    ?: (CUresult)ocu_shim_peer_disable(ocu_device_get(), context_device(peerContext));
+/* No profiler is ever attached. */
+CUresult cuProfilerStart(void) => started();
+CUresult cuProfilerStop(void) => started();
 
 /* Memory */
-CUresult cuMemGetInfo_v2(size_t *free, size_t *total);
+CUresult cuMemGetInfo_v2(size_t *free, size_t *total)
+    => CODE(free && total ? ocu_shim_memory_info(free, total) : 1);
 CUresult cuMemAlloc_v2(CUdeviceptr *dptr, size_t bytesize)
     => CODE(bytesize ? ocu_shim_alloc(bytesize, OCU_MEM_DEVICE, 0, (void **)dptr) : 1);
 CUresult cuMemAllocPitch_v2(CUdeviceptr *dptr, size_t *pPitch, size_t WidthInBytes, size_t Height,
-    unsigned int ElementSizeBytes);
+    unsigned int ElementSizeBytes)
+    => CODE(WidthInBytes && Height
+    && (ElementSizeBytes == 4 || ElementSizeBytes == 8 || ElementSizeBytes == 16)
+    ? ocu_shim_alloc_pitch(WidthInBytes, Height, pPitch, (void **)dptr) : 1);
 CUresult cuMemAllocManaged(CUdeviceptr *dptr, size_t bytesize, unsigned int flags)
     => CODE(bytesize && (flags == 1 || flags == 2)
     ? ocu_shim_alloc(bytesize, OCU_MEM_MANAGED, 0, (void **)dptr) : 1);
@@ -406,9 +433,10 @@ CUresult cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdevi
 CUresult cuPointerGetAttributes(unsigned int numAttributes, CUpointer_attribute *attributes,
     void **data, CUdeviceptr ptr);
 CUresult cuMemAdvise(CUdeviceptr devPtr, size_t count, CUmem_advise advice, CUdevice device)
-    => advise(devPtr, count, advice, device);
+    => CODE(ocu_shim_advise(AT(devPtr), count, (int)advice, device));
 CUresult cuMemAdvise_v2(CUdeviceptr devPtr, size_t count, CUmem_advise advice,
-    CUmemLocation location) => advise(devPtr, count, advice, place_of(location));
+    CUmemLocation location)
+    => CODE(ocu_shim_advise(AT(devPtr), count, (int)advice, place_of(location)));
 CUresult cuMemPrefetchAsync(CUdeviceptr devPtr, size_t count, CUdevice dstDevice, CUstream hStream)
     => CODE(ocu_shim_hint(AT(devPtr), count, dstDevice, stream_of(hStream)));
 CUresult cuMemPrefetchAsync_v2(CUdeviceptr devPtr, size_t count, CUmemLocation location,
@@ -533,9 +561,12 @@ CUresult cuStreamSynchronize(CUstream hStream) => STATUS(ocu_stream_sync(stream_
 CUresult cuStreamQuery(CUstream hStream) => STATUS(ocu_stream_query(stream_of(hStream)));
 CUresult cuStreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned int Flags)
     => STATUS(Flags ? OCU_INVALID_VALUE : ocu_stream_wait(stream_of(hStream), EVENT(hEvent)));
-CUresult cuStreamGetFlags(CUstream hStream, unsigned int *flags);
-CUresult cuStreamGetPriority(CUstream hStream, int *priority);
-CUresult cuStreamGetDevice(CUstream hStream, CUdevice *device);
+CUresult cuStreamGetFlags(CUstream hStream, unsigned int *flags)
+    => CODE(ocu_shim_stream_flags(stream_of(hStream), flags));
+CUresult cuStreamGetPriority(CUstream hStream, int *priority)
+    => CODE(ocu_shim_stream_priority(stream_of(hStream), priority));
+CUresult cuStreamGetDevice(CUstream hStream, CUdevice *device)
+    => CODE(ocu_shim_stream_device(stream_of(hStream), device));
 CUresult cuStreamGetId(CUstream hStream, unsigned long long *streamId)
     => CODE(ocu_shim_stream_id(stream_of(hStream), streamId));
 CUresult cuStreamGetCtx(CUstream hStream, CUcontext *pctx);
@@ -568,7 +599,9 @@ CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode)
     => STARTED_CODE(ocu_shim_capture_mode((void *)mode));
 
 /* Events */
-CUresult cuEventCreate(CUevent *phEvent, unsigned int Flags);
+CUresult cuEventCreate(CUevent *phEvent, unsigned int Flags)
+    => CODE(ocu_shim_event_create((ocu_event **)phEvent, Flags,
+    "cuEventCreate", "CU_EVENT_INTERPROCESS is not supported"));
 CUresult cuEventDestroy_v2(CUevent hEvent) => STATUS(ocu_event_destroy(EVENT(hEvent)));
 CUresult cuEventRecord(CUevent hEvent, CUstream hStream)
     => STATUS(ocu_event_record(EVENT(hEvent), stream_of(hStream)));
@@ -578,7 +611,8 @@ CUresult cuEventQuery(CUevent hEvent) => STATUS(ocu_event_query(EVENT(hEvent)));
 CUresult cuEventSynchronize(CUevent hEvent) => STATUS(ocu_event_sync(EVENT(hEvent)));
 CUresult cuEventElapsedTime(float *pMilliseconds, CUevent hStart, CUevent hEnd)
     => cuEventElapsedTime_v2(pMilliseconds, hStart, hEnd);
-CUresult cuEventElapsedTime_v2(float *pMilliseconds, CUevent hStart, CUevent hEnd);
+CUresult cuEventElapsedTime_v2(float *pMilliseconds, CUevent hStart, CUevent hEnd)
+    => CODE(ocu_shim_event_elapsed(pMilliseconds, hStart, hEnd));
 
 /* The first versions of these took the same arguments. */
 CUresult cuDevicePrimaryCtxRelease(CUdevice dev) => cuDevicePrimaryCtxRelease_v2(dev);

@@ -6,18 +6,25 @@
 
 /* Devices */
 cudaError_t cudaGetDeviceCount(int *count);
-cudaError_t cudaGetDevice(int *device);
-cudaError_t cudaSetDevice(int device);
+cudaError_t cudaGetDevice(int *device) => TELL(device, ocu_device_get());
+cudaError_t cudaSetDevice(int device) => done(ocu_device_set(device));
 cudaError_t cudaInitDevice(int device, unsigned int deviceFlags, unsigned int flags);
-cudaError_t cudaChooseDevice(int *device, const struct cudaDeviceProp *prop);
+cudaError_t cudaChooseDevice(int *device, const struct cudaDeviceProp *prop)
+    => IN(prop) ? TELL(device, 0) : fail(cudaErrorInvalidValue);
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *prop, int device); //13
 cudaError_t cudaGetDeviceProperties_v2(struct cudaDeviceProp *prop, int device); //12
-cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attr, int device);
-cudaError_t cudaDeviceGetPCIBusId(char *pciBusId, int len, int device);
-cudaError_t cudaDeviceGetByPCIBusId(int *device, const char *pciBusId);
-cudaError_t cudaDeviceCanAccessPeer(int *canAccessPeer, int device, int peerDevice);
-cudaError_t cudaDeviceEnablePeerAccess(int peerDevice, unsigned int flags);
-cudaError_t cudaDeviceDisablePeerAccess(int peerDevice);
+cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attr, int device)
+    => end(ocu_shim_attribute(value, attr, device));
+cudaError_t cudaDeviceGetPCIBusId(char *pciBusId, int len, int device)
+    => end(ocu_shim_bus_id(pciBusId, len, device));
+cudaError_t cudaDeviceGetByPCIBusId(int *device, const char *pciBusId)
+    => end(ocu_shim_device_at(device, pciBusId));
+cudaError_t cudaDeviceCanAccessPeer(int *canAccessPeer, int device, int peerDevice)
+    => end(ocu_shim_can_access(canAccessPeer, device, peerDevice));
+cudaError_t cudaDeviceEnablePeerAccess(int peerDevice, unsigned int flags)
+    => end(ocu_shim_peer_enable(ocu_device_get(), peerDevice, flags));
+cudaError_t cudaDeviceDisablePeerAccess(int peerDevice)
+    => end(ocu_shim_peer_disable(ocu_device_get(), peerDevice));
 cudaError_t cudaDeviceGetP2PAttribute(int *value, enum cudaDeviceP2PAttr attr, int srcDevice,
     int dstDevice) => end(ocu_shim_p2p(value, attr, srcDevice, dstDevice));
 cudaError_t cudaDeviceFlushGPUDirectRDMAWrites(enum cudaFlushGPUDirectRDMAWritesTarget target,
@@ -25,17 +32,24 @@ cudaError_t cudaDeviceFlushGPUDirectRDMAWrites(enum cudaFlushGPUDirectRDMAWrites
 cudaError_t cudaSetValidDevices(int *device_arr, int len);
 cudaError_t cudaSetDeviceFlags(unsigned int flags);
 cudaError_t cudaGetDeviceFlags(unsigned int *flags);
-cudaError_t cudaDeviceSetLimit(enum cudaLimit limit, size_t value);
-cudaError_t cudaDeviceGetLimit(size_t *pValue, enum cudaLimit limit);
-cudaError_t cudaDeviceSetCacheConfig(enum cudaFuncCache cacheConfig);
-cudaError_t cudaDeviceGetCacheConfig(enum cudaFuncCache *pCacheConfig);
-cudaError_t cudaDeviceSetSharedMemConfig(enum cudaSharedMemConfig config);
-cudaError_t cudaDeviceGetSharedMemConfig(enum cudaSharedMemConfig *pConfig);
-cudaError_t cudaDeviceGetStreamPriorityRange(int *leastPriority, int *greatestPriority);
-cudaError_t cudaDeviceSynchronize(void);
+cudaError_t cudaDeviceSetLimit(enum cudaLimit limit, size_t value)
+    => end(ocu_shim_limit_set(limit, value));
+cudaError_t cudaDeviceGetLimit(size_t *pValue, enum cudaLimit limit)
+    => end(ocu_shim_limit_get(pValue, limit));
+cudaError_t cudaDeviceSetCacheConfig(enum cudaFuncCache cacheConfig)
+    => end(ocu_shim_setting_set(cacheConfig, SHIM_CACHE_CONFIG));
+cudaError_t cudaDeviceGetCacheConfig(enum cudaFuncCache *pCacheConfig)
+    => end(ocu_shim_setting_get((int *)pCacheConfig, SHIM_CACHE_CONFIG));
+cudaError_t cudaDeviceSetSharedMemConfig(enum cudaSharedMemConfig config)
+    => end(ocu_shim_setting_set(config, SHIM_BANK_CONFIG));
+cudaError_t cudaDeviceGetSharedMemConfig(enum cudaSharedMemConfig *pConfig)
+    => end(ocu_shim_setting_get((int *)pConfig, SHIM_BANK_CONFIG));
+cudaError_t cudaDeviceGetStreamPriorityRange(int *leastPriority, int *greatestPriority)
+    => end(ocu_shim_priorities(leastPriority, greatestPriority));
+cudaError_t cudaDeviceSynchronize(void) => done(ocu_device_sync(ocu_device_get()));
 cudaError_t cudaDeviceReset(void);
-cudaError_t cudaThreadSynchronize(void); //12
-cudaError_t cudaThreadExit(void); //12
+cudaError_t cudaThreadSynchronize(void) => cudaDeviceSynchronize(); //12
+cudaError_t cudaThreadExit(void) => cudaDeviceReset(); //12
 cudaError_t cudaThreadSetLimit(enum cudaLimit limit, size_t value) //12
     => cudaDeviceSetLimit(limit, value); //12
 cudaError_t cudaThreadGetLimit(size_t *pValue, enum cudaLimit limit) //12
@@ -45,16 +59,17 @@ cudaError_t cudaThreadSetCacheConfig(enum cudaFuncCache cacheConfig) //12
 cudaError_t cudaThreadGetCacheConfig(enum cudaFuncCache *pCacheConfig) //12
     => cudaDeviceGetCacheConfig(pCacheConfig); //12
 cudaError_t cudaCtxResetPersistingL2Cache(void) => done(ocu_alive());
-cudaError_t cudaProfilerStart(void);
-cudaError_t cudaProfilerStop(void);
+/* No profiler is ever attached. */
+cudaError_t cudaProfilerStart(void) => done(ocu_alive());
+cudaError_t cudaProfilerStop(void) => done(ocu_alive());
 
 /* Errors and versions */
 cudaError_t cudaGetLastError(void);
 cudaError_t cudaPeekAtLastError(void);
 const char *cudaGetErrorName(cudaError_t error);
 const char *cudaGetErrorString(cudaError_t error);
-cudaError_t cudaRuntimeGetVersion(int *runtimeVersion);
-cudaError_t cudaDriverGetVersion(int *driverVersion);
+cudaError_t cudaRuntimeGetVersion(int *runtimeVersion) => TELL(runtimeVersion, CUDART_VERSION);
+cudaError_t cudaDriverGetVersion(int *driverVersion) => TELL(driverVersion, SHIM_DRIVER_VERSION);
 cudaError_t cudaGetDriverEntryPoint(const char *symbol, void **funcPtr, unsigned long long flags,
     enum cudaDriverEntryPointQueryResult *driverStatus /*=NULL*/)
     => cudaGetDriverEntryPointByVersion(symbol, funcPtr, CUDART_VERSION, flags, driverStatus);
@@ -63,40 +78,54 @@ cudaError_t cudaGetDriverEntryPointByVersion(const char *symbol, void **funcPtr,
     enum cudaDriverEntryPointQueryResult *driverStatus /*=NULL*/);
 
 /* Memory */
-cudaError_t cudaMalloc(void **devPtr, size_t size);
-cudaError_t cudaMallocHost(void **ptr, size_t size);
+cudaError_t cudaMalloc(void **devPtr, size_t size)
+    => end(ocu_shim_alloc(size, OCU_MEM_DEVICE, 0, devPtr));
+cudaError_t cudaMallocHost(void **ptr, size_t size)
+    => end(ocu_shim_alloc(size, OCU_MEM_HOST, 0, ptr));
 cudaError_t cudaMallocManaged(void **devPtr, size_t size,
-    unsigned int flags /*=cudaMemAttachGlobal*/);
-cudaError_t cudaMallocPitch(void **devPtr, size_t *pitch, size_t width, size_t height);
+    unsigned int flags /*=cudaMemAttachGlobal*/)
+    => end(size && (flags == cudaMemAttachGlobal || flags == cudaMemAttachHost)
+    ? ocu_shim_alloc(size, OCU_MEM_MANAGED, 0, devPtr) : cudaErrorInvalidValue);
+cudaError_t cudaMallocPitch(void **devPtr, size_t *pitch, size_t width, size_t height)
+    => end(ocu_shim_alloc_pitch(width, height, pitch, devPtr));
 cudaError_t cudaMalloc3D(struct cudaPitchedPtr *pitchedDevPtr, struct cudaExtent extent);
 cudaError_t cudaMallocAsync(void **devPtr, size_t size, cudaStream_t hStream)
     => end(ocu_shim_alloc_async(NULL, size, stream_of(hStream), devPtr));
 cudaError_t cudaMallocFromPoolAsync(void **ptr, size_t size, cudaMemPool_t memPool,
     cudaStream_t stream)
     => end(memPool ? ocu_shim_alloc_async(memPool, size, stream_of(stream), ptr) : 1);
-cudaError_t cudaFree(void *devPtr);
-cudaError_t cudaFreeHost(void *ptr);
-cudaError_t cudaFreeAsync(void *devPtr, cudaStream_t hStream);
-cudaError_t cudaHostAlloc(void **pHost, size_t size, unsigned int flags);
-cudaError_t cudaHostRegister(void *ptr, size_t size, unsigned int flags);
+cudaError_t cudaFree(void *devPtr) => end(ocu_shim_free(devPtr, 0));
+cudaError_t cudaFreeHost(void *ptr) => end(ocu_shim_free(ptr, 1));
+cudaError_t cudaFreeAsync(void *devPtr, cudaStream_t hStream)
+    => end(ocu_shim_free_async(devPtr, stream_of(hStream)));
+cudaError_t cudaHostAlloc(void **pHost, size_t size, unsigned int flags)
+    => end(flags <= 7 ? ocu_shim_alloc(size, OCU_MEM_HOST, flags, pHost) : 1);
+cudaError_t cudaHostRegister(void *ptr, size_t size, unsigned int flags)
+    => end(ocu_shim_register(ptr, size, flags, "cudaHostRegister"));
 cudaError_t cudaHostUnregister(void *ptr) => end(ocu_shim_unregister(ptr));
 cudaError_t cudaHostGetFlags(unsigned int *pFlags, void *pHost)
     => end(ocu_shim_host_flags(pFlags, pHost));
-cudaError_t cudaHostGetDevicePointer(void **pDevice, void *pHost, unsigned int flags);
-cudaError_t cudaMemGetInfo(size_t *free, size_t *total);
+cudaError_t cudaHostGetDevicePointer(void **pDevice, void *pHost, unsigned int flags)
+    => end(ocu_shim_host_pointer(pDevice, pHost, flags));
+cudaError_t cudaMemGetInfo(size_t *free, size_t *total) => end(ocu_shim_memory_info(free, total));
 cudaError_t cudaPointerGetAttributes(struct cudaPointerAttributes *attributes, const void *ptr);
 cudaError_t cudaMemPrefetchAsync(const void *devPtr, size_t count, int dstDevice, //12
-    cudaStream_t stream /*=0*/); //12
+    cudaStream_t stream /*=0*/) //12
+    => end(ocu_shim_hint(devPtr, count, dstDevice, stream_of(stream))); //12
 cudaError_t cudaMemPrefetchAsync(const void *devPtr, size_t count, //13
-    struct cudaMemLocation location, unsigned int flags, cudaStream_t stream /*=0*/); //13
-cudaError_t cudaMemAdvise(const void *devPtr, size_t count, enum cudaMemoryAdvise advice, //12
-    int device); //12
-cudaError_t cudaMemAdvise(const void *devPtr, size_t count, enum cudaMemoryAdvise advice, //13
-    struct cudaMemLocation location); //13
+    struct cudaMemLocation location, unsigned int flags, cudaStream_t stream /*=0*/) //13
+    => prefetch(devPtr, count, location, flags, stream); //13
 cudaError_t cudaMemPrefetchAsync_v2(const void *devPtr, size_t count, //12
-    struct cudaMemLocation location, unsigned int flags, cudaStream_t stream /*=0*/); //12
+    struct cudaMemLocation location, unsigned int flags, cudaStream_t stream /*=0*/) //12
+    => prefetch(devPtr, count, location, flags, stream); //12
+cudaError_t cudaMemAdvise(const void *devPtr, size_t count, enum cudaMemoryAdvise advice, //12
+    int device) => end(ocu_shim_advise(devPtr, count, (int)advice, device)); //12
+cudaError_t cudaMemAdvise(const void *devPtr, size_t count, enum cudaMemoryAdvise advice, //13
+    struct cudaMemLocation location) //13
+    => end(ocu_shim_advise(devPtr, count, (int)advice, place_of(location))); //13
 cudaError_t cudaMemAdvise_v2(const void *devPtr, size_t count, enum cudaMemoryAdvise advice, //12
-    struct cudaMemLocation location); //12
+    struct cudaMemLocation location) //12
+    => end(ocu_shim_advise(devPtr, count, (int)advice, place_of(location))); //12
 
 /* Memory pools */
 cudaError_t cudaMemPoolCreate(cudaMemPool_t *memPool, const struct cudaMemPoolProps *poolProps)
@@ -168,19 +197,28 @@ cudaError_t cudaMemset2DAsync(void *devPtr, size_t pitch, int value, size_t widt
     => fill_2d(devPtr, pitch, value, width, height, stream_of(stream), 0);
 
 /* Streams */
-cudaError_t cudaStreamCreate(cudaStream_t *pStream);
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t *pStream, unsigned int flags);
-cudaError_t cudaStreamCreateWithPriority(cudaStream_t *pStream, unsigned int flags, int priority);
-cudaError_t cudaStreamDestroy(cudaStream_t stream);
-cudaError_t cudaStreamSynchronize(cudaStream_t stream);
-cudaError_t cudaStreamQuery(cudaStream_t stream);
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned int flags /*=0*/);
-cudaError_t cudaStreamGetFlags(cudaStream_t hStream, unsigned int *flags);
-cudaError_t cudaStreamGetPriority(cudaStream_t hStream, int *priority);
-cudaError_t cudaStreamGetDevice(cudaStream_t hStream, int *device);
-cudaError_t cudaStreamGetId(cudaStream_t hStream, unsigned long long *streamId);
+cudaError_t cudaStreamCreate(cudaStream_t *pStream)
+    => end(ocu_shim_stream_create((ocu_stream **)pStream, 0, 0, NULL));
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *pStream, unsigned int flags)
+    => end(ocu_shim_stream_create((ocu_stream **)pStream, flags, 0, NULL));
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t *pStream, unsigned int flags, int priority)
+    => end(ocu_shim_stream_create((ocu_stream **)pStream, flags, priority, NULL));
+cudaError_t cudaStreamDestroy(cudaStream_t stream) => end(ocu_shim_stream_destroy(stream));
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) => done(ocu_stream_sync(stream_of(stream)));
+cudaError_t cudaStreamQuery(cudaStream_t stream) => done(ocu_stream_query(stream_of(stream)));
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned int flags /*=0*/)
+    => done(flags ? OCU_INVALID_VALUE : ocu_stream_wait(stream_of(stream), EVENT(event)));
+cudaError_t cudaStreamGetFlags(cudaStream_t hStream, unsigned int *flags)
+    => end(ocu_shim_stream_flags(stream_of(hStream), flags));
+cudaError_t cudaStreamGetPriority(cudaStream_t hStream, int *priority)
+    => end(ocu_shim_stream_priority(stream_of(hStream), priority));
+cudaError_t cudaStreamGetDevice(cudaStream_t hStream, int *device)
+    => end(ocu_shim_stream_device(stream_of(hStream), device));
+cudaError_t cudaStreamGetId(cudaStream_t hStream, unsigned long long *streamId)
+    => end(ocu_shim_stream_id(stream_of(hStream), streamId));
 cudaError_t cudaStreamIsCapturing(cudaStream_t stream,
-    enum cudaStreamCaptureStatus *pCaptureStatus);
+    enum cudaStreamCaptureStatus *pCaptureStatus)
+    => not_capturing(stream, pCaptureStatus, NULL, NULL, NULL, NULL, NULL);
 cudaError_t cudaStreamGetCaptureInfo_v2(cudaStream_t stream, //12
     enum cudaStreamCaptureStatus *captureStatus_out, unsigned long long *id_out /*=0*/, //12
     cudaGraph_t *graph_out /*=0*/, const cudaGraphNode_t **dependencies_out /*=0*/, //12
@@ -213,20 +251,29 @@ cudaError_t cudaStreamAttachMemAsync(cudaStream_t stream, void *devPtr, size_t l
     unsigned int flags /*=cudaMemAttachSingle*/)
     => end(ocu_shim_attach(stream_of(stream), devPtr, length, flags));
 cudaError_t cudaStreamAddCallback(cudaStream_t stream, cudaStreamCallback_t callback,
-    void *userData, unsigned int flags);
-cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t fn, void *userData);
+    void *userData, unsigned int flags)
+    => end(flags ? 1 : ocu_shim_callback(stream, (shim_callback *)callback, userData));
+cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t fn, void *userData)
+    => done(ocu_stream_host_call(stream_of(stream), fn, userData));
 
 /* Events */
-cudaError_t cudaEventCreate(cudaEvent_t *event);
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned int flags);
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream /*=0*/);
+cudaError_t cudaEventCreate(cudaEvent_t *event)
+    => cudaEventCreateWithFlags(event, cudaEventDefault);
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned int flags)
+    => end(ocu_shim_event_create((ocu_event **)event, flags,
+    "cudaEventCreateWithFlags", "cudaEventInterprocess is not supported"));
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream /*=0*/)
+    => done(ocu_event_record(EVENT(event), stream_of(stream)));
 cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream /*=0*/,
-    unsigned int flags /*=0*/);
-cudaError_t cudaEventQuery(cudaEvent_t event);
-cudaError_t cudaEventSynchronize(cudaEvent_t event);
-cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t start, cudaEvent_t end);
-cudaError_t cudaEventElapsedTime_v2(float *ms, cudaEvent_t start, cudaEvent_t end); //12
-cudaError_t cudaEventDestroy(cudaEvent_t event);
+    unsigned int flags /*=0*/)
+    => done(flags ? OCU_INVALID_VALUE : ocu_event_record(EVENT(event), stream_of(stream)));
+cudaError_t cudaEventQuery(cudaEvent_t event) => done(ocu_event_query(EVENT(event)));
+cudaError_t cudaEventSynchronize(cudaEvent_t event) => done(ocu_event_sync(EVENT(event)));
+cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t start, cudaEvent_t stop)
+    => end(ocu_shim_event_elapsed(ms, start, stop));
+cudaError_t cudaEventElapsedTime_v2(float *ms, cudaEvent_t start, cudaEvent_t stop) //12
+    => cudaEventElapsedTime(ms, start, stop); //12
+cudaError_t cudaEventDestroy(cudaEvent_t event) => done(ocu_event_destroy(EVENT(event)));
 
 struct cudaChannelFormatDesc cudaCreateChannelDesc(int x, int y, int z, int w,
-    enum cudaChannelFormatKind f);
+    enum cudaChannelFormatKind f) => (struct cudaChannelFormatDesc){x, y, z, w, f};

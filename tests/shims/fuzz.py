@@ -52,8 +52,6 @@ def calls(tables):
         for name, node in tables["prototypes"](library, 13).items():
             parameters = node.type.args.params if node.type.args else []
             given = [argument(p, typedefs) for p in parameters if getattr(p, "name", None)]
-            if name.endswith("Init_internal"):  # memory of the program's, to be overwritten
-                given[0] = f"(void *){given[0].replace('handle', 'pointer')}"
             call = f"{name}({', '.join(given)})"
             result = c_generator.CGenerator().visit(node.type.type)
             status = any(word in result for word in ("cudaError_t", "CUresult", "cublasStatus_t"))

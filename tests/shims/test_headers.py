@@ -147,7 +147,7 @@ def facts(name, major):
                 lines.append((f"{name_of}.{field.name}", f"offsetof({name_of}, {field.name})"))
                 member = f"sizeof((({name_of} *)0)->{field.name})"
                 lines.append((member, member))
-    for table in TABLES["LIBRARIES"][library]:
+    for table in TABLES["DECLARED"][library]:
         text = TABLES["for_major"](TABLES["table"](table), major)
         constants = re.findall(r"^#define (\w+) (?:\(\([\w ]+\))?-?\d\w*\)?$", text, re.M)
         lines += [(constant, constant) for constant in constants]

@@ -134,7 +134,9 @@ def test_a_refusal_is_said_once_and_strict_aborts(lib, tmp_path, run):
     script.write_text("import ctypes, sys\nf = ctypes.CDLL(sys.argv[1]).cublasCaxpy_v2\nf(); f()\n")
     command = f"{sys.executable} -I {script} {lib}/libcublas.so.13"
     assert run(command).stderr == "opencu: cublasCaxpy_v2: not implemented yet; refused\n"
-    assert "cublasCaxpy_v2" in run(command, code=-6, OPENCU_STRICT=1).stderr
+    for strict in ("1", "yes"):
+        assert "cublasCaxpy_v2" in run(command, code=-6, OPENCU_STRICT=strict).stderr
+    assert "cublasCaxpy_v2" in run(command, OPENCU_STRICT=0).stderr
 
 
 def test_the_old_call_without_a_handle_is_not_the_new_one(lib, run):
@@ -149,6 +151,7 @@ def test_coverage_counts_what_is_there(tmp_path):
     cublas = libraries["cublas"]
     assert cublas["exported"] == len(exports("cublas", 13)) == 756
     assert 90 <= cublas["implemented"] < cublas["exported"]
+    assert cublas["implemented"] + cublas["refused"] == cublas["exported"]
     assert cublas["imported_missing"][0] == "cublasDtrsm_v2"
     assert libraries["cublasLt"]["imported_missing"] == ["cublasLtGroupedMatrixLayoutCreate"]
     assert "cublasSgemm_v2" not in cublas["imported_missing"]

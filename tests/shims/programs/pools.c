@@ -29,6 +29,8 @@ static void a_pool_counts_what_is_allocated_from_it(void) {
   EXPECT(cudaMallocFromPoolAsync(&a, 1000, pool, stream), cudaSuccess);
   EXPECT(cudaMallocFromPoolAsync(&b, 24, pool, stream), cudaSuccess);
   EXPECT(told(pool, cudaMemPoolAttrUsedMemCurrent), 1024);
+  EXPECT(cudaFreeAsync(a, (cudaStream_t)(void *)&pool), cudaErrorInvalidResourceHandle);
+  EXPECT(told(pool, cudaMemPoolAttrUsedMemCurrent), 1024); /* and it counts as before */
   EXPECT(cudaMemsetAsync(a, 1, 1000, stream), cudaSuccess);
   EXPECT(cudaFreeAsync(a, stream), cudaSuccess);
   EXPECT(cudaFree(b), cudaSuccess);

@@ -7,7 +7,7 @@ import pytest
 
 import opencu
 import opencu.drivers
-from opencu.bench import gemm, measure, peak, report
+from opencu.bench import gemm, measure, peak, report, suites
 
 
 def test_sides_alternate_who_goes_first(monkeypatch):
@@ -34,6 +34,16 @@ def test_a_wrong_or_partial_result_is_not_timed():
     with pytest.raises(SystemExit, match="lazy is wrong in 64 of 64 elements"):
         problem.check("lazy", lambda calls: None)
     problem.check("right", lambda calls: np.matmul(problem.a, problem.b, out=problem.c))
+
+
+@pytest.mark.parametrize(("dtype", "out", "batch"), [
+    ("bfloat16", None, 1), ("bfloat16", "float32", 1), ("int8", None, 1),
+    ("complex64", None, 1), ("float32", None, 3),
+])  # fmt: skip
+def test_the_suites_operands_can_be_multiplied_and_written(dtype, out, batch):
+    pytest.importorskip("torch")
+    problem = suites.Problem("decode" if batch == 1 else "batched", dtype, out, batch, 4, 8, 16)
+    problem.check("opencu", suites.ours(problem), lambda: problem.c)
 
 
 @pytest.mark.parametrize("dtype", gemm.DTYPES)

@@ -7,16 +7,16 @@ it; decoding also against a bare loop that only reads the weights.
 from __future__ import annotations
 
 import argparse
-import ctypes
-import statistics
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 
+import opencu
 from opencu.bench import measure
+from opencu.bench.peak import Reader
+from opencu.blas.host import as_numpy
 
 SQUARES = (*((size,) * 3 for size in (512, 1024, 2048, 4096)), (4096, 512, 4096))
 SUITES: dict[str, list[tuple[Any, ...]]] = {
@@ -38,64 +38,6 @@ SUITES: dict[str, list[tuple[Any, ...]]] = {
         for m in (1, 4, 16)
     ],
 }
-READ = """
-define i64 @read(ptr %from, i64 %bytes) {
-entry:
-  br label %loop
-loop:
-  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
-  PHIS
-  LOADS
-  %next = add i64 %i, 256
-  %more = icmp slt i64 %next, %bytes
-  br i1 %more, label %loop, label %done
-done:
-  SUMS
-  %out = extractelement <4 x i64> %s7, i64 0
-  ret i64 %out
-}
-"""
-
-
-def read_ir() -> str:
-    """A loop that reads 256 bytes a step and does nothing with them."""
-    lanes, each = "<4 x i64>", range(8)
-    phis = [f"%x{i} = phi {lanes} [ zeroinitializer, %entry ], [ %y{i}, %loop ]" for i in each]
-    loads = [
-        f"%a{i} = add i64 %i, {32 * i}\n  %p{i} = getelementptr i8, ptr %from, i64 %a{i}\n"
-        f"  %v{i} = load {lanes}, ptr %p{i}, align 1\n  %y{i} = or {lanes} %x{i}, %v{i}"
-        for i in each
-    ]
-    sums = [f"%s0 = or {lanes} %y0, %y0"]
-    sums += [f"%s{i} = or {lanes} %s{i - 1}, %y{i}" for i in range(1, 8)]
-    text = READ
-    for name, lines in (("PHIS", phis), ("LOADS", loads), ("SUMS", sums)):
-        text = text.replace(name, "\n  ".join(lines))
-    return text
-
-
-class Reader:
-    """Reading an array's bytes on some threads, as a Run for measure.interleave."""
-
-    def __init__(self, x: np.ndarray, threads: int):
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        machine = llvm.Target.from_default_triple().create_target_machine(
-            cpu=llvm.get_host_cpu_name(), opt=2
-        )
-        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(read_ir()), machine)
-        address = self._engine.get_function_address("read")
-        read = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)(address)
-        piece = x.nbytes // threads // 256 * 256
-        self._pieces = [(x.ctypes.data + i * piece, piece) for i in range(threads)]
-        self._threads, self._read, self._keep = ThreadPoolExecutor(threads), read, x
-
-    def __call__(self, calls: int) -> None:
-        def work(piece: tuple[int, int]) -> None:
-            for _ in range(calls):
-                self._read(*piece)
-
-        list(self._threads.map(work, self._pieces))
 
 
 class Problem:
@@ -107,14 +49,12 @@ class Problem:
 
         torch.manual_seed(m * n + k)
         kind, self.torch = getattr(torch, dtype), torch
-        make = {
-            "int8": lambda *s: torch.randint(-128, 128, s, dtype=kind),
-        }.get(
-            dtype,
-            lambda *s: torch.randn(*s, dtype=torch.float32 if kind.itemsize == 2 else kind).to(
-                kind
-            ),
-        )
+
+        def make(*sizes: int) -> Any:
+            if dtype == "int8":
+                return torch.randint(-128, 128, sizes, dtype=kind)
+            return torch.randn(*sizes, dtype=torch.float32 if kind.itemsize == 2 else kind).to(kind)
+
         lead = () if batch == 1 else (batch,)
         self.a = make(*lead, m, k)
         self.b = make(n, k).T if suite == "decode" else make(*lead, k, n)
@@ -128,51 +68,33 @@ class Problem:
         rounding = {"bfloat16": 2.0**-8, "float16": 2.0**-11}.get(str(self.out)[6:], 0)
         self.bound = (k + 8) * sums * size + rounding * self.want.abs()
 
-    def check(self, name: str, run: measure.Run, found: Callable[[], Any]) -> None:
+    def check(self, name: str, run: measure.Run) -> None:
         self.c.view(self.torch.uint8).fill_(0xFF)
         run(1)
-        got = found()[:64].to(self.want.dtype)
-        wrong = ~((got - self.want).abs() <= self.bound)
+        wrong = ~((self.c[:64].to(self.want.dtype) - self.want).abs() <= self.bound)
         if wrong.any():
             raise SystemExit(f"{name} is wrong in {int(wrong.sum())} elements that were checked")
 
 
 def ours(p: Problem) -> measure.Run:
-    import opencu
-    from opencu.blas.host import as_numpy  # DLPack gives numpy a bfloat16 tensor as read-only
-
+    # DLPack would give numpy a bfloat16 tensor as read-only.
     a, b, c = (opencu.asarray(as_numpy(name, getattr(p, name))[0], "cpu") for name in "abc")
-
-    def run(calls: int) -> None:
-        for _ in range(calls):
-            opencu.blas.gemm(a, b, c)
-        opencu.synchronize()
-
-    return run
+    return measure.repeat(partial(opencu.blas.gemm, a, b, c), opencu.synchronize)
 
 
-def peers(p: Problem) -> dict[str, tuple[measure.Run, Callable[[], Any]]]:
+def peers(p: Problem) -> dict[str, measure.Run]:
     """Calls of torch (oneDNN, MKL) and, for dtypes that BLAS has, numpy (OpenBLAS)."""
-    torch, kept = p.torch, {}
-
-    def of_torch(calls: int) -> None:
-        for _ in range(calls):
-            if p.a.dtype == torch.int8:
-                kept["c"] = torch._int_mm(p.a, p.b)
-            elif p.out != p.a.dtype:
-                kept["c"] = torch.mm(p.a, p.b)
-            else:
-                kept["c"] = torch.matmul(p.a, p.b, out=p.c)
-
-    def of_numpy(calls: int) -> None:
-        for _ in range(calls):
-            np.matmul(a, b, out=c)
-
-    found: dict[str, tuple[measure.Run, Callable[[], Any]]] = {}
-    found["torch"] = (of_torch, lambda: kept["c"])
+    torch = p.torch
+    if p.out == p.a.dtype:
+        torchs = partial(torch.matmul, p.a, p.b, out=p.c)
+    elif p.a.dtype == torch.int8:
+        torchs = partial(torch._int_mm, p.a, p.b, out=p.c)
+    else:
+        torchs = partial(torch.matmul, p.a, p.b)  # it has no wider results
+    found = {"torch": measure.repeat(torchs)}
     if p.a.dtype in (torch.float32, torch.float64, torch.complex64, torch.complex128):
         a, b, c = p.a.numpy(), p.b.numpy(), p.c.numpy()
-        found["numpy"] = (of_numpy, lambda: p.c)
+        found["numpy"] = measure.repeat(partial(np.matmul, a, b, out=c))
     return found
 
 
@@ -180,23 +102,33 @@ def rows(args: argparse.Namespace) -> Iterator[dict]:
     """Measure one suite on this process's threads."""
     import torch
 
-    (threads,) = args.threads
-    torch.set_num_threads(threads)
+    torch.set_num_threads(args.threads)
+    device = opencu.device("cpu")
     for dtype, out, batch, m, n, k in SUITES[args.suite]:
         p = Problem(args.suite, dtype, out, batch, m, n, k)
-        run = ours(p)
-        p.check("opencu", run, lambda c=p.c: c)  # type: ignore[misc]
-        row: dict[str, Any] = {"m": m, "n": n, "k": k, "batch": batch, "threads": threads}
-        row |= {"dtype": dtype + (f">{out}" if out else ""), "samples": {}, "ratio": {}}
+        run, others = ours(p), peers(p)
+        p.check("opencu", run)
+        for name, peer in others.items():
+            if out is None:
+                p.check(name, peer)
+        samples = measure.against(run, others, args.pairs, args.seconds)
+        ratio = {name: measure.ratio(pairs) for name, pairs in samples.items()}
         flops = 2.0 * batch * m * n * k * (4 if p.a.is_complex() else 1)
-        for name, (their_run, found) in peers(p).items():
-            if out is None or p.a.dtype == torch.int8:
-                p.check(name, their_run, found)
-            samples = measure.interleave(run, their_run, args.pairs, args.seconds)
-            row["samples"][name], row["ratio"][name] = samples, measure.ratio(samples)
-        row["gflops"] = statistics.median(flops / took / 1e9 for took, _ in samples)
+        row = {
+            "m": m, "n": n, "k": k, "batch": batch, "threads": args.threads,
+            "dtype": dtype + (f">{out}" if out else ""), "samples": samples, "ratio": ratio,
+            "gflops": measure.gflops(flops, [pair for pairs in samples.values() for pair in pairs]),
+        }  # fmt: skip
         if args.suite == "decode":
             weights = p.b.T.contiguous().view(torch.uint8).numpy()
-            samples = measure.interleave(run, Reader(weights, threads), args.pairs, args.seconds)
-            row["samples"]["read"], row["of_read"] = samples, measure.ratio(samples)
+            reader = Reader(weights, device.driver.target(device.index), args.threads)
+            samples["read"] = measure.interleave(run, reader, args.pairs, args.seconds)
+            row["of_read"] = measure.ratio(samples["read"])
         yield row
+
+
+def line(row: dict) -> str:
+    ratios = " ".join(f"{name} {ratio:.3f}" for name, ratio in row["ratio"].items())
+    read = f" of a bare read {row['of_read']:.3f}" if "of_read" in row else ""
+    sizes = f"{row['batch']:6} {row['m']:6} {row['n']:6} {row['k']:6}"
+    return f"{sizes} {row['dtype']:18} {row['threads']} {row['gflops']:9.1f} {ratios}{read}"

@@ -65,10 +65,13 @@ def test_the_report_draws_ratios_and_figures(tmp_path):
     sizes = {"m": 1, "n": 2, "k": 3, "dtype": "float32", "threads": 1}
     rows = [
         {**sizes, "ratio": {"openblas": 0.9}, "of_peak": 0.8, "samples": {}},
+        {"kernel": "gelu", "mib": 8, "threads": 1, "ratio": {"bare loop": 1.5}, "samples": {}},
+        {**sizes, "batch": 1, "ratio": {"torch": 2.0}, "of_read": 0.4, "samples": {}},
         {"what": "a <call>", "unit": "ns", "must": "<= 5", "samples": [1, 2, 9]},
     ]
     report.write(str(tmp_path / "in.json"), "some", rows)
     assert json.loads((tmp_path / "in.json").read_text())["versions"]["opencu"]
     report.draw([str(tmp_path / "in.json")], str(tmp_path / "out.html"))
     page = (tmp_path / "out.html").read_text()
+    assert "gelu 8 x1" in page and "bare read" in page and page.count("FMA peak") == 1
     assert "openblas" in page and "2.000 ns" in page and "a &lt;call&gt;" in page

@@ -36,14 +36,15 @@ def test_a_wrong_or_partial_result_is_not_timed():
     problem.check("right", lambda calls: np.matmul(problem.a, problem.b, out=problem.c))
 
 
-@pytest.mark.parametrize(("dtype", "out", "batch"), [
-    ("bfloat16", None, 1), ("bfloat16", "float32", 1), ("int8", None, 1),
-    ("complex64", None, 1), ("float32", None, 3),
-])  # fmt: skip
-def test_the_suites_operands_can_be_multiplied_and_written(dtype, out, batch):
-    pytest.importorskip("torch")
-    problem = suites.Problem("decode" if batch == 1 else "batched", dtype, out, batch, 4, 8, 16)
-    problem.check("opencu", suites.ours(problem))
+@pytest.mark.parametrize("suite", suites.SUITES)
+def test_the_suites_operands_can_be_multiplied_and_written(suite):
+    for m, n, k, dtype, out, batch in suites.SUITES[suite]:
+        sizes = (min(size, 40) for size in (m, n, k))
+        problem = gemm.Problem(*sizes, dtype, out, min(batch, 70), suite == "decode")
+        problem.check("opencu", gemm.ours(problem))
+        for name, peer in gemm.peers(dtype).items():
+            if out in (dtype, "int32"):
+                problem.check(name, peer(problem))
 
 
 @pytest.mark.parametrize("dtype", gemm.DTYPES)

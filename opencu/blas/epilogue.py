@@ -27,7 +27,10 @@ from opencu.runtime.array import Array
 from opencu.tile import dtypes
 from opencu.tile.reads import Reads
 
-ACTIVATIONS = {"relu": lib.OCU_RELU, "gelu": lib.OCU_GELU}
+ACTIVATIONS = {
+    "relu": (kernels.relu, lib.OCU_RELU),
+    "gelu": (tile.gelu_tanh, lib.OCU_GELU),
+}
 MOST = 4  # matrices that an epilogue reads
 Step = tuple[str, Any]  # "call" and a function, "add" and an array
 
@@ -50,10 +53,10 @@ class Epilogue:
             bias = _bias(rest.pop(0)[1], shape)
             if not bias:
                 return None
-        names = {kernels.relu: lib.OCU_RELU, tile.gelu_tanh: lib.OCU_GELU}
-        if len(rest) > 1 or any(how == "add" or x not in names for how, x in rest):
+        codes = dict(ACTIVATIONS.values())
+        if len(rest) > 1 or any(how == "add" or x not in codes for how, x in rest):
             return None
-        return bias, names[rest[0][1]] if rest else lib.OCU_IDENTITY
+        return bias, codes[rest[0][1]] if rest else lib.OCU_IDENTITY
 
     def put_into(self, g: Any, shape: tuple[int, ...], scale: np.dtype, out: np.dtype) -> Any:
         """Tell an ocu_product what to do. Gives the ocu_epilogue, whose arrays are to be filled in,
@@ -105,7 +108,7 @@ def read(epilogue: Any, as_array: Callable[[str, Any], Array]) -> Epilogue:
     steps: list[Step] = []
     for x in epilogue if isinstance(epilogue, list) else [epilogue]:
         if isinstance(x, str) and x in ACTIVATIONS:
-            steps.append(("call", {"relu": kernels.relu, "gelu": tile.gelu_tanh}[x]))
+            steps.append(("call", ACTIVATIONS[x][0]))
         elif isinstance(x, tuple) and len(x) == 2 and x[0] in ("bias", "residual"):
             steps.append(("add", as_array(x[0], x[1])))
         elif isinstance(x, (FunctionType, tile.Kernel)):

@@ -97,6 +97,12 @@ def _gemm(
 ) -> Array:
     """gemm on device arrays; with host, on arrays over host memory and done on return. conj: 1: of
     a, 2: of b, as in the core."""
+    code, device = a.code, a.memory.device
+    if stream is None and device_get() != device.index:
+        with current(device):
+            return _gemm(
+                a, b, c, alpha, beta, trans_a, trans_b, out_dtype, None, host, conj, epilogue
+            )
     m, k, a_rs, a_cs, a_at, a_low, a_high = a.matrix or as_matrix("a", a)
     inner, n, b_rs, b_cs, b_at, b_low, b_high = b.matrix or as_matrix("b", b)
     if trans_a is not False and (op := _op("trans_a", trans_a)):
@@ -105,7 +111,6 @@ def _gemm(
     if trans_b is not False and (op := _op("trans_b", trans_b)):
         inner, n, b_rs, b_cs = n, inner, b_cs, b_rs
         conj ^= op // CONJUGATED * 2
-    code, device = a.code, a.memory.device
     if k != inner or b.code != code or code not in RESULT or b.memory.device is not device:
         _refuse_operands(a, b, k, inner)
     out = RESULT[code] if out_dtype is None else _out_code(out_dtype, a)
@@ -129,21 +134,14 @@ def _gemm(
     if epilogue is not None:
         _check_steps(epilogue, c)
 
-    if stream is None and device_get() != device.index:
-        with current(device):
-            return _gemm(
-                a, b, c, alpha, beta, trans_a, trans_b, out_dtype, None, host, conj, epilogue
-            )
     handle = NULL if stream is None else handle_on(device, stream)
     flags = HOST_FLAGS
     if not host:
         flags = DEVICE_FLAGS
         key = stream or DEFAULT
-        for memory in (a.memory, b.memory, c.memory):
-            if memory.last is not key:
-                memory.use(key)
-        for x in () if epilogue is None else epilogue.arrays:
-            x.memory.use(key)
+        for x in (a, b, c) if epilogue is None else (a, b, c, *epilogue.arrays):
+            if x.memory.last is not key:
+                x.memory.use(key)
     if epilogue is None and code in (out, scale) and not (conj and scale >= lib.OCU_C64):
         calls = ((1, (a_at, b_at, c_at), (0, 0, 0)),) if plain else _batches(c.shape, (a, b, c))
         for batch, (a_at, b_at, c_at), (a_bs, b_bs, c_bs) in calls:

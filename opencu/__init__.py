@@ -1,3 +1,4 @@
+# ruff: noqa: F401
 """opencu: the vendors' math libraries, open. Everything is imported when it is first used.
 
 a = opencu.asarray(numpy_array)            # device array; shares memory where it can
@@ -10,40 +11,24 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "Array": "array",
-    "asarray": "array",
-    "bfloat16": "dlpack",
-    "empty": "array",
-    "from_dlpack": "array",
-    "zeros": "array",
-    "launch": "launch",
-    "Device": "device",
-    "device": "device",
-    "devices": "device",
-    "synchronize": "device",
-    "Event": "stream",
-    "Stream": "stream",
-}
 _AREAS = ("blas", "tile")
+_RUNTIME = {  # by module
+    "array": ("Array", "asarray", "empty", "from_dlpack", "zeros"),
+    "device": ("Device", "device", "devices", "synchronize"),
+    "dlpack": ("bfloat16",),
+    "launch": ("launch",),
+    "stream": ("Event", "Stream"),
+}
+_HOME = {name: module for module, names in _RUNTIME.items() for name in names}
 __all__ = ["__version__", *_AREAS, *_HOME]
 
-if TYPE_CHECKING:
-    from opencu import blas as blas
-    from opencu import tile as tile
-    from opencu.runtime.array import Array as Array
-    from opencu.runtime.array import asarray as asarray
-    from opencu.runtime.array import empty as empty
-    from opencu.runtime.array import from_dlpack as from_dlpack
-    from opencu.runtime.array import zeros as zeros
-    from opencu.runtime.device import Device as Device
-    from opencu.runtime.device import device as device
-    from opencu.runtime.device import devices as devices
-    from opencu.runtime.device import synchronize as synchronize
-    from opencu.runtime.dlpack import BFLOAT16 as bfloat16  # noqa: F401
-    from opencu.runtime.launch import launch as launch
-    from opencu.runtime.stream import Event as Event
-    from opencu.runtime.stream import Stream as Stream
+if TYPE_CHECKING:  # what a type checker sees of __all__
+    from opencu import blas, tile
+    from opencu.runtime.array import Array, asarray, empty, from_dlpack, zeros
+    from opencu.runtime.device import Device, device, devices, synchronize
+    from opencu.runtime.dlpack import BFLOAT16 as bfloat16
+    from opencu.runtime.launch import launch
+    from opencu.runtime.stream import Event, Stream
 
 
 def __getattr__(name: str) -> object:

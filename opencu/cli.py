@@ -29,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # the reader of our output left: there is nobody to tell
         return 1
     except (ImportError, MemoryError, OSError, RuntimeError, ValueError) as error:
-        print(f"opencu: {error}", file=sys.stderr)
+        if not str(error).startswith("OPENCU_DEVICE is "):  # of this the core has told already
+            print(f"opencu: {error}", file=sys.stderr)
         return 1
 
 

@@ -36,14 +36,15 @@ def test_a_wrong_or_partial_result_is_not_timed():
     problem.check("right", lambda calls: np.matmul(problem.a, problem.b, out=problem.c))
 
 
-@pytest.mark.parametrize(("dtype", "out", "batch"), [
-    ("bfloat16", None, 1), ("bfloat16", "float32", 1), ("int8", None, 1),
-    ("complex64", None, 1), ("float32", None, 3),
-])  # fmt: skip
-def test_the_suites_operands_can_be_multiplied_and_written(dtype, out, batch):
-    pytest.importorskip("torch")
-    problem = suites.Problem("decode" if batch == 1 else "batched", dtype, out, batch, 4, 8, 16)
-    problem.check("opencu", suites.ours(problem), lambda: problem.c)
+@pytest.mark.parametrize("suite", suites.SUITES)
+def test_the_suites_operands_can_be_multiplied_and_written(suite):
+    for m, n, k, dtype, out, batch in suites.SUITES[suite]:
+        sizes = (min(size, 40) for size in (m, n, k))
+        problem = gemm.Problem(*sizes, dtype, out, min(batch, 70), suite == "decode")
+        problem.check("opencu", gemm.ours(problem))
+        for name, peer in gemm.peers(dtype).items():
+            if out in (dtype, "int32"):
+                problem.check(name, peer(problem))
 
 
 @pytest.mark.parametrize("dtype", gemm.DTYPES)
@@ -65,10 +66,13 @@ def test_the_report_draws_ratios_and_figures(tmp_path):
     sizes = {"m": 1, "n": 2, "k": 3, "dtype": "float32", "threads": 1}
     rows = [
         {**sizes, "ratio": {"openblas": 0.9}, "of_peak": 0.8, "samples": {}},
+        {"kernel": "gelu", "mib": 8, "threads": 1, "ratio": {"bare loop": 1.5}, "samples": {}},
+        {**sizes, "batch": 1, "ratio": {"torch": 2.0}, "of_read": 0.4, "samples": {}},
         {"what": "a <call>", "unit": "ns", "must": "<= 5", "samples": [1, 2, 9]},
     ]
     report.write(str(tmp_path / "in.json"), "some", rows)
     assert json.loads((tmp_path / "in.json").read_text())["versions"]["opencu"]
     report.draw([str(tmp_path / "in.json")], str(tmp_path / "out.html"))
     page = (tmp_path / "out.html").read_text()
+    assert "gelu 8 x1" in page and "bare read" in page and page.count("FMA peak") == 1
     assert "openblas" in page and "2.000 ns" in page and "a &lt;call&gt;" in page

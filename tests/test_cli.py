@@ -73,6 +73,13 @@ def test_run_sets_the_device(opencu_command):
         (["bench", "--report", "x.html"], 1, "there is no opencu-bench-*.json here: run opencu"),
         (["bench", "nothing"], 2, "invalid choice: 'nothing'"),
         (["bench", "gemm", "--shapes", "1,2"], 2, "1,2 is no shape: expected m,n,k or one size"),
+        (["bench", "gemm", "--threads", "0"], 2, "0 is no count: expected a whole number from 1"),
+        (["bench", "stream", "--pairs", "0"], 2, "0 is no count: expected a whole number from 1"),
+        (["bench", "latency", "--runs", "x"], 2, "x is no count: expected a whole number from 1"),
+        (["bench", "gemm", "--seconds", "-1"], 2, "-1 is no time: expected seconds, more than 0"),
+        (["bench", "stream", "--kernels", "none"], 2, "invalid choice: 'none'"),
+        (["bench", "stream", "--json", "no/x.json"], 2, "no/x.json cannot be written"),
+        (["bench", "--report", "no/x.html"], 2, "no/x.html cannot be written"),
     ],
 )
 def test_mistakes_are_answered_in_a_sentence(
@@ -82,6 +89,11 @@ def test_mistakes_are_answered_in_a_sentence(
     found, _, err = opencu_command(*words)
     assert found == code and text in err
     assert "Traceback" not in err
+
+
+def test_a_device_that_is_none_is_told_once(opencu_command):
+    code, _, err = opencu_command("info", OPENCU_DEVICE="gpu")
+    assert code == 1 and err.count("OPENCU_DEVICE is 'gpu': expected cpu") == 1
 
 
 def test_the_cache_can_be_listed_and_cleared(opencu_command, python, tmp_path):

@@ -1,6 +1,10 @@
 """import opencu is light, and reaches everything lazily."""
 
 import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +38,23 @@ def test_every_public_name_is_there(name):
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'opencu' has no attribute 'nothing'"):
         opencu.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("folder", "advice"),
+    [
+        ("source", "run `make build` in {}, or start elsewhere to use an opencu that is installed"),
+        ("site-packages", "install opencu with `pip install .`"),
+    ],
+)
+def test_a_core_that_is_not_built_is_explained(folder, advice, tmp_path):
+    """Python prefers an unbuilt source folder that it is started in to an installed opencu."""
+    drivers = tmp_path / folder / "opencu/drivers"
+    drivers.mkdir(parents=True)
+    (drivers.parent / "__init__.py").touch()
+    shutil.copy(Path(opencu.__file__).parent / "drivers/status.py", drivers)
+    if folder == "source":
+        (tmp_path / folder / "setup.py").touch()
+    command = [sys.executable, "-c", "import opencu.drivers.status"]
+    done = subprocess.run(command, cwd=tmp_path / folder, capture_output=True, text=True)
+    assert f"): {advice.format(tmp_path / folder)}" in done.stderr

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from opencu.bench import gemm, latency, report, stream
 
 AREAS = {"gemm": gemm, "latency": latency, "stream": stream}
+PAGE = "OUT.html"
 
 
 def main(argv: Sequence[str]) -> int:
     top = argparse.ArgumentParser(prog="opencu bench", description=__doc__)
-    top.add_argument("--report", metavar="OUT.html", help="draw what was measured in this folder")
+    top.add_argument("--report", metavar=PAGE, type=writable, help="draw what this folder has")
     areas = top.add_subparsers(metavar="AREA", dest="area")
     for name, module in AREAS.items():
         area = areas.add_parser(name, help=(module.__doc__ or "").splitlines()[0])
         module.add_options(area)
-        area.add_argument("--json", metavar="FILE", default=kept(name))
-        area.add_argument("--report", metavar="OUT.html", default=argparse.SUPPRESS)
+        area.add_argument("--json", metavar="FILE", type=writable, default=kept(name))
+        area.add_argument("--report", metavar=PAGE, type=writable, default=argparse.SUPPRESS)
     args = top.parse_args(argv)
     if args.area:
         report.write(args.json, args.area, AREAS[args.area].bench(args))
@@ -31,6 +33,14 @@ def main(argv: Sequence[str]) -> int:
     elif not args.area:
         top.error("expected an AREA, or --report OUT.html")
     return 0
+
+
+def writable(path: str) -> str:
+    """Asked before hours of measuring, not after."""
+    file = Path(path)
+    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{path} cannot be written")
+    return path
 
 
 def kept(area: str) -> str:

@@ -1,27 +1,22 @@
-"""gemm against the best CPU libraries and against the FMA peak.
-
-Each thread count is a process of its own, as the peers read theirs when they are loaded:
-    python -m opencu.bench.gemm --threads 2 --dtypes float32 --shapes 512,512,512
-prints one JSON object a line; `opencu bench gemm` starts it and prints the table.
-"""
+"""gemm against the best CPU libraries, and against the FMA peak or a bare read of the weights."""
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import math
 import statistics
-import subprocess
-import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from itertools import product
 
 import numpy as np
 
-from opencu.bench import measure
+import opencu
+from opencu.bench import measure, workers
+from opencu.bench.peak import Peak, Reader
 from opencu.bench.suites import SUITES
-from opencu.bench.suites import rows as suite_rows
+from opencu.blas.host import from_numpy
 
 SHAPES = (
     *((size, size, size) for size in (512, 1024, 2048, 4096)),
@@ -31,28 +26,57 @@ SHAPES = (
     (1152, 1408, 896),
 )
 DTYPES = ("float32", "float64")
-THREADS = (1, 2)
-CHECKED_ROWS = 64
+BLAS = (*DTYPES, "complex64", "complex128")
+CHECKED = 64  # rows, or matrices of a batch
+# Relative rounding errors: of adding up in a dtype, and of storing the sum in a narrower one.
+SUMS = {"int8": 0, "float64": 2.0**-52, "complex128": 2.0**-51}
+STORED = {"bfloat16": 2.0**-8}
+
+
+def random_of(random: np.random.Generator, dtype: str, *shape: int) -> np.ndarray:
+    if dtype == "int8":
+        return random.integers(-128, 128, shape, np.int8)
+    if dtype == "bfloat16":
+        values = random.standard_normal(shape, np.float32)
+        return (values.view(np.uint32) >> 16).astype(np.uint16).view(opencu.bfloat16)
+    if dtype.startswith("complex"):
+        part = f"float{int(dtype[7:]) // 2}"
+        return random.standard_normal((*shape, 2), np.dtype(part)).view(dtype)[..., 0]
+    return random.standard_normal(shape, np.dtype(dtype))
+
+
+def wide(x: np.ndarray) -> np.ndarray:
+    """The values in float64 or complex128."""
+    if x.dtype == opencu.bfloat16:
+        x = (x.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+    return x.astype(np.complex128 if x.dtype.kind == "c" else np.float64)
 
 
 class Problem:
-    """Random a and b, a poisoned c, and a float64 reference for some of its rows."""
+    """Random a and b (whose rows may lie along k, as a linear layer keeps its weights), c to be
+    poisoned, and a float64 reference for some of its rows or matrices."""
 
-    def __init__(self, m: int, n: int, k: int, dtype: str):
-        random = np.random.default_rng(m * n + k)
-        self.a, self.b = (
-            random.standard_normal(shape, np.dtype(dtype)) for shape in ((m, k), (k, n))
-        )
-        self.c = np.empty((m, n), dtype)
-        self.rows = random.choice(m, min(m, CHECKED_ROWS), replace=False)
-        a, b = self.a[self.rows].astype(np.float64), self.b.astype(np.float64)
+    def __init__(
+        self, m: int, n: int, k: int, dtype: str, out: str = "", batch: int = 1, along_k=False
+    ):
+        random, lead = np.random.default_rng(m * n + k), () if batch == 1 else (batch,)
+        self.dtype, self.out = dtype, out or dtype
+        self.a = random_of(random, dtype, *lead, m, k)
+        self.b = random_of(random, dtype, *(n, k) if along_k else (*lead, k, n))
+        if along_k:
+            self.b = self.b.T
+        found = opencu.bfloat16 if self.out == "bfloat16" else np.dtype(self.out)
+        self.c = np.empty((*lead, m, n), found)
+        self.rows = random.choice(len(self.c), min(len(self.c), CHECKED), replace=False)
+        a, b = wide(self.a[self.rows]), wide(self.b[self.rows] if lead else self.b)
         self.reference = a @ b
-        self.bound = k * np.finfo(dtype).eps * (np.abs(a) @ np.abs(b))
+        self.bound = (k + 8) * SUMS.get(dtype, 2.0**-23) * (np.abs(a) @ np.abs(b))
+        self.bound += STORED.get(self.out, 0) * np.abs(self.reference)
 
     def check(self, name: str, run: measure.Run) -> None:
-        self.c.fill(np.nan)
+        self.c.view(np.uint8).fill(0xFF)  # NaN
         run(1)
-        wrong = ~(np.abs(self.c[self.rows] - self.reference) <= self.bound)
+        wrong = ~(np.abs(wide(self.c[self.rows]) - self.reference) <= self.bound)
         if wrong.any():
             raise SystemExit(
                 f"{name} is wrong in {wrong.sum()} of {wrong.size} elements that were checked"
@@ -60,128 +84,92 @@ class Problem:
 
 
 def ours(problem: Problem) -> measure.Run:
-    import opencu
-
     a, b, c = (opencu.asarray(x, "cpu") for x in (problem.a, problem.b, problem.c))
-    gemm = opencu.blas.gemm
-
-    def run(calls: int) -> None:
-        for _ in range(calls):
-            gemm(a, b, c)
-        c.device.synchronize()
-
-    return run
+    return measure.repeat(partial(opencu.blas.gemm, a, b, c), opencu.synchronize)
 
 
 def openblas(problem: Problem) -> measure.Run:
-    def run(calls: int) -> None:
-        for _ in range(calls):
-            np.matmul(problem.a, problem.b, out=problem.c)
-
-    return run
+    return measure.repeat(partial(np.matmul, problem.a, problem.b, out=problem.c))
 
 
-def mkl(problem: Problem) -> measure.Run:
+def of_torch(problem: Problem) -> measure.Run:
     import torch
 
-    a, b, c = (torch.from_numpy(x) for x in (problem.a, problem.b, problem.c))
-
-    def run(calls: int) -> None:
-        for _ in range(calls):
-            torch.mm(a, b, out=c)
-
-    return run
+    a, b, c = map(from_numpy, (problem.a, problem.b, problem.c))
+    multiply = torch._int_mm if problem.dtype == "int8" else torch.matmul
+    if c.dtype in (a.dtype, torch.int32):
+        return measure.repeat(partial(multiply, a, b, out=c))
+    return measure.repeat(partial(multiply, a, b))  # it has no wider results
 
 
-def peers() -> dict[str, Any]:
+def peers(dtype: str) -> dict[str, Callable[[Problem], measure.Run]]:
     """The peers that are installed. numpy's wheels carry OpenBLAS, torch's CPU build MKL."""
-    found = {"openblas": openblas}
+    blas = dtype in BLAS
+    found: dict[str, Callable[[Problem], measure.Run]] = {"openblas": openblas} if blas else {}
     if importlib.util.find_spec("torch"):
-        found["mkl"] = mkl
+        found["mkl" if blas else "torch"] = of_torch
     return found
 
 
 def rows(args: argparse.Namespace) -> Iterator[dict]:
-    """Measure every shape and dtype on this process's threads."""
-    import opencu
-    from opencu.bench.peak import Peak
-
-    device = opencu.device("cpu")
-    (threads,) = args.threads
-    for dtype in args.dtypes:
-        peak = Peak(dtype, device.driver.target(device.index), threads)
-        for m, n, k in args.shapes:
-            problem = Problem(m, n, k, dtype)
-            our_run = ours(problem)
-            problem.check("opencu", our_run)
-            flops = 2.0 * m * n * k
-            row: dict[str, Any] = {"m": m, "n": n, "k": k, "dtype": dtype, "threads": threads}
-            row["samples"], row["ratio"] = {}, {}
-            for name, make in peers().items():
-                run = make(problem)
+    """Measure every problem on this process's threads."""
+    device, threads = opencu.device("cpu"), args.threads
+    target = device.driver.target(device.index)
+    peak = cache(lambda dtype: Peak(dtype, target, threads))
+    plain = [(*shape, dtype, dtype, 1) for dtype, shape in product(args.dtypes, args.shapes)]
+    decode = args.suite == "decode"
+    for m, n, k, dtype, out, batch in SUITES.get(args.suite, plain):
+        problem = Problem(m, n, k, dtype, out, batch, decode)
+        our_run = ours(problem)
+        sides = {name: of(problem) for name, of in peers(dtype).items()}
+        problem.check("opencu", our_run)
+        for name, run in sides.items():
+            if out in (dtype, "int32"):  # else it has written none of its own
                 problem.check(name, run)
-                samples = measure.interleave(our_run, run, args.pairs, args.seconds)
-                row["samples"][name], row["ratio"][name] = samples, measure.ratio(samples)
-            samples = measure.interleave(our_run, peak, args.pairs, args.seconds)
-            shares = [flops / took * limit / peak.flops for took, limit in samples]
-            row["samples"]["peak"], row["of_peak"] = samples, statistics.median(shares)
-            row["gflops"] = statistics.median(flops / took / 1e9 for took, _ in samples)
-            yield row
+        if args.suite is None:
+            sides["peak"] = peak(dtype)
+        if decode:
+            sides["read"] = Reader(problem.b.T, target, threads)
+        samples = measure.against(our_run, sides, args.pairs, args.seconds)
+        ratio = {name: measure.ratio(pairs) for name, pairs in samples.items()}
+        flops = 2.0 * batch * m * n * k * (4 if dtype.startswith("complex") else 1)
+        row = {
+            "m": m, "n": n, "k": k, "batch": batch, "threads": threads,
+            "dtype": dtype if out in (dtype, "int32") else f"{dtype}>{out}",
+            "samples": samples, "ratio": ratio,
+            "gflops": measure.gflops(flops, [pair for pairs in samples.values() for pair in pairs]),
+        }  # fmt: skip
+        if "peak" in ratio:
+            row["of_peak"] = ratio.pop("peak") * flops / peak(dtype).flops
+        if "read" in ratio:
+            row["of_read"] = ratio.pop("read")
+        yield row
 
 
 def bench(args: argparse.Namespace) -> list[dict]:
-    """Run every thread count in a process of its own; print the rows as they come."""
+    """Measure what was asked for; print the rows as they come."""
     if args.suite:
-        return bench_suite(args)
-    names = " ".join(f"{'vs ' + name:>12}" for name in peers())
-    print(f"{'m':>6} {'n':>6} {'k':>6} {'dtype':8} threads {'GFLOP/s':>9} {names} {'of peak':>8}")
-    found = []
-    for threads in args.threads:
-        command = [sys.executable, "-m", "opencu.bench.gemm", "--threads", str(threads)]
-        command += ["--pairs", str(args.pairs), "--seconds", str(args.seconds)]
-        command += ["--dtypes", *args.dtypes]
-        command += ["--shapes", *(",".join(map(str, shape)) for shape in args.shapes)]
-        environment = measure.environment(threads)
-        with subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, text=True
-        ) as worker:
-            for line in worker.stdout or ():
-                row = json.loads(line)
-                found.append(row)
-                ratios = " ".join(f"{ratio:12.3f}" for ratio in row["ratio"].values())
-                print(
-                    f"{row['m']:6} {row['n']:6} {row['k']:6} {row['dtype']:8} {threads:7}"
-                    f" {row['gflops']:9.1f} {ratios} {row['of_peak']:8.3f}",
-                    flush=True,
-                )
-        if worker.returncode:
-            raise SystemExit(f"opencu bench gemm: the run with {threads} threads failed")
+        return workers.run("gemm", args, suite_line)
+    vs = " ".join(f"{'vs ' + name:>12}" for name in peers("float32"))
+    print(f"{'m':>6} {'n':>6} {'k':>6} {'dtype':8} threads {'GFLOP/s':>9} {vs} {'of peak':>8}")
+    found = workers.run("gemm", args, line)
     print(summary(found))
     return found
 
 
-def bench_suite(args: argparse.Namespace) -> list[dict]:
-    """Run one of suites.py's, each thread count in a process of its own."""
-    found = []
-    for threads in args.threads:
-        command = [sys.executable, "-m", "opencu.bench.gemm", "--threads", str(threads)]
-        command += ["--pairs", str(args.pairs), "--seconds", str(args.seconds)]
-        done = subprocess.run(
-            [*command, "--suite", args.suite],
-            env=measure.environment(threads),
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        if done.returncode:
-            raise SystemExit(f"opencu bench gemm: the run with {threads} threads failed")
-        for line in done.stdout.splitlines():
-            row = json.loads(line)
-            found.append(row)
-            ratios = " ".join(f"{name} {ratio:.3f}" for name, ratio in row["ratio"].items())
-            read = f" of a bare read {row['of_read']:.3f}" if "of_read" in row else ""
-            sizes = f"{row['batch']:6} {row['m']:6} {row['n']:6} {row['k']:6}"
-            print(f"{sizes} {row['dtype']:18} {threads} {row['gflops']:9.1f} {ratios}{read}")
-    return found
+def line(row: dict) -> str:
+    ratios = " ".join(f"{ratio:12.3f}" for ratio in row["ratio"].values())
+    return (
+        f"{row['m']:6} {row['n']:6} {row['k']:6} {row['dtype']:8} {row['threads']:7}"
+        f" {row['gflops']:9.1f} {ratios} {row['of_peak']:8.3f}"
+    )
+
+
+def suite_line(row: dict) -> str:
+    ratios = " ".join(f"{name} {ratio:.3f}" for name, ratio in row["ratio"].items())
+    read = f" of a bare read {row['of_read']:.3f}" if "of_read" in row else ""
+    sizes = f"{row['batch']:6} {row['m']:6} {row['n']:6} {row['k']:6}"
+    return f"{sizes} {row['dtype']:18} {row['threads']} {row['gflops']:9.1f} {ratios}{read}"
 
 
 def summary(found: list[dict]) -> str:
@@ -207,19 +195,5 @@ def shape(text: str) -> tuple[int, int, int]:
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shapes", nargs="+", type=shape, default=SHAPES, metavar="M,N,K")
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES)
-    parser.add_argument("--threads", nargs="+", type=int, default=THREADS)
-    parser.add_argument("--suite", choices=SUITES, help="other problems than shapes and dtypes")
-    parser.add_argument("--pairs", type=int, default=measure.PAIRS)
-    parser.add_argument("--seconds", type=float, default=measure.SECONDS, help="a side at least")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m opencu.bench.gemm")
-    add_options(parser)
-    args = parser.parse_args()
-    for row in suite_rows(args) if args.suite else rows(args):
-        print(json.dumps(row), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+    parser.add_argument("--suite", choices=SUITES, help="other problems than these")
+    workers.add_options(parser)

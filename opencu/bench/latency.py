@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from opencu.bench.measure import environment
+from opencu.bench.workers import count
 
 SOURCE = Path(__file__).with_name("latency.c")
 RUNS = 5  # of each figure; the median counts
@@ -180,7 +181,7 @@ def figures(program: Program) -> list[tuple[str, str, str, Callable[[], float]]]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--runs", type=int, default=RUNS, help="of each figure")
+    parser.add_argument("--runs", type=count, default=RUNS, help="of each figure")
 
 
 def bench(args: argparse.Namespace) -> list[dict]:

@@ -24,6 +24,18 @@ THREAD_VARIABLES = (
 CHOICE_VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE")
 
 Run = Callable[[int], object]  # does so many calls and returns when they are done
+Samples = list[tuple[float, float]]  # seconds per call of both sides, pair by pair
+
+
+def repeat(call: Callable[[], object], wait: Callable[[], object] = lambda: None) -> Run:
+    """A Run of a call, and of what waits until the calls are done."""
+
+    def run(calls: int) -> None:
+        for _ in range(calls):
+            call()
+        wait()
+
+    return run
 
 
 def timed(run: Run, calls: int) -> float:
@@ -42,10 +54,8 @@ def calls_for(run: Run, seconds: float = SECONDS) -> int:
     return max(1, round(calls * seconds / took + 0.5))
 
 
-def interleave(
-    ours: Run, theirs: Run, pairs: int = PAIRS, seconds: float = SECONDS
-) -> list[tuple[float, float]]:
-    """Seconds per call of both sides, pair by pair, alternating which goes first."""
+def interleave(ours: Run, theirs: Run, pairs: int = PAIRS, seconds: float = SECONDS) -> Samples:
+    """Time both sides pair by pair, alternating which goes first."""
     sides = [(ours, calls_for(ours, seconds)), (theirs, calls_for(theirs, seconds))]
     samples = []
     for pair in range(pairs):
@@ -57,9 +67,19 @@ def interleave(
     return samples
 
 
-def ratio(samples: list[tuple[float, float]]) -> float:
+def against(ours: Run, others: dict[str, Run], pairs: int, seconds: float) -> dict[str, Samples]:
+    """The samples of ours with each of the others."""
+    return {name: interleave(ours, run, pairs, seconds) for name, run in others.items()}
+
+
+def ratio(samples: Samples) -> float:
     """Our speed over theirs: the median of the pairs."""
     return statistics.median(theirs / ours for ours, theirs in samples)
+
+
+def gflops(flops: float, samples: Samples) -> float:
+    """Our median speed, for calls of so many operations."""
+    return statistics.median(flops / took / 1e9 for took, _ in samples)
 
 
 def environment(threads: int | None = None) -> dict[str, str]:

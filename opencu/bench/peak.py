@@ -18,66 +18,102 @@ from opencu.runtime.device import Device, current
 from opencu.runtime.stream import NULL
 
 CHAINS = 12  # independent sums: more than latency x units of any core so far, within 16 registers
-STEPS = 200_000  # of the loop per call
+STEPS = 2_000_000  # of the loop per call
+READ_BYTES = 256  # a step of reading, in vectors of 32
 COPY_BYTES = 64 << 20  # beyond the caches
 LLVM_TYPE = {"float32": "float", "float64": "double"}
 
 
+def chains(element: str, lanes: int, links: list[str], start: str, fold: str) -> str:
+    """Steps that carry vectors in registers: each makes %y0, %y1, ... of %x0, %x1, ... and what is
+    at %from. In the end all are folded into one, or they would not be computed."""
+    vector, each = f"<{lanes} x {element}>", range(len(links))
+    lines = [
+        f"define {element} @loop(ptr %from, i64 %steps) #0 {{",
+        "entry:",
+        "  br label %loop",
+        "loop:",
+        "  %i = phi i64 [ 0, %entry ], [ %next, %loop ]",
+        *(f"  %x{i} = phi {vector} [ {start}, %entry ], [ %y{i}, %loop ]" for i in each),
+        *links,
+        "  %next = add i64 %i, 1",
+        "  %more = icmp slt i64 %next, %steps",
+        "  br i1 %more, label %loop, label %done",
+        "done:",
+        f"  %s0 = {fold} {vector} %y0, %y0",
+        *(f"  %s{i} = {fold} {vector} %s{i - 1}, %y{i}" for i in each[1:]),
+        f"  %out = extractelement {vector} %s{each[-1]}, i32 0",
+        f"  ret {element} %out",
+        "}",
+    ]
+    return "\n".join(lines)
+
+
 def loop_ir(dtype: str, target: Target) -> str:
-    """double peak(i64 steps): x = x * m + a, CHAINS times a step, all in registers."""
-    lanes = target.vector_bytes // np.dtype(dtype).itemsize
-    vector = f"<{lanes} x {LLVM_TYPE[dtype]}>"
-    fma = f"@llvm.fmuladd.v{lanes}f{8 * np.dtype(dtype).itemsize}"
-    many = ", ".join(f"{LLVM_TYPE[dtype]} 0.5" for _ in range(lanes))
-    phis = [f"  %x{i} = phi {vector} [ <{many}>, %entry ], [ %y{i}, %loop ]" for i in range(CHAINS)]
-    steps = [
-        f"  %y{i} = call {vector} {fma}({vector} %x{i}, {vector} <{many}>, {vector} <{many}>)"
+    """x = x * 0.5 + 0.5, CHAINS times a step, all in registers."""
+    element, bits = LLVM_TYPE[dtype], 8 * np.dtype(dtype).itemsize
+    lanes = 8 * target.vector_bytes // bits
+    vector, fma = f"<{lanes} x {element}>", f"@llvm.fmuladd.v{lanes}f{bits}"
+    half = f"<{', '.join([f'{element} 0.5'] * lanes)}>"
+    links = [
+        f"  %y{i} = call {vector} {fma}({vector} %x{i}, {vector} {half}, {vector} {half})"
         for i in range(CHAINS)
     ]
-    sums = [f"  %s0 = fadd {vector} %y0, %y0"]
-    sums += [f"  %s{i} = fadd {vector} %s{i - 1}, %y{i}" for i in range(1, CHAINS)]
-    return "\n".join(
-        [
-            f"declare {vector} {fma}({vector}, {vector}, {vector})",
-            "define double @peak(i64 %steps) #0 {",
-            "entry:\n  br label %loop",
-            "loop:\n  %i = phi i64 [ 0, %entry ], [ %next, %loop ]",
-            *phis,
-            *steps,
-            "  %next = add i64 %i, 1",
-            "  %more = icmp slt i64 %next, %steps",
-            "  br i1 %more, label %loop, label %done",
-            "done:",
-            *sums,
-            f"  %first = extractelement {vector} %s{CHAINS - 1}, i32 0",
-            "  ret double %first"
-            if dtype == "float64"
-            else "  %out = fpext float %first to double\n  ret double %out",
-            "}",
-            f'attributes #0 = {{ "min-legal-vector-width"="{8 * target.vector_bytes}"'
-            f' "prefer-vector-width"="{8 * target.vector_bytes}" }}',
-        ]
-    )
+    declared = f"declare {vector} {fma}({vector}, {vector}, {vector})\n"
+    return declared + chains(element, lanes, links, half, "fadd")
 
 
-class Peak:
-    """The FMA peak of one dtype on some threads, as a Run for measure.interleave."""
+def read_ir() -> str:
+    """READ_BYTES a step, of which nothing is made."""
+    links = [
+        f"  %p{i} = getelementptr [{READ_BYTES} x i8], ptr %from, i64 %i, i64 {32 * i}\n"
+        f"  %v{i} = load <4 x i64>, ptr %p{i}, align 1\n"
+        f"  %y{i} = or <4 x i64> %x{i}, %v{i}"
+        for i in range(READ_BYTES // 32)
+    ]
+    return chains("i64", 4, links, "zeroinitializer", "or")
 
-    def __init__(self, dtype: str, target: Target, threads: int):
+
+class Loop:
+    """A loop on some threads, each from an address of its own, as a Run of measure.interleave."""
+
+    def __init__(self, text: str, target: Target, work: list[tuple[int, int]]):
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
-        module = llvm.parse_assembly(loop_ir(dtype, target))
+        bits = 8 * target.vector_bytes
+        text += f'\nattributes #0 = {{ "min-legal-vector-width"="{bits}"'
+        text += f' "prefer-vector-width"="{bits}" }}'
         traits = llvm.Target.from_triple(target.triple)
         machine = traits.create_target_machine(cpu=target.cpu, features=target.features, opt=2)
-        self._engine = llvm.create_mcjit_compiler(module, machine)
-        address = self._engine.get_function_address("peak")
-        self._loop = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int64)(address)
-        self._threads = ThreadPoolExecutor(threads)
-        lanes = target.vector_bytes // np.dtype(dtype).itemsize
-        self._width, self.flops = threads, 2.0 * lanes * CHAINS * STEPS * threads  # of one call
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(text), machine)
+        address = self._engine.get_function_address("loop")
+        self._loop = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(address)
+        self._threads, self._work = ThreadPoolExecutor(len(work)), work
 
     def __call__(self, calls: int) -> None:
-        list(self._threads.map(self._loop, [calls * STEPS] * self._width))
+        def part(work: tuple[int, int]) -> None:
+            for _ in range(calls):
+                self._loop(*work)
+
+        list(self._threads.map(part, self._work))
+
+
+class Peak(Loop):
+    """The FMA peak of one dtype on some threads."""
+
+    def __init__(self, dtype: str, target: Target, threads: int):
+        super().__init__(loop_ir(dtype, target), target, [(0, STEPS)] * threads)
+        lanes = target.vector_bytes // np.dtype(dtype).itemsize
+        self.flops = 2.0 * lanes * CHAINS * STEPS * threads  # of one call
+
+
+class Reader(Loop):
+    """Reading an array's bytes on some threads."""
+
+    def __init__(self, x: np.ndarray, target: Target, threads: int):
+        steps, self.x = x.nbytes // threads // READ_BYTES, x
+        starts = (x.ctypes.data + i * steps * READ_BYTES for i in range(threads))
+        super().__init__(read_ir(), target, [(start, steps) for start in starts])
 
 
 def gflops(device: Device, dtype: str, threads: int, seconds: float = 0.1) -> float:

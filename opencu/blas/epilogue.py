@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
+import numpy as np
+
 from opencu import tile
 from opencu.blas.kernels import gemm as kernels
 from opencu.compiler.simplify import simplify
@@ -22,18 +24,23 @@ from opencu.drivers.cpu import TARGETS
 from opencu.drivers.status import check, ffi, lib
 from opencu.runtime import plan as plans
 from opencu.runtime.array import Array
+from opencu.tile import dtypes
 from opencu.tile.reads import Reads
 
-ACTIVATIONS = {"relu": lib.OCU_RELU, "gelu": lib.OCU_GELU}
+ACTIVATIONS = {
+    "relu": (kernels.relu, lib.OCU_RELU),
+    "gelu": (tile.gelu_tanh, lib.OCU_GELU),
+}
 MOST = 4  # matrices that an epilogue reads
 Step = tuple[str, Any]  # "call" and a function, "add" and an array
 
 
 @dataclass
 class Epilogue:
-    """steps, and what they are to the core: an activation behind a bias, or a key."""
+    """steps, and what they are to the core: an activation behind a bias, or an ocu_epilogue."""
 
     steps: list[Step]
+    fused: Any = None
 
     @property
     def arrays(self) -> list[Array]:
@@ -46,10 +53,30 @@ class Epilogue:
             bias = _bias(rest.pop(0)[1], shape)
             if not bias:
                 return None
-        names = {kernels.relu: lib.OCU_RELU, tile.gelu_tanh: lib.OCU_GELU}
-        if len(rest) > 1 or any(how == "add" or x not in names for how, x in rest):
+        codes = dict(ACTIVATIONS.values())
+        if len(rest) > 1 or any(how == "add" or x not in codes for how, x in rest):
             return None
-        return bias, names[rest[0][1]] if rest else lib.OCU_IDENTITY
+        return bias, codes[rest[0][1]] if rest else lib.OCU_IDENTITY
+
+    def put_into(self, g: Any, shape: tuple[int, ...], scale: np.dtype, out: np.dtype) -> Any:
+        """Tell an ocu_product what to do. Gives the ocu_epilogue, whose arrays are to be filled in,
+        if that is a class of its own."""
+        shared = self.shared(shape)
+        if shared is not None:
+            g.kind.bias, g.kind.activation = shared
+            return None
+        self.fused = g.epilogue = ffi.new("ocu_epilogue *")
+        self.fused.key = list(key(self.chain(), dtypes.of(scale), dtypes.of(out)))
+        self.fused.n = len(self.arrays)
+        return self.fused
+
+    def ensure(self, spec: bytes, device: int) -> None:
+        """Make the plan that ocu_multiply found missing for the ocu_epilogue, and keep it."""
+        target = TARGETS[plans.target_of(device)]
+        of = bytes(ffi.buffer(self.fused.of.f))
+        layouts = tuple(self.fused.layouts[0 : self.fused.n])
+        data = plans.write(kernels.plan(of, target, self.chain(), layouts), spec, target)
+        check(lib.ocu_plan_store(data, len(data)))
 
     def chain(self) -> tuple | None:
         """The steps as the kernel takes them."""
@@ -81,7 +108,7 @@ def read(epilogue: Any, as_array: Callable[[str, Any], Array]) -> Epilogue:
     steps: list[Step] = []
     for x in epilogue if isinstance(epilogue, list) else [epilogue]:
         if isinstance(x, str) and x in ACTIVATIONS:
-            steps.append(("call", {"relu": kernels.relu, "gelu": tile.gelu_tanh}[x]))
+            steps.append(("call", ACTIVATIONS[x][0]))
         elif isinstance(x, tuple) and len(x) == 2 and x[0] in ("bias", "residual"):
             steps.append(("add", as_array(x[0], x[1])))
         elif isinstance(x, (FunctionType, tile.Kernel)):
@@ -124,14 +151,3 @@ def key(steps: tuple | None, scale: tile.DType, out: tile.DType) -> bytes:
         text = str(simplify(_alone.trace(types, {"steps": steps}, reads)))
         known = _keys[steps, scale, out] = (hashlib.sha256(text.encode()).digest()[:16], reads)
     return known[0]
-
-
-def ensure(epilogue: Any, steps: tuple | None, device: int) -> None:
-    """Make the plan that ocu_multiply found missing for an ocu_epilogue, and keep it."""
-    target = plans.target_of(device)
-    spec = bytes(ffi.buffer(lib.ocu_last_spec().f))
-    of = bytes(ffi.buffer(epilogue.of.f))
-    layouts = tuple(epilogue.layouts[i] for i in range(epilogue.n))
-    plan = kernels.plan(of, TARGETS[target], steps, layouts)
-    data = plans.write(plan, spec, TARGETS[target])
-    check(lib.ocu_plan_store(data, len(data)))

@@ -97,6 +97,12 @@ def _gemm(
 ) -> Array:
     """gemm on device arrays; with host, on arrays over host memory and done on return. conj: 1: of
     a, 2: of b, as in the core."""
+    code, device = a.code, a.memory.device
+    if stream is None and device_get() != device.index:
+        with current(device):
+            return _gemm(
+                a, b, c, alpha, beta, trans_a, trans_b, out_dtype, None, host, conj, epilogue
+            )
     m, k, a_rs, a_cs, a_at, a_low, a_high = a.matrix or as_matrix("a", a)
     inner, n, b_rs, b_cs, b_at, b_low, b_high = b.matrix or as_matrix("b", b)
     if trans_a is not False and (op := _op("trans_a", trans_a)):
@@ -105,7 +111,6 @@ def _gemm(
     if trans_b is not False and (op := _op("trans_b", trans_b)):
         inner, n, b_rs, b_cs = n, inner, b_cs, b_rs
         conj ^= op // CONJUGATED * 2
-    code, device = a.code, a.memory.device
     if k != inner or b.code != code or code not in RESULT or b.memory.device is not device:
         _refuse_operands(a, b, k, inner)
     out = RESULT[code] if out_dtype is None else _out_code(out_dtype, a)
@@ -129,24 +134,14 @@ def _gemm(
     if epilogue is not None:
         _check_steps(epilogue, c)
 
-    if stream is not None:
-        handle = handle_on(device, stream)
-    elif device_get() == device.index:
-        handle = NULL
-    else:
-        with current(device):
-            return _gemm(
-                a, b, c, alpha, beta, trans_a, trans_b, out_dtype, None, host, conj, epilogue
-            )
+    handle = NULL if stream is None else handle_on(device, stream)
     flags = HOST_FLAGS
     if not host:
         flags = DEVICE_FLAGS
         key = stream or DEFAULT
-        for memory in (a.memory, b.memory, c.memory):
-            if memory.last is not key:
-                memory.use(key)
-        for x in () if epilogue is None else epilogue.arrays:
-            x.memory.use(key)
+        for x in (a, b, c) if epilogue is None else (a, b, c, *epilogue.arrays):
+            if x.memory.last is not key:
+                x.memory.use(key)
     if epilogue is None and code in (out, scale) and not (conj and scale >= lib.OCU_C64):
         calls = ((1, (a_at, b_at, c_at), (0, 0, 0)),) if plain else _batches(c.shape, (a, b, c))
         for batch, (a_at, b_at, c_at), (a_bs, b_bs, c_bs) in calls:
@@ -154,61 +149,46 @@ def _gemm(
                     b_at, b_rs, b_cs, b_bs, beta_at, c_at, c_rs, c_cs, c_bs, flags)  # fmt: skip
             status = ocu_gemm(*call)
             if status:
-                _plan_and_call(status, call)
+                _plan_and_call(status, ocu_gemm, call)
         return c
 
     g = ffi.new("ocu_product *")
     g.kind = (code, out, scale, conj if scale >= lib.OCU_C64 else 0)
     g.m, g.n, g.k, g.alpha, g.beta = m, n, k, alpha_at, beta_at
-    extras = () if epilogue is None else tuple(map(_broadcast, epilogue.arrays, (c.shape,) * 9))
-    shared = (0, 0) if epilogue is None else epilogue.shared(c.shape)
-    steps, fused = None, ffi.NULL
-    if shared is None:
-        from opencu.blas.epilogue import key as key_of
-        from opencu.tile import dtypes
-
-        steps, fused = epilogue.chain(), ffi.new("ocu_epilogue *")
-        fused.key = list(key_of(steps, *(dtypes.of(DTYPES[x]) for x in (scale, out))))
-        fused.n, g.epilogue = len(extras), fused
-    else:
-        g.kind.bias, g.kind.activation = shared
+    extras, fused = [], None
+    if epilogue is not None:
+        extras = [x._view(np.broadcast_to(x._numpy(), c.shape)) for x in epilogue.arrays]
+        fused = epilogue.put_into(g, c.shape, DTYPES[scale], c.dtype)
     for batch, places, bs in _batches(c.shape, (a, b, c, *extras)):
         g.batch = batch
         g.a = (places[0], bs[0], a_rs, a_cs)
         g.b = (places[1], bs[1], b_rs, b_cs)
         g.c = g.d = (places[2], bs[2], c_rs, c_cs)
-        if shared is None:
+        if fused is not None:
             for i, x in enumerate(extras):
                 fused.extra[i] = (places[3 + i], bs[3 + i], *x.steps[-2:])
         elif extras:
             g.bias = places[3]
         status = lib.ocu_multiply(handle, g, flags)
-        if status == NO_PLAN:
-            _plan(fused, steps, device.index)
-            status = lib.ocu_multiply(handle, g, flags)
-        check(status)
+        if status:
+            again = (handle, g, flags)
+            _plan_and_call(status, lib.ocu_multiply, again, fused and epilogue, device)
     return c
 
 
-def _plan(fused: Any, steps: tuple | None, device: int) -> None:
-    """Plan the class that a call of ocu_multiply has just missed."""
-    if fused == ffi.NULL:
-        from opencu.runtime.plan import ensure
-
-        ensure(bytes(ffi.buffer(lib.ocu_last_spec().f)))
-    else:
-        from opencu.blas.epilogue import ensure as ensure_fused
-
-        ensure_fused(fused, steps, device)
-
-
-def _plan_and_call(status: int, call: tuple) -> None:
+def _plan_and_call(
+    status: int, function: Any, call: tuple, epilogue: Any = None, device: Any = None
+) -> None:
     """What to do when a call fails: plan a class that was never planned, here, and call again."""
     if status == NO_PLAN:
-        from opencu.runtime.plan import ensure
+        spec = bytes(ffi.buffer(lib.ocu_last_spec().f))
+        if epilogue is None:
+            from opencu.runtime.plan import ensure
 
-        ensure(bytes(ffi.buffer(lib.ocu_last_spec().f)))
-        status = ocu_gemm(*call)
+            ensure(spec)
+        else:
+            epilogue.ensure(spec, device.index)
+        status = function(*call)
     check(status)
 
 
@@ -275,13 +255,6 @@ def _check_steps(epilogue: Any, c: Array) -> None:
         if c.ptr == x.ptr and x.shape == c.shape and x.steps == c.steps:
             continue  # each element is read before it is written
         _check_apart(c, "an array of the epilogue", x)
-
-
-def _broadcast(x: Array, shape: tuple[int, ...]) -> Array:
-    """x as an array of a larger shape, with steps of 0."""
-    missing = len(shape) - x.ndim
-    steps = [s if size > 1 else 0 for s, size in zip(x.steps, x.shape)]
-    return Array(x.memory, x.ptr, shape, (0,) * missing + tuple(steps), x.dtype, x.writable)
 
 
 def _refuse_operands(a: Array, b: Array, k: int, inner: int) -> None:
@@ -399,24 +372,23 @@ def _host_gemm(a, b, c, alpha, beta, trans_a, trans_b, out_dtype, stream, epilog
     """gemm on numpy arrays or torch CPU tensors: on their own memory, done on return."""
     of = kind("a", a)
 
-    def shared(name: str, x: Any) -> tuple[Array, bool]:
+    def same_kind(name: str, x: Any) -> Any:
         if kind(name, x) != of:
             raise TypeError(f"{name} is {kind(name, x)}: expected {of}, as a is")
-        host, conjugate = as_numpy(name, x)
-        return share(in_elements(host)), conjugate
+        return x
 
     def plain(name: str, x: Any) -> Array:
-        array, conjugate = shared(f"the {name} of the epilogue", x)
+        name = f"the {name} of the epilogue"
+        host, conjugate = as_numpy(name, same_kind(name, x))
         if conjugate:
-            raise ValueError(f"the {name} of the epilogue is a lazily conjugated view")
-        return array
+            raise ValueError(f"{name} is a lazily conjugated view")
+        return share(in_elements(host))
 
-    if kind("b", b) != of:
-        raise TypeError(f"b is {kind('b', b)}: expected {of}, as a is")
-    if c is not None and kind("c", c) != of:
-        raise TypeError(f"c is {kind('c', c)}: expected {of}, as a is")
-    (left, conj_a), (right, conj_b) = shared("a", a), shared("b", b)
-    conj = conj_a | conj_b << 1
+    same_kind("b", b)
+    if c is not None:
+        same_kind("c", c)
+    (x, conj_a), (y, conj_b) = as_numpy("a", a), as_numpy("b", b)
+    left, right, conj = share(in_elements(x)), share(in_elements(y)), conj_a | conj_b << 1
     target = None if c is None else as_numpy("c", c)[0]
     place = None if target is None else in_elements(target)
     out = None if place is None else share(place)

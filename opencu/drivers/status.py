@@ -3,10 +3,14 @@
 try:
     from opencu._core import ffi, lib
 except ImportError as error:
-    raise ImportError(
-        f"opencu's C core cannot be loaded ({error}): build it with `make build`, or install"
-        " opencu with `pip install .`"
-    ) from error
+    from pathlib import Path
+
+    advice = "install opencu with `pip install .`"
+    if (root := Path(__file__).parents[2]).joinpath("setup.py").exists():
+        advice = (
+            f"run `make build` in {root}, or start elsewhere to use an opencu that is installed"
+        )
+    raise ImportError(f"opencu's C core cannot be loaded ({error}): {advice}") from error
 
 EXCEPTIONS = {
     lib.OCU_INVALID_VALUE: ValueError,

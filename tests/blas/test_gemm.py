@@ -218,6 +218,21 @@ def test_device_arrays_take_every_option(device):
     check(np.asarray(c), a, b, start, 2, -1)
 
 
+def test_every_option_holds_on_a_device_that_is_not_the_current_one(python):
+    code = """
+import numpy as np, opencu
+a, b = np.random.default_rng(0).standard_normal((2, 5, 5, 2)).view(complex)[..., 0]
+for trans_a in ("N", "T", "C"):
+    for trans_b in ("N", "T", "C"):
+        options = dict(trans_a=trans_a, trans_b=trans_b, alpha=2)
+        x, y = (opencu.asarray(each, "cpu:1") for each in (a, b))
+        found = opencu.blas.gemm(x, y, **options)
+        assert found.device.name == "cpu:1" and opencu.device().name == "cpu:0"
+        assert (np.asarray(found) == opencu.blas.gemm(a, b, **options)).all(), options
+"""
+    assert python(code, OPENCU_CPU_DEVICES="2") == ""
+
+
 @both
 def test_torch_tensors_give_torch_tensors(dtype):
     torch = pytest.importorskip("torch")

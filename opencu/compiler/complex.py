@@ -9,7 +9,6 @@ a dot                     one dot of two planes: a_re a_im b_re b_im acc_re acc_
 from opencu.tile.dtypes import bool_
 from opencu.tile.ir import (
     Block,
-    Builder,
     Function,
     KernelError,
     Op,
@@ -20,6 +19,7 @@ from opencu.tile.ir import (
     View,
     retype,
 )
+from opencu.tile.ops import Builder
 
 Parts = tuple[Value, Value]
 PARTWISE = ("broadcast", "select")  # each part by itself

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from opencu.compiler.expressions import is_pure, places, uses
 from opencu.compiler.llvm import type_of
-from opencu.compiler.points import Point
+from opencu.compiler.memory import Point
 from opencu.tile.ir import KernelError, Op, Scalar, Tile, Value, View
 
 MOVES = ("broadcast", "permute", "extract", "reshape", "if")

@@ -30,9 +30,9 @@ from opencu.compiler.expressions import (
     uses,
     zero_outside,
 )
+from opencu.compiler.memory import Access
 from opencu.compiler.multiply import choose, converted
 from opencu.compiler.packing import Packer
-from opencu.compiler.points import Access
 from opencu.compiler.register_block import AlongK, Columns, RegisterBlock, Rows
 from opencu.tile.ir import KernelError, Op, Value
 

@@ -8,12 +8,10 @@ one sum. One number of a, on all lanes, times a vector of b adds `group` product
 
 from dataclasses import dataclass
 
-from opencu.compiler.llvm import Function, suffix, type_of
+from opencu.compiler.llvm import Function, i16, suffix, type_of
 from opencu.drivers.interface import Target
-from opencu.tile.dtypes import DType
+from opencu.tile.dtypes import DType, i8
 from opencu.tile.ir import Op, Value, retype
-
-i8, i16, i32 = (DType(f"i{bits}", "i", bits) for bits in (8, 16, 32))
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from opencu.compiler.expressions import loads
 from opencu.compiler.llvm import Function, type_of
+from opencu.compiler.memory import Point
 from opencu.compiler.multiply import Multiply
-from opencu.compiler.points import Point, Points
+from opencu.compiler.points import Points
 from opencu.tile.dtypes import DType
 from opencu.tile.ir import Value
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from opencu.compiler.expressions import is_zero, loads
 from opencu.compiler.llvm import type_of
-from opencu.compiler.points import Memo, Point
+from opencu.compiler.memory import Point
+from opencu.compiler.points import Memo
 from opencu.tile.dtypes import bf16, i32
 from opencu.tile.ir import Value
 

@@ -88,11 +88,8 @@ class Nest(NamedTuple):
         users = [o for o in body.ops if set(accs) & uses(o)]
         ok = users == dots and accs == dot.operands[factors:]
         ok = ok and body.ops[-1].operands == dot.results
-        return (
-            Nest(dot, op, op.results)
-            if ok and not set(accs) & set(dot.operands[:factors])
-            else None
-        )
+        ok = ok and not set(accs) & set(dot.operands[:factors])
+        return Nest(dot, op, op.results) if ok else None
 
     @property
     def planes(self) -> int:
@@ -210,7 +207,7 @@ class Lowering:
         if all(zero_outside(v) for x in self.factors for v in x):
             depth = f.clamp(f.max(limits[0][1], limits[1][0]), depth)
         if exists:
-            depth = f.let(f"select i1 {exists}, i64 {depth}, i64 0")
+            depth = f.select(exists, depth, "0")
         self.depth = self.units = depth
         if (group := self.multiply.group) > 1:
             self.units = f.let(f"udiv i64 {f.add(depth, str(group - 1))}, {group}")
@@ -249,7 +246,7 @@ class Lowering:
             return
         whole = f.floor_to(f.min(columns, self.limits[1][1]), blocks.nr)
         deep = f.let(f"icmp sle i64 {self.depth}, {self.limits[1][0]}")
-        whole = f.let(f"select i1 {deep}, i64 {whole}, i64 0")
+        whole = f.select(deep, whole, "0")
         self.columns("0", whole, vectors, lo, hi)
         self.columns(whole, columns, 1, lo, hi, checked=True)
 
@@ -264,7 +261,7 @@ class Lowering:
                 return
             deep = f.let(f"icmp sle i64 {self.depth}, {self.limits[0][1]}")
             readable = f.max(f.min(hi, self.limits[0][0]), lo)
-            readable = f.let(f"select i1 {deep}, i64 {readable}, i64 {lo}")
+            readable = f.select(deep, readable, lo)
             i, size = lo, mr
             while size:
                 stop = f.add(i, f.floor_to(f.sub(readable, i), size))
@@ -275,19 +272,11 @@ class Lowering:
         f.each(start, end, str(vectors * self.lanes), strip)
 
     def rows(
-        self,
-        start: str,
-        end: str,
-        size: int,
-        band: str,
-        columns: Columns,
-        *,
-        checked: bool = False,
+        self, start: str, end: str, size: int, band: str, columns: Columns, *, checked: bool = False
     ) -> None:
         block = AlongK if self.blocks.along_k else RegisterBlock
-        self.f.each(
-            start,
-            end,
-            str(size),
-            lambda i: block(self, Rows(i, size, band, checked), columns).run(),
-        )
+
+        def run(i: str) -> None:
+            block(self, Rows(i, size, band, checked), columns).run()
+
+        self.f.each(start, end, str(size), run)

@@ -105,16 +105,17 @@ def root_view(v: Value) -> Value:
 
 def stored_views(block: Block) -> set[Value]:
     """The parameters that a block's stores write to, those of its inner blocks included."""
-    found = {root_view(op.operands[0]) for op in block.ops if op.name in WRITES}
-    return found.union(*(stored_views(b) for op in block.ops for b in op.blocks))
+    return _views(block, WRITES)
 
 
 def read_views(block: Block) -> set[Value]:
     """The parameters that a block reads, those of its inner blocks included."""
-    found = {
-        root_view(op.operands[0]) for op in block.ops if op.name in ("load", "gather", "atomic")
-    }
-    return found.union(*(read_views(b) for op in block.ops for b in op.blocks))
+    return _views(block, {"load", "gather", "atomic"})
+
+
+def _views(block: Block, names: set[str]) -> set[Value]:
+    found = {root_view(op.operands[0]) for op in block.ops if op.name in names}
+    return found.union(*(_views(b, names) for op in block.ops for b in op.blocks))
 
 
 def reads_elsewhere(store: Op, known: Container[Value] = ()) -> bool:

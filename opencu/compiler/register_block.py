@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from opencu.compiler.expressions import is_zero, loads
-from opencu.compiler.llvm import type_of
+from opencu.compiler.llvm import Lanes, type_of
 from opencu.compiler.memory import Point
 from opencu.compiler.points import Memo
 from opencu.tile.dtypes import bf16, i32
@@ -47,9 +47,8 @@ class RegisterBlock:
         self.planes = range(len(nest.result))
         self.size = rows.count * columns.vectors  # of a plane
         self.row_at = [self.f.add(rows.first, str(r)) for r in range(rows.count)]
-        self.column_at = [
-            self.f.add(columns.first, str(c * self.w)) for c in range(columns.vectors)
-        ]
+        starts = range(0, columns.vectors * self.w, self.w)
+        self.column_at = [self.f.add(columns.first, str(c)) for c in starts]
 
     def run(self) -> None:
         nest, f = self.nest, self.f
@@ -80,11 +79,8 @@ class RegisterBlock:
         top = f.mul(panel, str(nest.panels * nest.blocks.mr))
         places = [f.add(f.mul(f.add(top, r), str(nr)), inside) for r in self.row_at]
         lines = [f.offset(plane, p, nest.bytes) for plane in nest.acc for p in places]
-        return [
-            f.offset(p, str(c * self.w), nest.bytes)
-            for p in lines
-            for c in range(self.columns.vectors)
-        ]
+        columns = range(self.columns.vectors)
+        return [f.offset(p, str(c * self.w), nest.bytes) for p in lines for c in columns]
 
     def prefetch(self, rest: list[str]) -> None:
         """Fetch what the sums will meet while they are made: it is far away, in scratch or in c.
@@ -94,7 +90,7 @@ class RegisterBlock:
         for r, resting in zip(self.row_at, rest[:: self.columns.vectors]):
             at = Point((r, self.columns.first), 1, self.w, False)
             final = self.points.address(access, value.type.dtype.bytes, at)
-            f.prefetch(f.let(f"select i1 {nest.last}, ptr {final}, ptr {resting}"), write=True)
+            f.prefetch(f.select(nest.last, final, resting, "ptr"), write=True)
 
     def begin(self, acc: list[str]) -> list[str]:
         """Add the accumulators that the dot was given."""
@@ -216,7 +212,7 @@ class RegisterBlock:
         right = f.add(self.columns.first, str(self.columns.vectors * self.w))
         inside = [f.let(f"icmp sle i64 {x}, {limit}") for x, limit in zip((bottom, right), safe)]
         f.branch(
-            f.let(f"and i1 {inside[0]}, {inside[1]}"),
+            f.all_of(inside),
             lambda: self.epilogue(sums, checked=False),
             lambda: self.epilogue(sums, checked=True),
         )
@@ -295,9 +291,9 @@ class AlongK(RegisterBlock):
         f, t, w = self.f, self.nest.dtype, self.nest.w
         while w > 1:
             w //= 2
-            halves = [f.slice(x, t, 2 * w, at, w) for at in (0, w)] if w > 1 else [
-                f.let(f"extractelement {type_of(t, 2)} {x}, i64 {i}") for i in (0, 1)
-            ]  # fmt: skip
-            add = "fadd" if t.kind == "f" else "add"
-            x = f.let(f"{add} {type_of(t, w)} {halves[0]}, {halves[1]}")
+            if w > 1:
+                halves = [f.slice(x, t, 2 * w, at, w) for at in (0, w)]
+            else:
+                halves = [Lanes(f, t, 2).extract(x, i) for i in (0, 1)]
+            x = Lanes(f, t, w).op("fadd" if t.kind == "f" else "add", *halves)
         return x

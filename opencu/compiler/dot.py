@@ -107,14 +107,13 @@ class Nest(NamedTuple):
             if used and (store or not (op.name == "store" or is_pure(op)) or op.name == "yield"):
                 return False
             if op.name == "store" and used:
-                found = reached(op.operands[-1])
-                if (
-                    not all(all(found.get(v, ())) for v in self.results)
-                    or op.operands[-1].type.shape != self.results[0].type.shape
-                    or reads_elsewhere(op)
-                    or derived & set(op.operands[:-1])
-                    or root_view(op.operands[0]) in read
-                ):
+                *place, value = op.operands
+                found = reached(value)
+                same = all(all(found.get(v, ())) for v in self.results)
+                same = same and value.type.shape == self.results[0].type.shape
+                if not same or reads_elsewhere(op):
+                    return False
+                if derived & set(place) or root_view(place[0]) in read:
                     return False
                 store = op
             elif not store and not is_pure(op):

@@ -262,15 +262,11 @@ class Function:
         ends = []
         for label, side in ((yes, then), (no, other)):
             self.block(label)
-            values = side()
-            ends.append((self.current, values))
+            values = side() or ()
+            ends.append([f"[ {x}, %{self.current} ]" for x in values])
             self.goto(done)
         self.block(done)
-        (l1, v1), (l2, v2) = ends
-        return [
-            self.let(f"phi {t} [ {a}, %{l1} ], [ {b}, %{l2} ]")
-            for t, a, b in zip(types, v1 or (), v2 or ())
-        ]
+        return [self.let(f"phi {t} {x}, {y}") for t, x, y in zip(types, *ends)]
 
     def when(self, condition: str, then: Callable[[], object]) -> None:
         self.branch(condition, lambda: (then(), ())[1], lambda: ())

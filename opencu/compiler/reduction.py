@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from opencu.compiler.expressions import weight
-from opencu.compiler.llvm import Lanes, constant, type_of
+from opencu.compiler.llvm import Lanes, type_of
 from opencu.compiler.memory import Place, Point, moved, side_by_side
 from opencu.tile.dtypes import DType, bool_, i64
 from opencu.tile.ir import Op, Scalar
@@ -31,12 +31,12 @@ class Fold:
         self.fn, self.dtype, self.arg = fn.removeprefix("arg"), dtype, fn.startswith("arg")
         self.dtypes = (dtype, i64) if self.arg else (dtype,)
 
-    def types(self, width: int) -> list[str]:
-        return [type_of(d, width) for d in self.dtypes]
+    def lanes(self, width: int) -> list[Lanes]:
+        return [Lanes(self.f, d, width) for d in self.dtypes]
 
     def identity(self, width: int) -> list[str]:
-        value = self.f.splat(constant(self.dtype, self._neutral()), self.dtype, width)
-        return [value, self.f.splat(str((1 << 63) - 1), i64, width)] if self.arg else [value]
+        neutral = (self._neutral(), (1 << 63) - 1)  # of an index: no other comes after it
+        return [v.splat(x) for v, x in zip(self.lanes(width), neutral)]
 
     def _neutral(self) -> bool | int | float:
         floating = self.dtype.kind == "f"
@@ -50,7 +50,7 @@ class Fold:
         return int(limits.min if self.fn == "max" else limits.max)
 
     def combine(self, x: Sequence[str], y: Sequence[str], width: int) -> list[str]:
-        lanes = [Lanes(self.f, d, width) for d in self.dtypes]
+        lanes = self.lanes(width)
         if not self.arg:
             return [self.points.binary(PAIRWISE[self.fn], lanes[0], x[0], y[0])]
         better = self._better(x, y, *lanes)
@@ -69,7 +69,7 @@ class Fold:
             ties = masks.op("or", ties, both)
         return masks.op("or", wins, masks.op("and", ties, earlier))
 
-    def lanes(self, x: list[str], width: int) -> list[str]:
+    def across(self, x: list[str], width: int) -> list[str]:
         """One partial of all lanes: the upper half onto the lower, until one is left."""
         while width > 1:
             half = width // 2
@@ -127,7 +127,7 @@ class Reduction:
         return [x for _ in range(vectors) for x in self.fold.identity(self.w)]
 
     def loop(self, lo: str, hi: str, step: str, parts: Parts, body) -> Parts:
-        types = self.fold.types(self.w) * (len(parts) // len(self.fold.dtypes))
+        types = [v.type for v in self.fold.lanes(self.w)] * (len(parts) // len(self.fold.dtypes))
         return self.f.loop(lo, hi, step, list(zip(types, parts)), body)
 
     def add(self, parts: Parts, points: list[Point]) -> Parts:
@@ -145,8 +145,7 @@ class Reduction:
         """Lanes beyond the tile's own end fold in nothing."""
         mask = self.f.lanes_below(p.at[self.lane], self.ends[self.lane], self.w)
         neutral = self.fold.identity(self.w)
-        lanes = [Lanes(self.f, d, self.w) for d in self.fold.dtypes]
-        return [v.select(mask, x, e) for v, x, e in zip(lanes, new, neutral)]
+        return [v.select(mask, x, e) for v, x, e in zip(self.fold.lanes(self.w), new, neutral)]
 
     def index(self, p: Point) -> str:
         """The indices of a point's lanes along the reduced axes, row-major."""
@@ -181,7 +180,7 @@ class Reduction:
             half = (len(sums) + 1) // 2
             pairs = [self.fold.combine(x, y, self.w) for x, y in zip(sums, sums[half:])]
             sums = pairs + sums[len(pairs) : half]
-        return self.fold.lanes(sums[0], self.w)[-1]
+        return self.fold.across(sums[0], self.w)[-1]
 
     def line(self, at: Place, parts: Parts) -> Parts:
         f, lane, w, k = self.f, self.lane, self.w, len(self.fold.dtypes)

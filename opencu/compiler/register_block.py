@@ -148,10 +148,8 @@ class RegisterBlock:
             acc = self.products(lambda p, r, k=at: self.a_value(k, p, r), ys, acc)
             if nest.multiply.biased:
                 bias = f.splat("-2139062144", nest.multiply.unit(nest.dtype), nest.w)  # 0x80808080
-                extra = [
-                    nest.multiply.step(f, nest.dtype, nest.w, bias, y, c)
-                    for y, c in zip(ys[0], acc[self.size :])
-                ]
+                extra = zip(ys[0], acc[self.size :])
+                extra = [nest.multiply.step(f, nest.dtype, nest.w, bias, y, c) for y, c in extra]
                 acc = acc[: self.size] + extra
         return acc
 
@@ -174,11 +172,8 @@ class RegisterBlock:
 
     def unbias(self, acc: list[str]) -> list[str]:
         """Sums of a b from those of (a + 128) b and, behind them, of 128 b."""
-        t, extra = type_of(self.nest.dtype, self.nest.w), acc[self.size :]
-        return [
-            self.f.let(f"sub {t} {x}, {extra[n % len(extra)]}")
-            for n, x in enumerate(acc[: self.size])
-        ]
+        v, extra = Lanes(self.f, self.nest.dtype, self.nest.w), acc[self.size :]
+        return [v.op("sub", x, extra[n % len(extra)]) for n, x in enumerate(acc[: self.size])]
 
     def a_value(self, k: str, plane: int, row: int) -> str:
         """A number of a's column k, on all lanes."""
@@ -280,11 +275,10 @@ class AlongK(RegisterBlock):
 
     def half(self, x: str, which: int) -> str:
         """Every second one of twice as many bf16 as lanes, in f32."""
-        f, w, t = self.f, self.nest.w, f"<{self.nest.w} x i32>"
-        bits = f.let(f"bitcast {type_of(bf16, 2 * w)} {x} to {t}")
-        by = f.splat("-65536" if which else "16", i32, w)
-        bits = f.let(f"{'and' if which else 'shl'} {t} {bits}, {by}")
-        return f.let(f"bitcast {t} {bits} to {type_of(self.nest.dtype, w)}")
+        w, words = self.nest.w, Lanes(self.f, i32, self.nest.w)
+        bits = self.f.let(f"bitcast {type_of(bf16, 2 * w)} {x} to {words.type}")
+        bits = words.op("and", bits, -(1 << 16)) if which else words.op("shl", bits, 16)
+        return words.to("bitcast", bits, self.nest.dtype)
 
     def total(self, x: str) -> str:
         """The sum of a vector's lanes."""

@@ -10,6 +10,7 @@
     reduction.py    reductions and scans
     elements.py     scatter and atomics
     points.py       a tile expression at the points that a loop asks for
+    memory.py       points that are read from memory and written to it
     dot.py          the nest that a dot becomes; its parts: packing.py, register_block.py,
                     multiply.py
     llvm.py         LLVM IR as text, optimised and emitted through llvmlite

@@ -18,56 +18,48 @@ class Blob(NamedTuple):
 
 
 class _Section(NamedTuple):
-    name: str
+    """A section's header, as it lies in the file."""
+
+    name_at: int
     type: int
     flags: int
+    address: int
     offset: int
     size: int
     link: int
     info: int
     align: int
+    entry: int
 
 
-def _sections(elf: bytes) -> list[_Section]:
-    (table,) = struct.unpack_from("<Q", elf, 0x28)
-    size, count, names_at = struct.unpack_from("<HHH", elf, 0x3A)
-    raw = [struct.unpack_from("<IIQQQQIIQQ", elf, table + i * size) for i in range(count)]
-    names = raw[names_at][4]
-    return [
-        _Section(
-            elf[names + r[0] : elf.index(b"\0", names + r[0])].decode(),
-            r[1],
-            r[2],
-            r[4],
-            r[5],
-            r[6],
-            r[7],
-            max(r[8], 1),
-        )
-        for r in raw
-    ]
+def _name(elf: bytes, strings: _Section, at: int) -> str:
+    start = strings.offset + at
+    return elf[start : elf.index(b"\0", start)].decode()
 
 
 def link(elf: bytes, entry: str) -> Blob:
     """Lay out an x86-64 object file and apply its relocations."""
     if elf[:6] != b"\x7fELF\x02\x01" or struct.unpack_from("<HH", elf, 16) != (1, 62):
         raise ValueError("expected an x86-64 object file")
-    sections = _sections(elf)
+    (table,) = struct.unpack_from("<Q", elf, 0x28)
+    size, count, names = struct.unpack_from("<HHH", elf, 0x3A)
+    headers = elf[table : table + size * count]
+    sections = [_Section(*header) for header in struct.iter_unpack("<IIQQQQIIQQ", headers)]
     code, place = bytearray(), {}
     for i, s in enumerate(sections):
-        if s.flags & _ALLOC and s.size and s.name != _UNWIND:
+        name = _name(elf, sections[names], s.name_at)
+        if s.flags & _ALLOC and s.size and name != _UNWIND:
             if s.type == _NOBITS:
-                raise ValueError(f"section {s.name}: code objects have no writable memory")
+                raise ValueError(f"section {name}: code objects have no writable memory")
             code += bytes(-len(code) % max(s.align, 64))
             place[i] = len(code)
             code += elf[s.offset : s.offset + s.size]
 
     symbols, start = [], None
     for table in (s for s in sections if s.type == _SYMTAB):
-        strings = sections[table.link].offset
         for at in range(table.offset, table.offset + table.size, 24):
             name, _, _, section, value, _ = struct.unpack_from("<IBBHQQ", elf, at)
-            text = elf[strings + name : elf.index(b"\0", strings + name)].decode()
+            text = _name(elf, sections[table.link], name)
             where = place[section] + value if section in place else None
             symbols.append((text, where))
             if text == entry and where is not None:
@@ -79,10 +71,8 @@ def link(elf: bytes, entry: str) -> Blob:
             name, target = symbols[info >> 32]
             kind, spot = info & 0xFFFFFFFF, place[s.info] + offset
             if target is None:
-                raise ValueError(
-                    f"the code calls {name or 'a section that is not there'}, "
-                    "which no code object may"
-                )
+                what = name or "a section that is not there"
+                raise ValueError(f"the code calls {what}, which no code object may")
             if kind not in (_PC32, _PLT32, _PC64):
                 raise ValueError(f"relocation type {kind} against {name}")
             struct.pack_into("<q" if kind == _PC64 else "<i", code, spot, target + addend - spot)

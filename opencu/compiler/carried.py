@@ -6,12 +6,13 @@ next value reads stays in one place in scratch; any other has two places: the bo
 writes the other, and they swap.
 """
 
+import itertools
 import math
 from dataclasses import replace
 
 from opencu.compiler.expressions import is_pure, places, uses
 from opencu.compiler.llvm import type_of
-from opencu.compiler.points import Point
+from opencu.compiler.memory import Point, moved
 from opencu.tile.ir import KernelError, Op, Scalar, Tile, Value, View
 
 MOVES = ("broadcast", "permute", "extract", "reshape", "if")
@@ -67,25 +68,21 @@ class _Loop:
         self.registers = registers
 
     def split(self, values: list[str]) -> list[list[str]]:
-        found, at = [], 0
-        for c in self.carriers:
-            found.append(values[at : at + c.count])
-            at += c.count
-        return found
+        """Each carrier's own values."""
+        mine = iter(values)
+        return [list(itertools.islice(mine, c.count)) for c in self.carriers]
 
     def enter(self, args: list[Value], values: list[str]) -> None:
         for c, arg, mine in zip(self.carriers, args, self.split(values)):
             c.enter(arg, mine)
 
     def leave(self, ends: list[Value], values: list[str]) -> list[str]:
-        fixed: dict[int, list[str]] = {}
+        fixed, mine = {}, self.split(values)
         if self.registers:
             args = self.op.blocks[-1].args[self.op.name == "for" :]
-            fixed = self.registers.compute(args, ends, self.split(values))
-        out = []
-        for i, (c, end, mine) in enumerate(zip(self.carriers, ends, self.split(values))):
-            out += fixed[i] if i in fixed else c.leave(end, mine)
-        return out
+            fixed = self.registers.compute(args, ends, mine)
+        carriers = enumerate(zip(self.carriers, ends, mine))
+        return [x for i, (c, end, v) in carriers for x in fixed.get(i) or c.leave(end, v)]
 
     def finish(self, results: list[Value], values: list[str]) -> None:
         for c, result, mine in zip(self.carriers, results, self.split(values)):
@@ -192,14 +189,10 @@ class _Registers:
             count = lines * math.ceil(shape[lane] / w)
             if count * len(members) > state.target.vector_registers // 2:
                 continue
-            points = []
-            for n in range(lines):
-                at, rest = [0] * len(shape), n
-                for d in reversed([d for d in range(len(shape)) if d != lane]):
-                    rest, at[d] = divmod(rest, shape[d])
-                for c in range(0, shape[lane], w):
-                    at[lane] = c
-                    points.append(Point(tuple(map(str, at)), lane, w, True))
+            axes = [range(s) for s in shape]
+            axes[lane] = range(0, shape[lane], w)
+            places = sorted(itertools.product(*axes), key=lambda at: (moved(at, lane, 0), at[lane]))
+            points = [Point(tuple(map(str, at)), lane, w, True) for at in places]
             return _Registers(state, members, points)
         return None
 
@@ -223,10 +216,11 @@ class _Registers:
         if ragged or not reads & set(points.access):
             out = side(checked=bool(ragged))
         else:
-            whole = "true"
-            for i in self.members:
-                for n, size in zip(self.state.safe(ends[i], sizes), sizes):
-                    whole = f.let(f"and i1 {whole}, {f.let(f'icmp sge i64 {n}, {size}')}")
+            whole = f.all_of(
+                f.let(f"icmp sge i64 {n}, {size}")
+                for i in self.members
+                for n, size in zip(self.state.safe(ends[i], sizes), sizes)
+            )
             width = self.points[0].width
             types = [type_of(ends[i].type.dtype, width) for i in self.members for _ in self.points]
             out = f.branch(whole, lambda: side(checked=False), lambda: side(checked=True), types)

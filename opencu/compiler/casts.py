@@ -7,12 +7,10 @@ keeps what the second rounding needs to know (Boldo and Melquiond, "Emulation of
 rounded sums", 2008).
 """
 
-from opencu.compiler.llvm import Function, constant, suffix, type_of
+from opencu.compiler.llvm import Function, Lanes, i16
 from opencu.drivers.interface import Target
-from opencu.tile.dtypes import DType, f16, f32, f64, i32, i64
+from opencu.tile.dtypes import DType, bool_, f16, f32, f64, i32, i64
 from opencu.tile.ir import KernelError
-
-_INT = {32: i32, 64: i64}
 
 
 def cast(f: Function, target: Target, source: DType, to: DType, x: str, width: int) -> str:
@@ -29,9 +27,12 @@ class Cast:
 
     def __init__(self, f: Function, target: Target, width: int):
         self.f, self.target, self.width = f, target, width
-        self.i1 = "i1" if width == 1 else f"<{width} x i1>"
+        self.f32, self.f64 = self.lanes(f32), self.lanes(f64)
+        self.i16, self.i32, self.i64 = map(self.lanes, (i16, i32, i64))
         self.half = "half" if width == 1 else f"<{width} x half>"
-        self.i16, self.int = type_of(f16, width), type_of(i32, width)
+
+    def lanes(self, dtype: DType) -> Lanes:
+        return Lanes(self.f, dtype, self.width)
 
     def value(self, source: DType, to: DType, x: str) -> str:
         if source == to:
@@ -40,125 +41,90 @@ class Cast:
             return self.value(f32, to, self.widen(source, x))
         if to.storage:
             return self.narrow(to, self.single(source, to, x))
-        s, t = type_of(source, self.width), type_of(to, self.width)
+        v = self.lanes(source)
         if to.kind == "b":
-            return self.f.let(f"{'fcmp une' if source.kind == 'f' else 'icmp ne'} "
-                              f"{s} {x}, {self.splat(source, 0)}")  # fmt: skip
+            return v.compare("ne", x, v.splat(0))
         if source.kind == "f" and to.bits == 8:
             return self._byte(to, self.value(source, i32, x))
         if source.kind == "f" and to.kind == "i":
             return self._integer(source, to, x)
         signed = source.kind == "i"
         if to.kind == "f" and source.kind != "f":
-            return self.f.let(f"{'si' if signed else 'ui'}tofp {s} {x} to {t}")
+            return v.to("sitofp" if signed else "uitofp", x, to)
         if to.bits == source.bits:
             return x  # i8 and u8
         wider, longer = to.bits > source.bits, "sext" if signed else "zext"
         how = ("fpext" if wider else "fptrunc") if to.kind == "f" else longer if wider else "trunc"
-        return self.f.let(f"{how} {s} {x} to {t}")
-
-    # ---- lanes -----------------------------------------------------------------------------------
-
-    def splat(self, dtype: DType, value) -> str:
-        return self.f.splat(constant(dtype, value), dtype, self.width)
-
-    def bits(self, dtype: DType, x: str) -> str:
-        integer = type_of(_INT[dtype.bits], self.width)
-        return self.f.let(f"bitcast {type_of(dtype, self.width)} {x} to {integer}")
-
-    def floating(self, x: str) -> str:
-        return self.f.let(f"bitcast {self.int} {x} to {type_of(f32, self.width)}")
-
-    def op(self, name: str, x: str, y: str | int, dtype: DType = i32) -> str:
-        """An operation on two integers, of which the second may be a constant."""
-        y = self.splat(dtype, y) if isinstance(y, int) else y
-        return self.f.let(f"{name} {type_of(dtype, self.width)} {x}, {y}")
-
-    def select(self, condition: str, x: str, y: str, dtype: DType = i32) -> str:
-        t = type_of(dtype, self.width)
-        return self.f.let(f"select {self.i1} {condition}, {t} {x}, {t} {y}")
+        return v.to(how, x, to)
 
     def _integer(self, source: DType, to: DType, x: str) -> str:
         """Toward zero, within the integer's range, 0 for NaN; LLVM's own saturating conversion
         goes lane by lane."""
-        f, s, t = self.f, type_of(source, self.width), type_of(to, self.width)
-        limit = 2.0 ** (to.bits - 1)
-        size = f.call(s, f"fabs.{suffix(source, self.width)}", (s, x))
-        inside = f.let(f"fcmp olt {s} {size}, {self.splat(source, limit)}")
-        safe = self.select(inside, x, self.splat(source, 0), source)
-        y = f.let(f"fptosi {s} {safe} to {t}")
-        for compare, bound, end in (
-            ("oge", limit, (1 << to.bits - 1) - 1),
-            ("ole", -limit, -1 << to.bits - 1),
-        ):
-            beyond = f.let(f"fcmp {compare} {s} {x}, {self.splat(source, bound)}")
-            y = self.select(beyond, self.splat(to, end), y, to)
-        return y
+        v, integer, limit = self.lanes(source), self.lanes(to), 2.0 ** (to.bits - 1)
+        inside = v.op("fcmp olt", v.call("fabs", x), limit)
+        y = v.to("fptosi", v.select(inside, x, 0), to)
+        y = integer.select(v.op("fcmp oge", x, limit), (1 << to.bits - 1) - 1, y)
+        return integer.select(v.op("fcmp ole", x, -limit), -1 << to.bits - 1, y)
 
     def _byte(self, to: DType, x: str) -> str:
         """The nearest i8 or u8 to an i32."""
         low, high = (-128, 127) if to.kind == "i" else (0, 255)
-        for fn, limit in (("smax", low), ("smin", high)):
-            name = f"{fn}.{suffix(i32, self.width)}"
-            x = self.f.call(self.int, name, (self.int, x), (self.int, self.splat(i32, limit)))
-        return self.f.let(f"trunc {self.int} {x} to {type_of(to, self.width)}")
+        x = self.i32.call("smin", self.i32.call("smax", x, low), high)
+        return self.i32.to("trunc", x, to)
 
     # ---- storage types and f32 -------------------------------------------------------------------
 
     def widen(self, source: DType, x: str) -> str:
         """f32 from the bits of a storage type."""
-        f, single = self.f, type_of(f32, self.width)
+        f, i = self.f, self.i32
         if source == f16 and self.target.vector_bytes >= 32:
-            half = f.let(f"bitcast {self.i16} {x} to {self.half}")
-            return f.let(f"fpext {self.half} {half} to {single}")
-        bits = f.let(f"zext {self.i16} {x} to {self.int}")
+            half = f.let(f"bitcast {self.i16.type} {x} to {self.half}")
+            return f.let(f"fpext {self.half} {half} to {self.f32.type}")
+        bits = self.i16.to("zext", x, i32)
         if source != f16:
-            return self.floating(self.op("shl", bits, 16))
+            return i.to("bitcast", i.op("shl", bits, 16), f32)
         # Exponent and fraction in the place of f32's are the value over 2^112, denormals included.
-        low = self.op("shl", self.op("and", bits, 0x7FFF), 13)
-        value = f.let(f"fmul {single} {self.floating(low)}, {self.splat(f32, 2.0**112)}")
-        value = self.bits(f32, value)
-        nan = self.op("icmp ugt", low, 0x7C00 << 13)
-        quiet = self.select(nan, self.splat(i32, 0x7FC00000), self.splat(i32, 0x7F800000))
-        special = self.op("or", low, quiet)
-        value = self.select(self.op("icmp uge", low, 0x7C00 << 13), special, value)
-        sign = self.op("shl", self.op("and", bits, 0x8000), 16)
-        return self.floating(self.op("or", value, sign))
+        low = i.op("shl", i.op("and", bits, 0x7FFF), 13)
+        value = self.f32.op("fmul", i.to("bitcast", low, f32), 2.0**112)
+        value = self.f32.to("bitcast", value, i32)
+        nan = i.op("icmp ugt", low, 0x7C00 << 13)
+        special = i.op("or", low, i.select(nan, 0x7FC00000, 0x7F800000))
+        value = i.select(i.op("icmp uge", low, 0x7C00 << 13), special, value)
+        sign = i.op("shl", i.op("and", bits, 0x8000), 16)
+        return i.to("bitcast", i.op("or", value, sign), f32)
 
     def narrow(self, to: DType, x: str) -> str:
         """The bits of f32 rounded to a storage type."""
         f = self.f
         if to == f16 and self.target.vector_bytes >= 32:
-            half = f.let(f"fptrunc {type_of(f32, self.width)} {x} to {self.half}")
-            return f.let(f"bitcast {self.half} {half} to {self.i16}")
-        bits = self.bits(f32, x)
+            half = f.let(f"fptrunc {self.f32.type} {x} to {self.half}")
+            return f.let(f"bitcast {self.half} {half} to {self.i16.type}")
+        bits = self.f32.to("bitcast", x, i32)
         result = self._f16(bits) if to == f16 else self._bf16(bits, x)
-        return f.let(f"trunc {self.int} {result} to {self.i16}")
+        return self.i32.to("trunc", result, i16)
 
     def _up(self, bits: str, drop: int) -> str:
         """Add what carries into the kept bits where dropping `drop` of them rounds up."""
-        odd = self.op("and", self.op("lshr", bits, drop), 1)
-        return self.op("add", self.op("add", bits, odd), (1 << drop - 1) - 1)
+        odd = self.i32.op("and", self.i32.op("lshr", bits, drop), 1)
+        return self.i32.op("add", self.i32.op("add", bits, odd), (1 << drop - 1) - 1)
 
     def _bf16(self, bits: str, x: str) -> str:
-        nan = self.f.let(f"fcmp uno {type_of(f32, self.width)} {x}, {x}")
-        quiet = self.op("or", bits, 0x400000)
-        return self.op("lshr", self.select(nan, quiet, self._up(bits, 16)), 16)
+        nan, quiet = self.f32.op("fcmp uno", x, x), self.i32.op("or", bits, 0x400000)
+        return self.i32.op("lshr", self.i32.select(nan, quiet, self._up(bits, 16)), 16)
 
     def _f16(self, bits: str) -> str:
-        size = self.op("and", bits, 0x7FFFFFFF)
-        normal = self.op("lshr", self.op("sub", self._up(size, 13), 112 << 23), 13)
+        i = self.i32
+        size = i.op("and", bits, 0x7FFFFFFF)
+        normal = i.op("lshr", i.op("sub", self._up(size, 13), 112 << 23), 13)
         # In the sum with 1/2 the last bit weighs 2^-24, as it does in f16's denormals.
-        single = type_of(f32, self.width)
-        half = self.f.let(f"fadd {single} {self.floating(size)}, {self.splat(f32, 0.5)}")
-        small = self.op("sub", self.bits(f32, half), 126 << 23)
-        value = self.select(self.op("icmp ult", size, 113 << 23), small, normal)
-        infinite = self.op("icmp uge", size, 0x47800000 - 0x1000)  # rounds to 2^16
-        value = self.select(infinite, self.splat(i32, 0x7C00), value)
-        quiet = self.op("or", self.op("lshr", size, 13), 0x7E00)
-        quiet = self.op("and", quiet, 0x7FFF)
-        value = self.select(self.op("icmp ugt", size, 0x7F800000), quiet, value)
-        return self.op("or", value, self.op("and", self.op("lshr", bits, 16), 0x8000))
+        half = self.f32.op("fadd", i.to("bitcast", size, f32), 0.5)
+        small = i.op("sub", self.f32.to("bitcast", half, i32), 126 << 23)
+        value = i.select(i.op("icmp ult", size, 113 << 23), small, normal)
+        infinite = i.op("icmp uge", size, 0x47800000 - 0x1000)  # rounds to 2^16
+        value = i.select(infinite, 0x7C00, value)
+        quiet = i.op("and", i.op("or", i.op("lshr", size, 13), 0x7E00), 0x7FFF)
+        value = i.select(i.op("icmp ugt", size, 0x7F800000), quiet, value)
+        return i.op("or", value, i.op("and", i.op("lshr", bits, 16), 0x8000))
 
     # ---- one rounding ----------------------------------------------------------------------------
 
@@ -172,20 +138,18 @@ class Cast:
 
     def _odd_i64(self, x: str) -> str:
         """53 significant bits, the last one set if any below was."""
-        low = self.op("icmp ne", self.op("and", x, 2047, i64), 0, i64)
-        high = self.op("and", x, -2048, i64)
-        odd = self.select(low, self.op("or", high, 2048, i64), high, i64)
-        near = self.op("icmp ult", self.op("add", x, 1 << 53, i64), 1 << 54, i64)
-        return self.select(near, x, odd, i64)
+        i = self.i64
+        low = i.op("icmp ne", i.op("and", x, 2047), 0)
+        high = i.op("and", x, -2048)
+        odd = i.select(low, i.op("or", high, 2048), high)
+        near = i.op("icmp ult", i.op("add", x, 1 << 53), 1 << 54)
+        return i.select(near, x, odd)
 
     def _odd_f32(self, x: str) -> str:
-        f, double = self.f, type_of(f64, self.width)
-        near = f.let(f"fptrunc {double} {x} to {type_of(f32, self.width)}")
-        back = f.let(f"fpext {type_of(f32, self.width)} {near} to {double}")
-        fabs = f"fabs.{suffix(f64, self.width)}"
-        sizes = [f.call(double, fabs, (double, v)) for v in (back, x)]
-        above = f.let(f"fcmp ogt {double} {sizes[0]}, {sizes[1]}")
-        inexact = f.let(f"fcmp one {double} {back}, {x}")
-        above = f.let(f"sext {self.i1} {above} to {self.int}")
-        sticky = f.let(f"zext {self.i1} {inexact} to {self.int}")
-        return self.floating(self.op("or", self.op("add", self.bits(f32, near), above), sticky))
+        near = self.f64.to("fptrunc", x, f32)
+        back = self.f32.to("fpext", near, f64)
+        above = self.f64.op("fcmp ogt", self.f64.call("fabs", back), self.f64.call("fabs", x))
+        inexact, masks = self.f64.op("fcmp one", back, x), self.lanes(bool_)
+        odd = self.i32.op("add", self.f32.to("bitcast", near, i32), masks.to("sext", above, i32))
+        odd = self.i32.op("or", odd, masks.to("zext", inexact, i32))
+        return self.i32.to("bitcast", odd, f32)

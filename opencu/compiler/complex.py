@@ -6,20 +6,11 @@ a store                   stays one, of both parts, which are interleaved in reg
 a dot                     one dot of two planes: a_re a_im b_re b_im acc_re acc_im -> re im
 """
 
+from collections.abc import Callable
+
 from opencu.tile.dtypes import bool_
-from opencu.tile.ir import (
-    Block,
-    Builder,
-    Function,
-    KernelError,
-    Op,
-    Scalar,
-    Tile,
-    Type,
-    Value,
-    View,
-    retype,
-)
+from opencu.tile.ir import Block, Function, KernelError, Op, Scalar, Tile, Value, View, retype
+from opencu.tile.ops import Builder
 
 Parts = tuple[Value, Value]
 PARTWISE = ("broadcast", "select")  # each part by itself
@@ -37,7 +28,7 @@ def _is_complex(v: Value) -> bool:
     return not isinstance(v.type, View) and v.type.dtype.kind == "c"
 
 
-def _part_type(t: Type) -> Type:
+def _part_type(t: Scalar | Tile) -> Scalar | Tile:
     return retype(t, t.dtype.part)
 
 
@@ -65,6 +56,10 @@ class _Splitter:
         for op in old:
             self.op(op)
         self.b.block = outer
+
+    def each(self, op: Op, make: Callable[[int], Value]) -> None:
+        """The parts of op's result: make(0) and make(1)."""
+        self.parts[op.result] = make(0), make(1)
 
     def op(self, op: Op) -> None:
         self.b.loc = op.loc
@@ -99,16 +94,13 @@ class _Splitter:
 
     def partwise(self, op: Op) -> None:
         t = _part_type(op.result.type)
-        self.parts[op.result] = tuple(
-            self.b.one(op.name, [self.parts.get(v, (v, v))[i] for v in op.operands], t, **op.attrs)
-            for i in (0, 1)
-        )
+        both = [self.parts.get(v, (v, v)) for v in op.operands]
+        self.each(op, lambda i: self.b.one(op.name, [x[i] for x in both], t, **op.attrs))
 
     def op_const(self, op: Op) -> None:
         value, t = complex(op.attrs["value"]), _part_type(op.result.type)
-        self.parts[op.result] = tuple(
-            self.b.one("const", [], t, value=x) for x in (value.real, value.imag)
-        )
+        numbers = value.real, value.imag
+        self.each(op, lambda i: self.b.one("const", [], t, value=numbers[i]))
 
     def view(self, v: Value, part: int) -> Value:
         strides = tuple(None if s is None else 2 * s for s in v.type.strides)
@@ -116,9 +108,7 @@ class _Splitter:
 
     def op_load(self, op: Op) -> None:
         t, (view, *index) = _part_type(op.result.type), op.operands
-        self.parts[op.result] = tuple(
-            self.b.one("load", [self.view(view, i), *index], t) for i in (0, 1)
-        )
+        self.each(op, lambda i: self.b.one("load", [self.view(view, i), *index], t))
 
     def op_store(self, op: Op) -> None:
         *place, value = op.operands
@@ -167,9 +157,8 @@ class _Splitter:
             return
         if target.dtype.kind != "c":
             raise KernelError(op.loc, f"cast: {source.type} to {target}: take real or imag first")
-        self.parts[op.result] = tuple(
-            self.b.one("cast", [x], _part_type(target)) for x in self.parts[source]
-        )
+        x, t = self.parts[source], _part_type(target)
+        self.each(op, lambda i: self.b.one("cast", [x[i]], t))
 
     def op_dot(self, op: Op) -> None:
         t = _part_type(op.result.type)

@@ -30,9 +30,9 @@ from opencu.compiler.expressions import (
     uses,
     zero_outside,
 )
+from opencu.compiler.memory import Access
 from opencu.compiler.multiply import choose, converted
 from opencu.compiler.packing import Packer
-from opencu.compiler.points import Access
 from opencu.compiler.register_block import AlongK, Columns, RegisterBlock, Rows
 from opencu.tile.ir import KernelError, Op, Value
 
@@ -88,11 +88,8 @@ class Nest(NamedTuple):
         users = [o for o in body.ops if set(accs) & uses(o)]
         ok = users == dots and accs == dot.operands[factors:]
         ok = ok and body.ops[-1].operands == dot.results
-        return (
-            Nest(dot, op, op.results)
-            if ok and not set(accs) & set(dot.operands[:factors])
-            else None
-        )
+        ok = ok and not set(accs) & set(dot.operands[:factors])
+        return Nest(dot, op, op.results) if ok else None
 
     @property
     def planes(self) -> int:
@@ -110,14 +107,13 @@ class Nest(NamedTuple):
             if used and (store or not (op.name == "store" or is_pure(op)) or op.name == "yield"):
                 return False
             if op.name == "store" and used:
-                found = reached(op.operands[-1])
-                if (
-                    not all(all(found.get(v, ())) for v in self.results)
-                    or op.operands[-1].type.shape != self.results[0].type.shape
-                    or reads_elsewhere(op)
-                    or derived & set(op.operands[:-1])
-                    or root_view(op.operands[0]) in read
-                ):
+                *place, value = op.operands
+                found = reached(value)
+                same = all(all(found.get(v, ())) for v in self.results)
+                same = same and value.type.shape == self.results[0].type.shape
+                if not same or reads_elsewhere(op):
+                    return False
+                if derived & set(place) or root_view(place[0]) in read:
                     return False
                 store = op
             elif not store and not is_pure(op):
@@ -210,7 +206,7 @@ class Lowering:
         if all(zero_outside(v) for x in self.factors for v in x):
             depth = f.clamp(f.max(limits[0][1], limits[1][0]), depth)
         if exists:
-            depth = f.let(f"select i1 {exists}, i64 {depth}, i64 0")
+            depth = f.select(exists, depth, "0")
         self.depth = self.units = depth
         if (group := self.multiply.group) > 1:
             self.units = f.let(f"udiv i64 {f.add(depth, str(group - 1))}, {group}")
@@ -249,7 +245,7 @@ class Lowering:
             return
         whole = f.floor_to(f.min(columns, self.limits[1][1]), blocks.nr)
         deep = f.let(f"icmp sle i64 {self.depth}, {self.limits[1][0]}")
-        whole = f.let(f"select i1 {deep}, i64 {whole}, i64 0")
+        whole = f.select(deep, whole, "0")
         self.columns("0", whole, vectors, lo, hi)
         self.columns(whole, columns, 1, lo, hi, checked=True)
 
@@ -264,7 +260,7 @@ class Lowering:
                 return
             deep = f.let(f"icmp sle i64 {self.depth}, {self.limits[0][1]}")
             readable = f.max(f.min(hi, self.limits[0][0]), lo)
-            readable = f.let(f"select i1 {deep}, i64 {readable}, i64 {lo}")
+            readable = f.select(deep, readable, lo)
             i, size = lo, mr
             while size:
                 stop = f.add(i, f.floor_to(f.sub(readable, i), size))
@@ -275,19 +271,11 @@ class Lowering:
         f.each(start, end, str(vectors * self.lanes), strip)
 
     def rows(
-        self,
-        start: str,
-        end: str,
-        size: int,
-        band: str,
-        columns: Columns,
-        *,
-        checked: bool = False,
+        self, start: str, end: str, size: int, band: str, columns: Columns, *, checked: bool = False
     ) -> None:
         block = AlongK if self.blocks.along_k else RegisterBlock
-        self.f.each(
-            start,
-            end,
-            str(size),
-            lambda i: block(self, Rows(i, size, band, checked), columns).run(),
-        )
+
+        def run(i: str) -> None:
+            block(self, Rows(i, size, band, checked), columns).run()
+
+        self.f.each(start, end, str(size), run)

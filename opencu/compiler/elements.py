@@ -4,8 +4,8 @@ The indices and values are computed a vector at a time; memory is touched lane b
 """
 
 from opencu.compiler.expressions import places, root_view
-from opencu.compiler.llvm import constant, type_of
-from opencu.compiler.points import Point, element
+from opencu.compiler.llvm import Lanes, constant, type_of
+from opencu.compiler.memory import Place, Point, moved
 from opencu.tile.ir import Op, Tile, Value
 
 
@@ -25,22 +25,21 @@ def lower(state, op: Op) -> None:
     w = min(state.width(v) for v in operands)
     memory = state.memory(op.result.type) if op.results else None
 
-    def chunk(at: tuple[str, ...], c: str) -> None:
-        p = Point((*at[:lane], c), lane, w, True)
+    def chunk(at: Place, c: str) -> None:
         memo: dict = {}
+        p = Point(moved(at, lane, c), lane, w, True)
         values = [state.points.at(v, [p], memo)[0] for v in operands]
         for i in range(w):
             place = state.f.add(c, str(i))
             old = _touch(state, op, values, i, w, state.f.less(place, ends[lane]))
             if memory:
-                state.points.store(
-                    memory, op.result.type.dtype, old, Point((*at[:lane], place), lane, 1, True)
-                )
+                there = Point(moved(at, lane, place), lane, 1, True)
+                state.points.store(memory, op.result.type.dtype, old, there)
 
-    def row(at: tuple[str, ...]) -> None:
+    def row(at: Place) -> None:
         state.f.each("0", ends[lane], str(w), lambda c: chunk(at, c))
 
-    state.every(list(range(lane)), ends, row, {})
+    state.every(list(range(lane)), ends, row)
     if memory:
         state.points.access[op.result] = memory
 
@@ -61,12 +60,10 @@ def _touch(state, op: Op, operands: list[str], lane: int, width: int, exists: st
     f, dtype = state.f, op.operands[-1].type.dtype
     view = state.views[op.operands[0]]
     n = len(view.sizes)
-    inside, pointer = element(f, view, operands[:n], dtype.bytes, lane, width)
-    inside = f.let(f"and i1 {inside}, {exists}")
-    t, wide = type_of(dtype), type_of(dtype, width)
-    values = [
-        x if width == 1 else f.let(f"extractelement {wide} {x}, i64 {lane}") for x in operands[n:]
-    ]
+    inside, pointer = state.points.element(view, operands[:n], dtype.bytes, lane, width)
+    inside = f.all_of((inside, exists))
+    t, lanes = type_of(dtype), Lanes(f, dtype, width)
+    values = [lanes.extract(x, lane) for x in operands[n:]]
 
     def write() -> list[str]:
         if op.name == "scatter":
@@ -84,9 +81,8 @@ def _atomic(f, fn: str, dtype, pointer: str, values: list[str]) -> str:
     t, align = type_of(dtype), dtype.bytes
     if fn == "cas":
         expected, new = values
-        pair = f.let(
-            f"cmpxchg ptr {pointer}, {t} {expected}, {t} {new} acq_rel acquire, align {align}"
-        )
+        order = f"acq_rel acquire, align {align}"
+        pair = f.let(f"cmpxchg ptr {pointer}, {t} {expected}, {t} {new} {order}")
         return f.let(f"extractvalue {{ {t}, i1 }} {pair}, 0")
     names = {"exchange": "xchg"}
     if dtype.kind == "f":

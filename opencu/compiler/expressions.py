@@ -6,30 +6,10 @@ from collections.abc import Container
 
 from opencu.tile.ir import Block, Op, Tile, Value
 
-PURE = {
-    "const",
-    "pid",
-    "npid",
-    "dim",
-    "slice",
-    "pick",
-    "load",
-    "iota",
-    "broadcast",
-    "unary",
-    "binary",
-    "compare",
-    "select",
-    "cast",
-    "fma",
-    "yield",
-    "part",
-    "complex",
-    "bitcast",
-    "gather",
-    "permute",
-    "extract",
-}
+PURE = set(
+    "const pid npid dim slice pick load gather iota broadcast permute extract unary binary compare "
+    "select cast bitcast fma part complex yield".split()
+)
 WRITES = {"store", "scatter", "atomic"}
 COMPUTED = {"reduce", "scan", "cat", "reshape"}  # where they stand, into scratch; no effects
 
@@ -54,7 +34,7 @@ def keeps_order(reshape: Op) -> bool:
 Where = tuple[tuple[int | None, int], ...]  # per axis: the root's axis (None: at 0), plus an offset
 
 
-def _operand_place(op: Op, x: Value, where: Where) -> Where:
+def operand_place(op: Op, x: Value, where: Where) -> Where:
     """Where an operand of a pure op is read when its result is read at `where`."""
     if op.name == "permute":
         found = dict(zip(op.attrs["axes"], where))
@@ -82,7 +62,7 @@ def places(value: Value, known: Container[Value] = ()) -> list[tuple[Value, Wher
             return
         for x in v.op.operands:
             if isinstance(x.type, Tile):
-                visit(x, _operand_place(v.op, x, where))
+                visit(x, operand_place(v.op, x, where))
         for block in v.op.blocks:
             visit(block.ops[-1].operands[v.op.results.index(v)], where)
 
@@ -125,16 +105,17 @@ def root_view(v: Value) -> Value:
 
 def stored_views(block: Block) -> set[Value]:
     """The parameters that a block's stores write to, those of its inner blocks included."""
-    found = {root_view(op.operands[0]) for op in block.ops if op.name in WRITES}
-    return found.union(*(stored_views(b) for op in block.ops for b in op.blocks))
+    return _views(block, WRITES)
 
 
 def read_views(block: Block) -> set[Value]:
     """The parameters that a block reads, those of its inner blocks included."""
-    found = {
-        root_view(op.operands[0]) for op in block.ops if op.name in ("load", "gather", "atomic")
-    }
-    return found.union(*(read_views(b) for op in block.ops for b in op.blocks))
+    return _views(block, {"load", "gather", "atomic"})
+
+
+def _views(block: Block, names: set[str]) -> set[Value]:
+    found = {root_view(op.operands[0]) for op in block.ops if op.name in names}
+    return found.union(*(_views(b, names) for op in block.ops for b in op.blocks))
 
 
 def reads_elsewhere(store: Op, known: Container[Value] = ()) -> bool:

@@ -1,17 +1,18 @@
 """LLVM IR as text: a small function builder, and the way from text to an object file."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import llvmlite.binding as llvm
 import numpy as np
 
 from opencu.drivers.interface import Target
 from opencu.tile import dtypes
-from opencu.tile.dtypes import DType
+from opencu.tile.dtypes import DType, bool_, i32
 
 # Storage types are their bits: no LLVM operation on them can turn into a call of a library.
 SCALAR = {"f32": "float", "f64": "double", "i32": "i32", "i64": "i64", "bool": "i1"}
+i16 = DType("i16", "i", 16)  # inside the compiler only
 SCALAR |= {"f16": "i16", "bf16": "i16", "i8": "i8", "u8": "i8", "i16": "i16"}
 
 
@@ -108,14 +109,15 @@ class Function:
         return self._int("mul nsw", lambda x, y: x * y, a, b)
 
     def min(self, a: str, b: str) -> str:
-        if _known(a) and _known(b):
-            return str(min(int(a), int(b)))
-        return self.call("i64", "smin.i64", ("i64", a), ("i64", b))
+        return self._extreme("smin", min, a, b)
 
     def max(self, a: str, b: str) -> str:
+        return self._extreme("smax", max, a, b)
+
+    def _extreme(self, name: str, fold: Callable[[int, int], int], a: str, b: str) -> str:
         if _known(a) and _known(b):
-            return str(max(int(a), int(b)))
-        return self.call("i64", "smax.i64", ("i64", a), ("i64", b))
+            return str(fold(int(a), int(b)))
+        return self.call("i64", f"{name}.i64", ("i64", a), ("i64", b))
 
     def clamp(self, x: str, hi: str) -> str:
         """x within [0, hi]."""
@@ -123,6 +125,16 @@ class Function:
 
     def less(self, a: str, b: str) -> str:
         return self.let(f"icmp slt i64 {a}, {b}")
+
+    def select(self, condition: str, x: str, y: str, type: str = "i64") -> str:
+        return self.let(f"select i1 {condition}, {type} {x}, {type} {y}")
+
+    def all_of(self, conditions: Iterable[str]) -> str:
+        """Do all of them hold?"""
+        found = "true"
+        for ok in conditions:
+            found = ok if found == "true" else self.let(f"and i1 {found}, {ok}")
+        return found
 
     def floor_to(self, x: str, step: int) -> str:
         """x >= 0 rounded down to a multiple of step."""
@@ -166,8 +178,7 @@ class Function:
     def interleave(self, x: str, y: str, t: DType, w: int) -> str:
         """x0 y0 x1 y1 ..."""
         if w == 1:
-            vector = self.let(f"insertelement {type_of(t, 2)} poison, {type_of(t)} {x}, i64 0")
-            return self.let(f"insertelement {type_of(t, 2)} {vector}, {type_of(t)} {y}, i64 1")
+            return Lanes(self, t, 2).of((x, y))
         return self.shuffle(t, w, x, y, [i + s * w for i in range(w) for s in (0, 1)])
 
     def lanes_below(self, start: str, limit: str, width: int) -> str:
@@ -177,24 +188,13 @@ class Function:
             return self.let(f"icmp sgt i64 {left}, 0")
         # 32-bit lanes compare faster, and a distance beyond the width says no more than the width.
         left = self.let(f"trunc i64 {self.clamp(left, str(width))} to i32")
-        steps = ", ".join(f"i32 {i}" for i in range(width))
-        first = self.let(f"insertelement <{width} x i32> poison, i32 {left}, i64 0")
-        wide = self.let(
-            f"shufflevector <{width} x i32> {first}, <{width} x i32> poison, "
-            f"<{width} x i32> zeroinitializer"
-        )
-        return self.let(f"icmp slt <{width} x i32> <{steps}>, {wide}")
+        lanes = Lanes(self, i32, width)
+        return lanes.op("icmp slt", lanes.count(), lanes.splat(left))
 
     def prefetch(self, pointer: str, write: bool = False) -> None:
         """Fetch a line into the nearest cache."""
-        self.call(
-            "void",
-            "prefetch.p0",
-            ("ptr", pointer),
-            ("i32", str(int(write))),
-            ("i32", "3"),
-            ("i32", "1"),
-        )
+        how = [("i32", x) for x in (str(int(write)), "3", "1")]
+        self.call("void", "prefetch.p0", ("ptr", pointer), *how)
 
     # ---- control flow ----------------------------------------------------------------------------
 
@@ -265,15 +265,11 @@ class Function:
         ends = []
         for label, side in ((yes, then), (no, other)):
             self.block(label)
-            values = side()
-            ends.append((self.current, values))
+            values = side() or ()
+            ends.append([f"[ {x}, %{self.current} ]" for x in values])
             self.goto(done)
         self.block(done)
-        (l1, v1), (l2, v2) = ends
-        return [
-            self.let(f"phi {t} [ {a}, %{l1} ], [ {b}, %{l2} ]")
-            for t, a, b in zip(types, v1 or (), v2 or ())
-        ]
+        return [self.let(f"phi {t} {x}, {y}") for t, x, y in zip(types, *ends)]
 
     def when(self, condition: str, then: Callable[[], object]) -> None:
         self.branch(condition, lambda: (then(), ())[1], lambda: ())
@@ -283,6 +279,7 @@ class Function:
     def module(self, entry: str, target: Target) -> str:
         """The module's text: void entry(ptr params, i64 pid, ptr scratch)."""
         wide = f'"prefer-vector-width"="{target.vector_bytes * 8}"'
+        stage = [f"  %stage = alloca [{self.stage_bytes} x i8], align 64"]
         return "\n".join(
             [
                 f'target triple = "{target.triple}"',
@@ -290,10 +287,7 @@ class Function:
                 f"define void @{entry}(ptr noalias readonly %params, i64 %pid, "
                 "ptr noalias align 64 %scratch) #0 {",
                 "entry:",
-                *(
-                    [f"  %stage = alloca [{self.stage_bytes} x i8], align 64"]
-                    * bool(self.stage_bytes)
-                ),
+                *(stage if self.stage_bytes else []),
                 *self.lines,
                 "  ret void",
                 "}",
@@ -302,6 +296,57 @@ class Function:
                 f'"target-cpu"="{target.cpu}" "target-features"="{target.features}" }}',
             ]
         )
+
+
+class Lanes:
+    """Operations on `width` lanes of one element type; a Python number as an operand is on all."""
+
+    def __init__(self, f: Function, dtype: DType, width: int):
+        self.f, self.dtype, self.width = f, dtype, width
+        self.type, self.mask = type_of(dtype, width), type_of(bool_, width)
+
+    def splat(self, x: str | int | float) -> str:
+        text = x if isinstance(x, str) else constant(self.dtype, x)
+        return self.f.splat(text, self.dtype, self.width)
+
+    def _text(self, x: str | int | float) -> str:
+        return x if isinstance(x, str) else self.splat(x)
+
+    def op(self, name: str, x: str, y: str | int | float) -> str:
+        return self.f.let(f"{name} {self.type} {x}, {self._text(y)}")
+
+    def compare(self, fn: str, x: str, y: str) -> str:
+        if self.dtype.kind == "f":
+            return self.op(f"fcmp {'une' if fn == 'ne' else 'o' + fn}", x, y)
+        sign = "" if fn in ("eq", "ne") else "u" if self.dtype.kind == "u" else "s"
+        return self.op(f"icmp {sign}{fn}", x, y)
+
+    def select(self, condition: str, x: str | int | float, y: str | int | float) -> str:
+        x, y = self._text(x), self._text(y)
+        return self.f.let(f"select {self.mask} {condition}, {self.type} {x}, {self.type} {y}")
+
+    def call(self, intrinsic: str, *args: str | int | float) -> str:
+        name = f"{intrinsic}.{suffix(self.dtype, self.width)}"
+        return self.f.call(self.type, name, *((self.type, self._text(x)) for x in args))
+
+    def to(self, how: str, x: str, dtype: DType) -> str:
+        """A conversion: zext, fptrunc, bitcast, ..."""
+        return self.f.let(f"{how} {self.type} {x} to {type_of(dtype, self.width)}")
+
+    def extract(self, x: str, lane: int) -> str:
+        return x if self.width == 1 else self.f.let(f"extractelement {self.type} {x}, i64 {lane}")
+
+    def of(self, values: Iterable[str]) -> str:
+        """A vector of one value for each lane."""
+        vector, one = "poison", type_of(self.dtype)
+        for i, x in enumerate(values):
+            vector = self.f.let(f"insertelement {self.type} {vector}, {one} {x}, i64 {i}")
+        return vector
+
+    def count(self, step: int = 1) -> str:
+        """0, step, 2 step, ..."""
+        one = type_of(self.dtype)
+        return f"<{', '.join(f'{one} {i * step}' for i in range(self.width))}>"
 
 
 def _known(x: str) -> bool:

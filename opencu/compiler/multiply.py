@@ -8,12 +8,10 @@ one sum. One number of a, on all lanes, times a vector of b adds `group` product
 
 from dataclasses import dataclass
 
-from opencu.compiler.llvm import Function, suffix, type_of
+from opencu.compiler.llvm import Function, Lanes, i16, type_of
 from opencu.drivers.interface import Target
-from opencu.tile.dtypes import DType
+from opencu.tile.dtypes import DType, i8
 from opencu.tile.ir import Op, Value, retype
-
-i8, i16, i32 = (DType(f"i{bits}", "i", bits) for bits in (8, 16, 32))
 
 
 @dataclass(frozen=True)
@@ -34,26 +32,25 @@ class Multiply:
 
     def step(self, f: Function, sums: DType, w: int, x: str, y: str, acc: str) -> str:
         """acc + x y for w lanes of units."""
-        t = type_of(sums, w)
         if not self.intrinsic:
+            v = Lanes(f, sums, w)
             if sums.kind == "f":
-                return f.call(t, f"fmuladd.{suffix(sums, w)}", (t, x), (t, y), (t, acc))
-            return f.let(f"add {t} {acc}, {f.let(f'mul {t} {x}, {y}')}")
-        lanes = self.bytes // sums.bytes
-        pieces = []
+                return v.call("fmuladd", x, y, acc)
+            return v.op("add", acc, v.op("mul", x, y))
+        lanes, unit = self.bytes // sums.bytes, self.unit(sums)
+        operands, pieces = ((x, unit), (y, unit), (acc, sums)), []
         for at in range(0, w, lanes):
-            args = [f.slice(v, s, w, at, lanes) for v, s in
-                    ((x, self.unit(sums)), (y, self.unit(sums)), (acc, sums))]  # fmt: skip
-            pieces.append(self._call(f, sums, lanes, *args))
+            slices = [f.slice(v, t, w, at, lanes) for v, t in operands]
+            pieces.append(self._call(f, Lanes(f, sums, lanes), *slices))
         return f.concat(pieces, sums, lanes)
 
-    def _call(self, f: Function, sums: DType, w: int, x: str, y: str, acc: str) -> str:
-        t, unit = type_of(sums, w), type_of(self.unit(sums), w)
-        elements = type_of(self.element, w * self.group)
-        pair = [(elements, f.let(f"bitcast {unit} {v} to {elements}")) for v in (x, y)]
+    def _call(self, f: Function, v: Lanes, x: str, y: str, acc: str) -> str:
+        unit = type_of(self.unit(v.dtype), v.width)
+        elements = type_of(self.element, v.width * self.group)
+        pair = [(elements, f.let(f"bitcast {unit} {z} to {elements}")) for z in (x, y)]
         if self.adds:
-            return f.call(t, self.intrinsic, (t, acc), *pair)
-        return f.let(f"add {t} {acc}, {f.call(t, self.intrinsic, *pair)}")
+            return f.call(v.type, self.intrinsic, (v.type, acc), *pair)
+        return v.op("add", acc, f.call(v.type, self.intrinsic, *pair))
 
 
 _SSE2 = Multiply(i16, 2, "x86.sse2.pmadd.wd", 16, adds=False)

@@ -9,12 +9,14 @@ side by side (multiply.py), and k counts units. Vectors run along the panel wher
 the bounds the panels hold zeros.
 """
 
+import functools
 from dataclasses import dataclass
 
 from opencu.compiler.expressions import loads
 from opencu.compiler.llvm import Function, type_of
+from opencu.compiler.memory import Point, moved
 from opencu.compiler.multiply import Multiply
-from opencu.compiler.points import Point, Points
+from opencu.compiler.points import Points
 from opencu.tile.dtypes import DType
 from opencu.tile.ir import Value
 
@@ -54,8 +56,7 @@ class Packer:
         def panel(i: str) -> None:
             base = place(i)
             inside = f.let(f"icmp sle i64 {f.add(i, str(width))}, {limit}")
-            both = f.let(f"and i1 {inside}, {whole_k}")
-            fast = f.let(f"select i1 {both}, i64 {whole}, i64 0")
+            fast = f.select(f.all_of((inside, whole_k)), whole, "0")
             if along_k:
                 done = f.floor_to(fast, self.w)
                 self.transposed(v, axis, i, width, base, done)
@@ -78,7 +79,7 @@ class Packer:
         if not along_k:
             # Panels side by side are filled together: a line of memory, or a page, serves all.
             fit = f.floor_to(f.sub(f.max(f.min(hi, limit), lo), lo), GROUP * width)
-            start = f.add(lo, f.let(f"select i1 {whole_k}, i64 {fit}, i64 0"))
+            start = f.add(lo, f.select(whole_k, fit, "0"))
             f.each(lo, start, str(GROUP * width), group)
         f.each(start, hi, str(width), panel)
 
@@ -95,9 +96,8 @@ class Packer:
     ) -> None:
         """Lanes along the panel, steps of k one after another."""
         f, (lo, hi, steps), group = self.f, k_range, self.multiply.group
-        pieces = [
-            (p, c, min(self.w, width - c)) for p in range(panels) for c in range(0, width, self.w)
-        ]
+        starts = [(p, c) for p in range(panels) for c in range(0, width, self.w)]
+        pieces = [(p, c, min(self.w, width - c)) for p, c in starts]
 
         def row(k: str) -> None:
             for u in range(steps):
@@ -105,17 +105,11 @@ class Packer:
                 line = f.offset(base, ku, width * self.bytes)
                 across = [f.add(i, str(p * width + c)) for p, c, _ in pieces]
                 deep = [f.add(f.mul(ku, str(group)), str(e)) for e in range(group)]
-                steps_of_k = [
-                    self.points.at(
-                        v,
-                        [
-                            Point((x, e) if axis == 0 else (e, x), axis, lanes, checked)
-                            for x, (_, _, lanes) in zip(across, pieces)
-                        ],
-                        {},
-                    )
-                    for e in deep
-                ]
+                steps_of_k = []
+                for e in deep:
+                    at = [(x, e) if axis == 0 else (e, x) for x in across]
+                    points = [Point(x, axis, n, checked) for x, (_, _, n) in zip(at, pieces)]
+                    steps_of_k.append(self.points.at(v, points, {}))
                 for (p, c, lanes), *xs in zip(pieces, *steps_of_k):
                     x = self.together(xs, lanes, axis)
                     self.write(line, p * width * self.bk + c, x, lanes)
@@ -154,10 +148,8 @@ class Packer:
             first = f.mul(k, str(g))
             for c in range(0, width, w):
                 at = [f.add(i, str(r)) for r in range(c, min(c + w, width))]
-                points = [
-                    Point((r, first) if axis == 0 else (first, r), 1 - axis, w * g, False)
-                    for r in at
-                ]
+                at = [(r, first) if axis == 0 else (first, r) for r in at]
+                points = [Point(p, 1 - axis, w * g, False) for p in at]
                 rows = self.points.at(v, points, {})
                 if g > 1:
                     of, to = type_of(self.multiply.element, w * g), type_of(self.dtype, w)
@@ -176,18 +168,16 @@ class Packer:
     def prefetch_source(self, v: Value, axis: int, width: int, p: Point) -> None:
         """Fetch what the next panel will read where this one reads p: each row is a stream of its
         own, too short for the processor to see it coming."""
-        ahead = list(p.at)
-        ahead[axis] = self.f.add(ahead[axis], str(width))
+        ahead = moved(p.at, axis, self.f.add(p.at[axis], str(width)))
         for x in loads(v):
-            place = Point(tuple(ahead), p.lane, p.width)
+            place = Point(ahead, p.lane, p.width)
             self.f.prefetch(self.points.address(self.points.access[x], x.type.dtype.bytes, place))
 
     def transpose(self, rows: list[str]) -> list[str]:
         """w rows of w lanes: squares inside each 128-bit lane first, then whole 128-bit lanes."""
         w, e = self.w, 16 // self.bytes
 
-        def shuffle(x: str, y: str, pick: list[int]) -> str:
-            return self.f.shuffle(self.dtype, w, x, y, pick)
+        shuffle = functools.partial(self.f.shuffle, self.dtype, w)
 
         def unpack(x: str, y: str, size: int) -> tuple[str, str]:
             """Interleave pieces of `size` lanes from the low, and from the high, lane halves."""

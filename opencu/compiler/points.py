@@ -5,98 +5,24 @@ values at the points that it is about to use, and the expression behind it is em
 the fusion of elementwise chains, of load hooks into packing, and of epilogues into register blocks.
 """
 
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 from opencu.compiler import casts
-from opencu.compiler.llvm import Function, constant, suffix, type_of
+from opencu.compiler.expressions import Where, operand_place
+from opencu.compiler.llvm import Function, Lanes, constant, suffix, type_of
+from opencu.compiler.memory import Access, Memory, Point, ViewRef
 from opencu.drivers.interface import Target
-from opencu.tile.dtypes import DType, bool_, u8
+from opencu.tile.dtypes import bool_, i64
 from opencu.tile.ir import KernelError, Op, Tile, Value
-
-
-@dataclass(frozen=True)
-class Point:
-    """`width` lanes of a tile, side by side along axis `lane`; `at` is the first one's place."""
-
-    at: tuple[str, ...]
-    lane: int
-    width: int
-    checked: bool = False  # may lie outside a view: loads give zero there, stores write nothing
-
-    def collapse(self, shape: tuple[int, ...]) -> "Point":
-        """The same point of an operand that is broadcast along its axes of size 1."""
-        at = tuple("0" if s == 1 else a for a, s in zip(self.at, shape))
-        return replace(self, at=at, width=1 if shape[self.lane] == 1 else self.width)
-
-
-@dataclass(frozen=True)
-class Access:
-    """Where a load or store puts a tile: element (i, j, ..) is at pointer + i * strides[0] + ..,
-    and exists if each index is below its limit: the view's end or the tile's, maybe negative."""
-
-    pointer: str
-    strides: tuple[str, ...]  # in elements
-    limits: tuple[str, ...]
-
-    def unit_axis(self, shape: tuple[int, ...] = ()) -> int | None:
-        """The axis of stride 1, or 2 for complex parts; the last one of those along which
-        a shape is longer than 1."""
-        unit = [d for d, s in enumerate(self.strides) if s == "1"]
-        unit = unit or [d for d, s in enumerate(self.strides) if s == "2"]
-        return max(unit, key=lambda d: (bool(shape) and shape[d] > 1, d), default=None)
-
-
-class ViewRef(NamedTuple):
-    """A view's memory: its address, and per axis its size and stride in elements."""
-
-    pointer: str
-    sizes: tuple[str, ...]
-    strides: tuple[str, ...]
-
-
-def element(
-    f: Function, view: ViewRef, index: list[str], bytes: int, lane: int, width: int
-) -> tuple[str, str]:
-    """Is a lane's element inside the view, and its address."""
-    inside, pointer = "true", view.pointer
-    for i, size, stride in zip(index, view.sizes, view.strides):
-        at = i if width == 1 else f.let(f"extractelement <{width} x i64> {i}, i64 {lane}")
-        below = f.let(f"icmp ult i64 {at}, {size}")
-        inside = below if inside == "true" else f.let(f"and i1 {inside}, {below}")
-        # A wild index may overflow here: the address is then not used.
-        step = at if stride == "1" else f.let(f"mul i64 {at}, {stride}")
-        pointer = f.let(f"getelementptr i8, ptr {pointer}, i64 {f.let(f'mul i64 {step}, {bytes}')}")
-    return inside, pointer
-
-
-def _source_point(f: Function, op: Op, p: Point) -> Point:
-    """Where the operand of a permute, extract or reshape is read."""
-    shape = op.operands[0].type.shape
-    if op.name == "permute":
-        axes = op.attrs["axes"]
-        at = dict(zip(axes, p.at))
-        return replace(p, at=tuple(at[d] for d in range(len(at))), lane=axes[p.lane])
-    if op.name == "extract":
-        return replace(p, at=tuple(f.add(a, str(lo)) for a, lo in zip(p.at, op.attrs["start"])))
-    wide = [d for d, s in enumerate(op.result.type.shape) if s > 1]
-    here = [d for d, s in enumerate(shape) if s > 1]
-    at = ["0"] * len(shape)
-    for d, s in zip(wide, here):
-        at[s] = p.at[d]
-    if p.lane not in wide:
-        return replace(p, at=tuple(at), lane=0, width=1)
-    return replace(p, at=tuple(at), lane=here[wide.index(p.lane)])
-
 
 Memo = dict[tuple[Value, Point], str]
 
 
-class Points:
+class Points(Memory):
     """Evaluates tile values of one function being lowered."""
 
     def __init__(self, f: Function, target: Target):
-        self.f, self.target = f, target
+        super().__init__(f, target)
         self.scalars: dict[Value, str] = {}
         self.views: dict[Value, ViewRef] = {}
         self.access: dict[Value, Access] = {}  # loads, and tiles that were put into memory
@@ -114,21 +40,16 @@ class Points:
         if not isinstance(v.type, Tile):
             return [self.f.splat(self.scalars[v], dtype, p.width) for p in points]
         if v in self.access:
-            return [self.load(self.access[v], v, p) for p in points]
+            return [self.load(self.access[v], dtype, p) for p in points]
         op = v.op
         if op is None or op.name in ("for", "while", "dot"):
-            raise KernelError(
-                op.loc if op else None,
-                "a tile that is carried through this loop is "
-                "used in a way that the vector lowering does not support",
-            )
+            what = "a tile that is carried through this loop is used in a way that the vector"
+            raise KernelError(op.loc if op else None, f"{what} lowering does not support")
         if op.name == "if":
             return self._branch(op, op.results.index(v), points, memo)
-        if op.name == "broadcast":
-            return self._broadcast(op, points, memo)
         if op.name == "iota":
             return [self._iota(op, p) for p in points]
-        if op.name in ("permute", "extract", "reshape"):
+        if op.name in ("broadcast", "permute", "extract", "reshape"):
             return self._moved(op, points, memo)
         if op.name == "gather":
             indices = [self.at(x, points, memo) for x in op.operands[1:]]
@@ -146,287 +67,46 @@ class Points:
             self.scalars[op.operands[0]], *sides, [type_of(dtype, p.width) for p in points]
         )
 
-    def _broadcast(self, op: Op, points: list[Point], memo: Memo) -> list[str]:
+    def _moved(self, op: Op, points: list[Point], memo: Memo) -> list[str]:
+        """An operand that is read at other places: broadcast, permute, extract, and a reshape that
+        only adds or drops axes of size 1."""
         source = op.operands[0]
         if not isinstance(source.type, Tile):
             return self.at(source, points, memo)
-        inner = [p.collapse(source.type.shape) for p in points]
+        here = tuple((d, 0) for d in range(len(op.result.type.shape)))
+        where = operand_place(op, source, here)
+        inner = [self._source_point(where, p) for p in points]
         values = self.at(source, inner, memo)
         return [
             self.f.splat(x, source.type.dtype, p.width) if q.width < p.width else x
             for x, p, q in zip(values, points, inner)
         ]
 
-    def _moved(self, op: Op, points: list[Point], memo: Memo) -> list[str]:
-        """An operand that is read at other places: permute, extract, and a reshape that only adds
-        or drops axes of size 1."""
-        source = op.operands[0]
-        inner = [_source_point(self.f, op, p) for p in points]
-        values = self.at(source, inner, memo)
-        return [
-            self.f.splat(x, source.type.dtype, p.width) if q.width < p.width else x
-            for x, p, q in zip(values, points, inner)
-        ]
+    def _source_point(self, where: Where, p: Point) -> Point:
+        at = tuple("0" if d is None else self.f.add(p.at[d], str(off)) for d, off in where)
+        for axis, (d, _) in enumerate(where):
+            if d == p.lane:
+                return replace(p, at=at, lane=axis)
+        return replace(p, at=at, lane=min(p.lane, len(at) - 1), width=1)
 
     def gather(self, op: Op, index: list[str], width: int) -> str:
         """Elements of a view, lane by lane: a lane outside reads a place that always exists."""
         f, view, dtype = self.f, self.views[op.operands[0]], op.result.type.dtype
-        t, one = type_of(dtype, width), type_of(dtype)
-        vector, zero = "poison", constant(dtype, 0)
+        one, found = type_of(dtype), []
         for lane in range(width):
-            inside, pointer = element(f, view, index, dtype.bytes, lane, width)
-            pointer = f.let(f"select i1 {inside}, ptr {pointer}, ptr %params")
-            x = f.let(f"load {one}, ptr {pointer}, align {min(dtype.bytes, 8)}")
-            x = f.let(f"select i1 {inside}, {one} {x}, {one} {zero}")
-            if width == 1:
-                return x
-            vector = f.let(f"insertelement {t} {vector}, {one} {x}, i64 {lane}")
-        return vector
+            inside, pointer = self.element(view, index, dtype.bytes, lane, width)
+            pointer = f.select(inside, pointer, "%params", "ptr")
+            x = f.load(one, pointer, min(dtype.bytes, 8))
+            found.append(f.select(inside, x, constant(dtype, 0), one))
+        return found[0] if width == 1 else Lanes(f, dtype, width).of(found)
 
     def _iota(self, op: Op, p: Point) -> str:
         dtype, axis = op.result.type.dtype, op.attrs["axis"]
-        t = type_of(dtype)
-        first = p.at[axis] if dtype.bits == 64 else self.f.let(f"trunc i64 {p.at[axis]} to {t}")
-        wide = self.f.splat(first, dtype, p.width)
-        if axis != p.lane or p.width == 1:
-            return wide
-        steps = ", ".join(f"{t} {i}" for i in range(p.width))
-        return self.f.let(f"add {type_of(dtype, p.width)} {wide}, <{steps}>")
-
-    # ---- one operation on operands of `width` lanes ----------------------------------------------
-
-    def apply(self, op: Op, x: list[str], width: int) -> str:
-        f, dtype = self.f, op.operands[0].type.dtype
-        t = type_of(dtype, width)
-        if op.name == "unary":
-            return self._unary(op.attrs["fn"], dtype, t, x[0], width)
-        if op.name == "binary":
-            return self._binary(op.attrs["fn"], dtype, t, x, width)
-        if op.name == "compare":
-            fn = op.attrs["fn"]
-            if dtype.kind == "f":
-                return f.let(f"fcmp {'une' if fn == 'ne' else 'o' + fn} {t} {x[0]}, {x[1]}")
-            sign = "" if fn in ("eq", "ne") else "u" if dtype.kind == "u" else "s"
-            return f.let(f"icmp {sign}{fn} {t} {x[0]}, {x[1]}")
-        if op.name == "select":
-            t = type_of(op.result.type.dtype, width)
-            return f.let(f"select {type_of(dtype, width)} {x[0]}, {t} {x[1]}, {t} {x[2]}")
-        if op.name == "fma" and dtype.kind == "i":
-            return f.let(f"add {t} {f.let(f'mul {t} {x[0]}, {x[1]}')}, {x[2]}")
-        if op.name == "fma":
-            return f.call(t, f"fmuladd.{suffix(dtype, width)}", *((t, v) for v in x))
-        if op.name == "cast":
-            return casts.cast(f, self.target, dtype, op.result.type.dtype, x[0], width)
-        if op.name == "bitcast":
-            return f.let(f"bitcast {t} {x[0]} to {type_of(op.result.type.dtype, width)}")
-        raise KernelError(op.loc, f"the vector lowering has no operation {op.name}")
-
-    def _unary(self, fn: str, dtype: DType, t: str, x: str, width: int) -> str:
-        name = suffix(dtype, width)
-        if fn == "neg":
-            return self.f.let(
-                f"fneg {t} {x}"
-                if dtype.kind == "f"
-                else f"sub {t} {self.f.splat('0', dtype, width)}, {x}"
-            )
-        if fn == "not":
-            return self.f.let(f"xor {t} {x}, {self.f.splat('true', dtype, width)}")
-        if fn in ("floor", "rint") and self.target.vector_bytes < 32:
-            return self._round(fn, dtype, t, x, width)
-        if fn == "abs" and dtype.kind == "u":
-            return x
-        if fn == "abs" and dtype.kind == "i":
-            return self.f.call(t, f"abs.{name}", (t, x), ("i1", "false"))
-        intrinsic = {"abs": "fabs", "rint": "roundeven"}.get(fn, fn)
-        return self.f.call(t, f"{intrinsic}.{name}", (t, x))
-
-    def _round(self, fn: str, dtype: DType, t: str, x: str, width: int) -> str:
-        """SSE2 has no rounding instruction, and LLVM would call the C library: where there can be a
-        fraction at all, adding 2^23 (2^52) rounds it away."""
-        f, name = self.f, suffix(dtype, width)
-        splat = lambda v: f.splat(constant(dtype, v), dtype, width)  # noqa: E731
-        i1 = "i1" if width == 1 else f"<{width} x i1>"
-        limit = splat(2.0 ** (23 if dtype.bits == 32 else 52))
-        size = f.call(t, f"fabs.{name}", (t, x))
-        fraction = f.let(f"fcmp olt {t} {size}, {limit}")
-        magic = f.call(t, f"copysign.{name}", (t, limit), (t, x))
-        near = f.let(f"fsub {t} {f.let(f'fadd {t} {x}, {magic}')}, {magic}")
-        if fn == "floor":
-            above = f.let(f"fcmp ogt {t} {near}, {x}")
-            step = f.let(f"select {i1} {above}, {t} {splat(1.0)}, {t} {splat(0.0)}")
-            near = f.let(f"fsub {t} {near}, {step}")
-        signed = f.call(t, f"copysign.{name}", (t, near), (t, x))
-        return f.let(f"select {i1} {fraction}, {t} {signed}, {t} {x}")
-
-    def _binary(self, fn: str, dtype: DType, t: str, x: list[str], width: int) -> str:
-        name = suffix(dtype, width)
-        if fn in ("min", "max"):
-            intrinsic = {"f": f"{fn}imum", "i": f"s{fn}", "u": f"u{fn}"}[dtype.kind]
-            return self.f.call(t, f"{intrinsic}.{name}", (t, x[0]), (t, x[1]))
-        if fn in ("floordiv", "mod"):
-            return self._divide(fn, dtype, t, x, width)
-        if fn in ("shl", "shr"):
-            return self._shift(fn, dtype, t, x, width)
-        prefix = "f" if dtype.kind == "f" and fn in ("add", "sub", "mul", "div") else ""
-        return self.f.let(f"{prefix}{fn} {t} {x[0]}, {x[1]}")
-
-    def _shift(self, fn: str, dtype: DType, t: str, x: list[str], width: int) -> str:
-        modulus = self.f.splat(str(dtype.bits - 1), dtype, width)
-        distance = self.f.let(f"and {t} {x[1]}, {modulus}")
-        how = fn if fn == "shl" else "lshr" if dtype.kind == "u" else "ashr"
-        return self.f.let(f"{how} {t} {x[0]}, {distance}")
-
-    def _divide(self, fn: str, dtype: DType, t: str, x: list[str], width: int) -> str:
-        """Division that rounds down. What would trap gives some value: x / 0, and the least
-        integer / -1 (the quotient by -1 is a negation, which wraps)."""
-        let, zero, one = self.f.let, *(self.f.splat(c, dtype, width) for c in "01")
-        i1 = "i1" if width == 1 else f"<{width} x i1>"
-        by_zero = let(f"icmp eq {t} {x[1]}, {zero}")
-        minus = self.f.splat("-1", dtype, width)
-        negates = let(f"icmp eq {t} {x[1]}, {minus}")
-        unsafe = let(f"or {i1} {by_zero}, {negates}")
-        if dtype.kind == "u":
-            d = let(f"select {i1} {by_zero}, {t} {one}, {t} {x[1]}")
-            return let(f"{'udiv' if fn == 'floordiv' else 'urem'} {t} {x[0]}, {d}")
-        d = let(f"select {i1} {unsafe}, {t} {one}, {t} {x[1]}")
-        q, r = let(f"sdiv {t} {x[0]}, {d}"), let(f"srem {t} {x[0]}, {d}")
-        q = let(f"select {i1} {negates}, {t} {let(f'sub {t} {zero}, {q}')}, {t} {q}")
-        signs = let(f"xor {t} {r}, {d}")
-        down = let(f"icmp slt {t} {signs}, {zero}")
-        inexact = let(f"icmp ne {t} {r}, {zero}")
-        fix = let(f"and {i1} {down}, {inexact}")
-        fixed = let(f"sub {t} {q}, {one}") if fn == "floordiv" else let(f"add {t} {r}, {d}")
-        return let(f"select {i1} {fix}, {t} {fixed}, {t} {q if fn == 'floordiv' else r}")
-
-    # ---- memory ----------------------------------------------------------------------------------
-
-    def address(self, a: Access, bytes: int, p: Point) -> str:
-        place = "0"
-        for at, stride in zip(p.at, a.strides):
-            place = self.f.add(place, self.f.mul(at, stride))
-        return self.f.offset(a.pointer, place, bytes)
-
-    def mask(self, a: Access, p: Point) -> str:
-        """The lanes of p that lie in the view."""
-        f, width = self.f, p.width
-        lanes = f.lanes_below(p.at[p.lane], a.limits[p.lane], width)
-        inside = None
-        for d, (at, limit) in enumerate(zip(p.at, a.limits)):
-            if d != p.lane:
-                ok = f.less(at, limit)
-                inside = f.let(f"and i1 {inside}, {ok}") if inside else ok
-        if inside is None:
-            return lanes
-        t = "i1" if width == 1 else f"<{width} x i1>"
-        if width > 1:
-            first = f.let(f"insertelement {t} poison, i1 {inside}, i64 0")
-            inside = f.let(
-                f"shufflevector {t} {first}, {t} poison, <{width} x i32> zeroinitializer"
-            )
-        return f.let(f"and {t} {lanes}, {inside}")
-
-    def _lane_pointers(self, a: Access, bytes: int, p: Point) -> list[str]:
-        first, step = self.address(a, bytes, p), a.strides[p.lane]
-        return [self.f.offset(first, self.f.mul(str(i), step), bytes) for i in range(p.width)]
-
-    def _pointer_vector(self, a: Access, bytes: int, p: Point) -> str:
-        vector, t = "poison", f"<{p.width} x ptr>"
-        for i, q in enumerate(self._lane_pointers(a, bytes, p)):
-            vector = self.f.let(f"insertelement {t} {vector}, ptr {q}, i64 {i}")
-        return vector
-
-    def _masked(
-        self, a: Access, dtype: DType, p: Point, packed: str, scattered: str
-    ) -> tuple[str, tuple[str, str]]:
-        """The intrinsic for lanes that lie side by side, or apart, in memory; its place operand."""
-        lanes, align = suffix(dtype, p.width), dtype.bytes
-        if a.strides[p.lane] == "1":
-            where = (f"ptr align {align}", self.address(a, dtype.bytes, p))
-            return f"masked.{packed}.{lanes}.p0", where
-        where = (f"<{p.width} x ptr> align {align}", self._pointer_vector(a, dtype.bytes, p))
-        return f"masked.{scattered}.{lanes}.v{p.width}p0", where
-
-    def _by_lanes(self, a: Access, bytes: int, p: Point) -> bool:
-        """Side by side, but without a masked instruction that moves bytes and words?"""
-        return a.strides[p.lane] == "1" and bytes < 4 and self.target.cpu != "x86-64-v4"
-
-    def _lane_by_lane(self, a: Access, dtype: DType, p: Point, copy) -> None:
-        """copy(place in the view, place in the stage) for each lane of p that lies in the view."""
-        f, stage = self.f, self.f.stage(p.width * dtype.bytes)
-        count = f.clamp(f.sub(a.limits[p.lane], p.at[p.lane]), str(p.width))
-        for d, (at, limit) in enumerate(zip(p.at, a.limits)):
-            if d != p.lane:
-                count = f.let(f"select i1 {f.less(at, limit)}, i64 {count}, i64 0")
-        first, size = self.address(a, dtype.bytes, p), dtype.bytes
-        f.each("0", count, "1", lambda i: copy(f.offset(first, i, size), f.offset(stage, i, size)))
-
-    def load(self, a: Access, v: Value, p: Point) -> str:
-        """The view's elements at p; zero for lanes outside, where p is checked."""
-        if v.type.dtype.kind != "b":
-            return self._load(a, v.type.dtype, p)
-        byte = self._load(a, u8, p)
-        zero = self.f.splat("0", u8, p.width)
-        return self.f.let(f"icmp ne {type_of(u8, p.width)} {byte}, {zero}")
-
-    def _load(self, a: Access, dtype: DType, p: Point) -> str:
-        f, w = self.f, p.width
-        one, t, align = type_of(dtype), type_of(dtype, w), dtype.bytes
-
-        def read() -> str:
-            return f.load(t, self.address(a, dtype.bytes, p), align)
-
-        if p.checked and w == 1:
-            zero = constant(dtype, 0)
-            return f.branch(self.mask(a, p), lambda: [read()], lambda: [zero], [t])[0]
-        if a.strides[p.lane] == "2" and w > 1:
-            return self._load_alternate(a, dtype, p)
-        if p.checked and self._by_lanes(a, align, p):
-            f.store(t, "zeroinitializer", f.stage(w * align), align)
-            self._lane_by_lane(
-                a,
-                dtype,
-                p,
-                lambda there, here: f.store(one, f.load(one, there, align), here, align),
-            )
-            return f.load(t, f.stage(w * align), align)
-        if p.checked:
-            name, where = self._masked(a, dtype, p, "load", "gather")
-            mask = (f"<{w} x i1>", self.mask(a, p))
-            return f.call(t, name, where, mask, (t, "zeroinitializer"))
-        if w == 1 or a.strides[p.lane] == "1":
-            return read()
-        vector = "poison"
-        for i, q in enumerate(self._lane_pointers(a, dtype.bytes, p)):
-            x = f.load(one, q, align)
-            vector = f.let(f"insertelement {t} {vector}, {one} {x}, i64 {i}")
-        return vector
-
-    def _load_alternate(self, a: Access, dtype: DType, p: Point) -> str:
-        """Every second element, the parts of complex numbers: two vectors that meet in the middle,
-        so that nothing behind the last element is read."""
-        f, w, first = self.f, p.width, self.address(a, dtype.bytes, p)
-        t, mask = type_of(dtype, w), self.mask(a, p) if p.checked else ""
-        halves = []
-        for start in (0, w - 1):
-            place = f.offset(first, str(start), dtype.bytes)
-            if not mask:
-                halves.append(f.load(t, place, dtype.bytes))
-                continue
-            even = [e // 2 if e % 2 == 0 else w for e in range(start, start + w)]
-            lanes = f.shuffle(bool_, w, mask, "zeroinitializer", even)
-            halves.append(self._masked_load(dtype, place, lanes, w))
-        pick = [2 * i if 2 * i < w else 2 * i + 1 for i in range(w)]
-        return f.shuffle(dtype, w, *halves, pick)
-
-    def _masked_load(self, dtype: DType, place: str, mask: str, w: int) -> str:
-        t = type_of(dtype, w)
-        return self.f.call(
-            t,
-            f"masked.load.{suffix(dtype, w)}.p0",
-            (f"ptr align {dtype.bytes}", place),
-            (f"<{w} x i1>", mask),
-            (t, "zeroinitializer"),
-        )
+        first, v = p.at[axis], Lanes(self.f, dtype, p.width)
+        if dtype.bits < 64:
+            first = Lanes(self.f, i64, 1).to("trunc", first, dtype)
+        wide = v.splat(first)
+        return wide if axis != p.lane or p.width == 1 else v.op("add", wide, v.count())
 
     def put(self, a: Access, v: Value, points: list[Point], memo: Memo) -> None:
         """Compute a value at some points and store it there."""
@@ -436,63 +116,80 @@ class Points:
             return
         parts = [self.at(x, points, memo) for x in v.op.operands]
         for re, im, p in zip(*parts, points):
-            self._store_complex(a, v.type.dtype.part, re, im, p)
+            self.store_complex(a, v.type.dtype.part, re, im, p)
 
-    def _store_complex(self, a: Access, part: DType, re: str, im: str, p: Point) -> None:
-        """Write complex numbers: interleaved in registers where they are neighbours in memory."""
-        f, w, t = self.f, p.width, type_of(part, p.width)
-        if w == 1 or a.strides[p.lane] != "1":
-            strides = tuple(f.mul(s, "2") for s in a.strides)
-            for x, at in ((re, a.pointer), (im, f.offset(a.pointer, "1", part.bytes))):
-                self.store(replace(a, pointer=at, strides=strides), part, x, p)
-            return
-        both, first = f.interleave(re, im, part, w), self.address(a, 2 * part.bytes, p)
-        mask = self.mask(a, p) if p.checked else ""
-        for start in (0, w):
-            x, place = f.slice(both, part, 2 * w, start, w), f.offset(first, str(start), part.bytes)
-            if mask:
-                lanes = [e // 2 for e in range(start, start + w)]
-                lanes = f.shuffle(bool_, w, mask, "poison", lanes)
-                self._masked_store(part, x, place, lanes, w)
-            else:
-                f.store(t, x, place, part.bytes)
+    # ---- one operation on operands of `width` lanes ----------------------------------------------
 
-    def _masked_store(self, dtype: DType, value: str, place: str, mask: str, w: int) -> None:
-        self.f.call(
-            "void",
-            f"masked.store.{suffix(dtype, w)}.p0",
-            (type_of(dtype, w), value),
-            (f"ptr align {dtype.bytes}", place),
-            (f"<{w} x i1>", mask),
-        )
+    def apply(self, op: Op, x: list[str], width: int) -> str:
+        f, dtype, to = self.f, op.operands[0].type.dtype, op.result.type.dtype
+        v, fn = Lanes(f, dtype, width), op.attrs.get("fn", "")
+        if op.name == "unary":
+            return self._unary(fn, v, *x)
+        if op.name == "binary":
+            return self.binary(fn, v, *x)
+        if op.name == "compare":
+            return v.compare(fn, *x)
+        if op.name == "select":
+            return Lanes(f, to, width).select(*x)
+        if op.name == "fma" and dtype.kind == "f":
+            return v.call("fmuladd", *x)
+        if op.name == "fma":
+            return v.op("add", v.op("mul", x[0], x[1]), x[2])
+        if op.name == "cast":
+            return casts.cast(f, self.target, dtype, to, x[0], width)
+        if op.name == "bitcast":
+            return v.to("bitcast", x[0], to)
+        raise KernelError(op.loc, f"the vector lowering has no operation {op.name}")
 
-    def store(self, a: Access, dtype: DType, value: str, p: Point) -> None:
-        """Write the lanes at p; those outside the view are dropped where p is checked."""
-        f, w, align = self.f, p.width, dtype.bytes
-        if dtype.kind == "b":
-            dtype, byte = u8, type_of(u8, w)
-            value = f.let(f"zext {type_of(bool_, w)} {value} to {byte}")
-        one, t = type_of(dtype), type_of(dtype, w)
+    def _unary(self, fn: str, v: Lanes, x: str) -> str:
+        kind = v.dtype.kind
+        if fn == "neg":
+            return self.f.let(f"fneg {v.type} {x}") if kind == "f" else v.op("sub", v.splat(0), x)
+        if fn == "not":
+            return v.op("xor", x, True)
+        if fn in ("floor", "rint") and self.target.vector_bytes < 32:
+            return self._round(fn, v, x)
+        if fn == "abs" and kind == "u":
+            return x
+        if fn == "abs" and kind == "i":
+            name = f"abs.{suffix(v.dtype, v.width)}"
+            return self.f.call(v.type, name, (v.type, x), ("i1", "false"))
+        return v.call({"abs": "fabs", "rint": "roundeven"}.get(fn, fn), x)
 
-        def write() -> None:
-            f.store(t, value, self.address(a, dtype.bytes, p), align)
+    def _round(self, fn: str, v: Lanes, x: str) -> str:
+        """SSE2 has no rounding instruction, and LLVM would call the C library: where there can be a
+        fraction at all, adding 2^23 (2^52) rounds it away."""
+        limit = v.splat(2.0 ** (23 if v.dtype.bits == 32 else 52))
+        fraction = v.compare("lt", v.call("fabs", x), limit)
+        magic = v.call("copysign", limit, x)
+        near = v.op("fsub", v.op("fadd", x, magic), magic)
+        if fn == "floor":
+            near = v.op("fsub", near, v.select(v.compare("gt", near, x), 1.0, 0.0))
+        return v.select(fraction, v.call("copysign", near, x), x)
 
-        if p.checked and w == 1:
-            f.when(self.mask(a, p), write)
-        elif p.checked and self._by_lanes(a, align, p):
-            f.store(t, value, f.stage(w * align), align)
-            self._lane_by_lane(
-                a,
-                dtype,
-                p,
-                lambda there, here: f.store(one, f.load(one, here, align), there, align),
-            )
-        elif p.checked:
-            name, where = self._masked(a, dtype, p, "store", "scatter")
-            f.call("void", name, (t, value), where, (f"<{w} x i1>", self.mask(a, p)))
-        elif w == 1 or a.strides[p.lane] == "1":
-            write()
-        else:
-            for i, q in enumerate(self._lane_pointers(a, dtype.bytes, p)):
-                x = f.let(f"extractelement {t} {value}, i64 {i}")
-                f.store(one, x, q, align)
+    def binary(self, fn: str, v: Lanes, x: str, y: str) -> str:
+        kind = v.dtype.kind
+        if fn in ("min", "max"):
+            return v.call({"f": f"{fn}imum", "i": f"s{fn}", "u": f"u{fn}"}[kind], x, y)
+        if fn in ("floordiv", "mod"):
+            return self._divide(fn, v, x, y)
+        if fn in ("shl", "shr"):
+            how = fn if fn == "shl" else "lshr" if kind == "u" else "ashr"
+            return v.op(how, x, v.op("and", y, v.dtype.bits - 1))
+        return v.op(f"f{fn}" if kind == "f" else fn, x, y)
+
+    def _divide(self, fn: str, v: Lanes, x: str, y: str) -> str:
+        """Division that rounds down. What would trap gives some value: x / 0, and the least
+        integer / -1 (the quotient by -1 is a negation, which wraps)."""
+        masks, by_zero = Lanes(self.f, bool_, v.width), v.op("icmp eq", y, 0)
+        if v.dtype.kind == "u":
+            return v.op("udiv" if fn == "floordiv" else "urem", x, v.select(by_zero, 1, y))
+        negates = v.op("icmp eq", y, -1)
+        d = v.select(masks.op("or", by_zero, negates), 1, y)
+        q, r = v.op("sdiv", x, d), v.op("srem", x, d)
+        q = v.select(negates, v.op("sub", v.splat(0), q), q)
+        down = v.op("icmp slt", v.op("xor", r, d), 0)
+        fix = masks.op("and", down, v.op("icmp ne", r, 0))
+        if fn == "floordiv":
+            return v.select(fix, v.op("sub", q, 1), q)
+        return v.select(fix, v.op("add", r, d), r)

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from opencu.compiler.expressions import weight
-from opencu.compiler.llvm import constant, type_of
-from opencu.compiler.points import Point
-from opencu.tile.dtypes import DType, i64
+from opencu.compiler.llvm import Lanes, type_of
+from opencu.compiler.memory import Place, Point, moved, side_by_side
+from opencu.tile.dtypes import DType, bool_, i64
 from opencu.tile.ir import Op, Scalar
 
 CHEAP = 6  # an operand of fewer simple operations leaves registers for more sums
@@ -31,12 +31,12 @@ class Fold:
         self.fn, self.dtype, self.arg = fn.removeprefix("arg"), dtype, fn.startswith("arg")
         self.dtypes = (dtype, i64) if self.arg else (dtype,)
 
-    def types(self, width: int) -> list[str]:
-        return [type_of(d, width) for d in self.dtypes]
+    def lanes(self, width: int) -> list[Lanes]:
+        return [Lanes(self.f, d, width) for d in self.dtypes]
 
     def identity(self, width: int) -> list[str]:
-        value = self.f.splat(constant(self.dtype, self._neutral()), self.dtype, width)
-        return [value, self.f.splat(str((1 << 63) - 1), i64, width)] if self.arg else [value]
+        neutral = (self._neutral(), (1 << 63) - 1)  # of an index: no other comes after it
+        return [v.splat(x) for v, x in zip(self.lanes(width), neutral)]
 
     def _neutral(self) -> bool | int | float:
         floating = self.dtype.kind == "f"
@@ -50,36 +50,26 @@ class Fold:
         return int(limits.min if self.fn == "max" else limits.max)
 
     def combine(self, x: Sequence[str], y: Sequence[str], width: int) -> list[str]:
-        t = type_of(self.dtype, width)
+        lanes = self.lanes(width)
         if not self.arg:
-            pair = [x[0], y[0]]
-            return [self.points._binary(PAIRWISE[self.fn], self.dtype, t, pair, width)]
-        better = self._better(x, y, width)
-        i1 = "i1" if width == 1 else f"<{width} x i1>"
-        return [
-            self.f.let(f"select {i1} {better}, {t} {b}, {t} {a}")
-            for a, b, t in zip(x, y, self.types(width))
-        ]
+            return [self.points.binary(PAIRWISE[self.fn], lanes[0], x[0], y[0])]
+        better = self._better(x, y, *lanes)
+        return [v.select(better, b, a) for v, a, b in zip(lanes, x, y)]
 
-    def _better(self, x: Sequence[str], y: Sequence[str], width: int) -> str:
+    def _better(self, x: Sequence[str], y: Sequence[str], v: Lanes, indices: Lanes) -> str:
         """Is y before x: larger (smaller), or NaN, or as good and found earlier?"""
-        let, t = self.f.let, type_of(self.dtype, width)
-        i1 = "i1" if width == 1 else f"<{width} x i1>"
-        earlier = let(f"icmp slt {type_of(i64, width)} {y[1]}, {x[1]}")
-        above = "gt" if self.fn == "max" else "lt"
-        if self.dtype.kind != "f":
-            sign = "u" if self.dtype.kind == "u" else "s"
-            wins = let(f"icmp {sign}{above} {t} {y[0]}, {x[0]}")
-            ties = let(f"icmp eq {t} {y[0]}, {x[0]}")
-        else:
-            nan_x, nan_y = (let(f"fcmp uno {t} {v[0]}, {v[0]}") for v in (x, y))
-            both = let(f"and {i1} {nan_x}, {nan_y}")
-            only = let(f"xor {i1} {nan_y}, {both}")
-            wins = let(f"or {i1} {let(f'fcmp o{above} {t} {y[0]}, {x[0]}')}, {only}")
-            ties = let(f"or {i1} {let(f'fcmp oeq {t} {y[0]}, {x[0]}')}, {both}")
-        return let(f"or {i1} {wins}, {let(f'and {i1} {ties}, {earlier}')}")
+        masks = Lanes(self.f, bool_, v.width)
+        earlier = indices.compare("lt", y[1], x[1])
+        wins = v.compare("gt" if self.fn == "max" else "lt", y[0], x[0])
+        ties = v.compare("eq", y[0], x[0])
+        if self.dtype.kind == "f":
+            nan_x, nan_y = (v.op("fcmp uno", z[0], z[0]) for z in (x, y))
+            both = masks.op("and", nan_x, nan_y)
+            wins = masks.op("or", wins, masks.op("xor", nan_y, both))
+            ties = masks.op("or", ties, both)
+        return masks.op("or", wins, masks.op("and", ties, earlier))
 
-    def lanes(self, x: list[str], width: int) -> list[str]:
+    def across(self, x: list[str], width: int) -> list[str]:
         """One partial of all lanes: the upper half onto the lower, until one is left."""
         while width > 1:
             half = width // 2
@@ -88,16 +78,10 @@ class Fold:
         return x
 
     def _half(self, x: list[str], at: int, width: int) -> list[str]:
+        pairs = zip(self.dtypes, x)
         if width == 2:
-            return [
-                self.f.let(f"extractelement {t} {v}, i64 {at}")
-                for t, v in zip(self.types(width), x)
-            ]
-        mask = ", ".join(f"i32 {at + i}" for i in range(width // 2))
-        return [
-            self.f.let(f"shufflevector {t} {v}, {t} poison, <{width // 2} x i32> <{mask}>")
-            for t, v in zip(self.types(width), x)
-        ]
+            return [Lanes(self.f, d, 2).extract(v, at) for d, v in pairs]
+        return [self.f.slice(v, d, width, at, width // 2) for d, v in pairs]
 
 
 Parts = list[str]  # partial results side by side
@@ -124,7 +108,7 @@ class Reduction:
             self.memory = self.state.memory(self.op.result.type)
         outer = [d for d in range(len(self.shape)) if d not in self.axes and d != self.lane]
 
-        def row(at: tuple[str, ...]) -> None:
+        def row(at: Place) -> None:
             total = self.total(at)
             if scalar:
                 self.state.scalars[self.op.result] = total
@@ -132,7 +116,7 @@ class Reduction:
                 self.store(total, Point(at, self.lane, 1, False))
 
         lanes_fold = self.lane in self.axes
-        self.state.every(outer, self.ends, row if lanes_fold else self.columns, {})
+        self.state.every(outer, self.ends, row if lanes_fold else self.columns)
         if not scalar:
             self.state.points.access[self.op.result] = self.memory
 
@@ -143,7 +127,7 @@ class Reduction:
         return [x for _ in range(vectors) for x in self.fold.identity(self.w)]
 
     def loop(self, lo: str, hi: str, step: str, parts: Parts, body) -> Parts:
-        types = self.fold.types(self.w) * (len(parts) // len(self.fold.dtypes))
+        types = [v.type for v in self.fold.lanes(self.w)] * (len(parts) // len(self.fold.dtypes))
         return self.f.loop(lo, hi, step, list(zip(types, parts)), body)
 
     def add(self, parts: Parts, points: list[Point]) -> Parts:
@@ -160,11 +144,8 @@ class Reduction:
     def inside(self, new: list[str], p: Point) -> list[str]:
         """Lanes beyond the tile's own end fold in nothing."""
         mask = self.f.lanes_below(p.at[self.lane], self.ends[self.lane], self.w)
-        i1 = "i1" if self.w == 1 else f"<{self.w} x i1>"
-        return [
-            self.f.let(f"select {i1} {mask}, {t} {x}, {t} {e}")
-            for t, x, e in zip(self.fold.types(self.w), new, self.fold.identity(self.w))
-        ]
+        neutral = self.fold.identity(self.w)
+        return [v.select(mask, x, e) for v, x, e in zip(self.fold.lanes(self.w), new, neutral)]
 
     def index(self, p: Point) -> str:
         """The indices of a point's lanes along the reduced axes, row-major."""
@@ -173,32 +154,24 @@ class Reduction:
             place = self.f.add(place, self.f.mul(p.at[d], str(step)))
             lanes = step if d == p.lane else lanes
             step *= self.shape[d]
-        wide = self.f.splat(place, i64, self.w)
-        if not lanes or self.w == 1:
-            return wide
-        steps = ", ".join(f"i64 {i * lanes}" for i in range(self.w))
-        return self.f.let(f"add <{self.w} x i64> {wide}, <{steps}>")
+        indices = Lanes(self.f, i64, self.w)
+        wide = indices.splat(place)
+        return indices.op("add", wide, indices.count(lanes)) if lanes and self.w > 1 else wide
 
-    def over(
-        self,
-        axes: Sequence[int],
-        at: tuple[str, ...],
-        parts: Parts,
-        inner: Callable[[tuple[str, ...], Parts], Parts],
-    ) -> Parts:
+    def over(self, axes: Sequence[int], at: Place, parts: Parts, inner: Callable) -> Parts:
         """inner(place, parts) at every place along the axes."""
         if not axes:
             return inner(at, parts)
         d = axes[0]
 
         def trip(i: str, parts: Parts) -> Parts:
-            return self.over(axes[1:], (*at[:d], i, *at[d + 1 :]), parts, inner)
+            return self.over(axes[1:], moved(at, d, i), parts, inner)
 
         return self.loop("0", self.ends[d], "1", parts, trip)
 
     # ---- lanes along a reduced axis --------------------------------------------------------------
 
-    def total(self, at: tuple[str, ...]) -> str:
+    def total(self, at: Place) -> str:
         others = [d for d in self.axes if d != self.lane]
         k, parts = len(self.fold.dtypes), self.identities(self.vectors)
         parts = self.over(others, at, parts, self.line)
@@ -207,62 +180,49 @@ class Reduction:
             half = (len(sums) + 1) // 2
             pairs = [self.fold.combine(x, y, self.w) for x, y in zip(sums, sums[half:])]
             sums = pairs + sums[len(pairs) : half]
-        return self.fold.lanes(sums[0], self.w)[-1]
+        return self.fold.across(sums[0], self.w)[-1]
 
-    def line(self, at: tuple[str, ...], parts: Parts) -> Parts:
-        f, lane, k = self.f, self.lane, len(self.fold.dtypes)
+    def line(self, at: Place, parts: Parts) -> Parts:
+        f, lane, w, k = self.f, self.lane, self.w, len(self.fold.dtypes)
 
-        def points(c: str, vectors: int, *, checked: bool) -> list[Point]:
-            starts = [f.add(c, str(u * self.w)) for u in range(vectors)]
-            return [Point((*at[:lane], s, *at[lane + 1 :]), lane, self.w, checked) for s in starts]
+        def down(lo: str, hi: str, vectors: int, parts: Parts, *, checked: bool) -> Parts:
+            def add(c: str, parts: Parts) -> Parts:
+                return self.add(parts, side_by_side(f, at, lane, c, w, vectors, checked))
 
-        step = self.w * self.vectors
-        fast = f.floor_to(self.state.fast(at, lane, self.safe), step)
-        parts = self.loop(
-            "0", fast, str(step), parts,
-            lambda c, ps: self.add(ps, points(c, self.vectors, checked=False)),
-        )  # fmt: skip
-        first = self.loop(
-            fast, self.ends[lane], str(self.w), parts[:k],
-            lambda c, ps: self.add(ps, points(c, 1, checked=True)),
-        )  # fmt: skip
-        return [*first, *parts[k:]]
+            return self.loop(lo, hi, str(w * vectors), parts, add)
+
+        fast = f.floor_to(self.state.fast(at, lane, self.safe), w * self.vectors)
+        parts = down("0", fast, self.vectors, parts, checked=False)
+        return down(fast, self.ends[lane], 1, parts[:k], checked=True) + parts[k:]
 
     # ---- lanes along another axis ----------------------------------------------------------------
 
-    def columns(self, at: tuple[str, ...]) -> None:
-        f, lane, end = self.f, self.lane, self.ends[self.lane]
+    def columns(self, at: Place) -> None:
+        f, lane, w, d = self.f, self.lane, self.w, self.axes[-1]
 
         def chunk(c: str, vectors: int, *, checked: bool) -> None:
-            starts = [f.add(c, str(u * self.w)) for u in range(vectors)]
+            here = side_by_side(f, at, lane, c, w, vectors, checked)
 
-            def points(at: tuple[str, ...], *, checked: bool) -> list[Point]:
-                places = [(*at[:lane], s, *at[lane + 1 :]) for s in starts]
-                return [Point(p, lane, self.w, checked) for p in places]
-
-            def down(at: tuple[str, ...], parts: Parts) -> Parts:
-                d = self.axes[-1]
-                there = (*at[:lane], c, *at[lane + 1 :])
-                split = "0" if checked else self.state.fast(there, d, self.safe)
+            def down(at: Place, parts: Parts) -> Parts:
+                split = "0" if checked else self.state.fast(moved(at, lane, c), d, self.safe)
                 for lo, hi, masked in (("0", split, False), (split, self.ends[d], True)):
-                    parts = self.loop(
-                        lo, hi, "1", parts,
-                        lambda i, ps, masked=masked: self.add(
-                            ps, points((*at[:d], i, *at[d + 1 :]), checked=masked)
-                        ),
-                    )  # fmt: skip
+
+                    def add(i: str, parts: Parts, masked: bool = masked) -> Parts:
+                        there = [moved(moved(at, d, i), lane, p.at[lane]) for p in here]
+                        return self.add(parts, [Point(t, lane, w, masked) for t in there])
+
+                    parts = self.loop(lo, hi, "1", parts, add)
                 return parts
 
             parts = self.over(self.axes[:-1], at, self.identities(vectors), down)
             k = len(self.fold.dtypes)
-            for n, p in enumerate(points(at, checked=checked)):
+            for n, p in enumerate(here):
                 self.store(parts[n * k + k - 1], p)
 
-        fast = f.floor_to(self.safe[lane], self.w * self.vectors)
-        f.each(
-            "0", fast, str(self.w * self.vectors), lambda c: chunk(c, self.vectors, checked=False)
-        )
-        f.each(fast, end, str(self.w), lambda c: chunk(c, 1, checked=True))
+        step = w * self.vectors
+        fast = f.floor_to(self.safe[lane], step)
+        f.each("0", fast, str(step), lambda c: chunk(c, self.vectors, checked=False))
+        f.each(fast, self.ends[lane], str(w), lambda c: chunk(c, 1, checked=True))
 
 
 class Scan:
@@ -280,15 +240,11 @@ class Scan:
     def run(self) -> None:
         outer = [d for d in range(len(self.shape)) if d not in (self.axis, self.lane)]
         row = self.along if self.lane == self.axis else self.across
-        self.state.every(outer, self.ends, row, {})
+        self.state.every(outer, self.ends, row)
         self.state.points.access[self.op.result] = self.memory
 
-    def at(self, at: tuple[str, ...], lane: str, i: str | None = None) -> Point:
-        place = list(at)
-        place[self.lane] = lane
-        if i is not None:
-            place[self.axis] = i
-        return Point(tuple(place), self.lane, self.w, True)
+    def at(self, at: Place, lane: str) -> Point:
+        return Point(moved(at, self.lane, lane), self.lane, self.w, True)
 
     def value(self, p: Point) -> str:
         return self.state.points.at(self.x, [p], {})[0]
@@ -296,12 +252,12 @@ class Scan:
     def keep(self, value: str, p: Point) -> None:
         self.state.points.store(self.memory, self.dtype, value, p)
 
-    def across(self, at: tuple[str, ...]) -> None:
+    def across(self, at: Place) -> None:
         """A vector of lanes goes down the scanned axis."""
 
         def chunk(c: str) -> None:
             def step(i: str, carried: list[str]) -> list[str]:
-                p = self.at(at, c, i)
+                p = self.at(moved(at, self.axis, i), c)
                 (total,) = self.fold.combine(carried, [self.value(p)], self.w)
                 self.keep(total, p)
                 return [total]
@@ -311,7 +267,7 @@ class Scan:
 
         self.f.each("0", self.ends[self.lane], str(self.w), chunk)
 
-    def along(self, at: tuple[str, ...]) -> None:
+    def along(self, at: Place) -> None:
         """The lanes lie along the scanned axis: 1, 2, 4 .. lanes on, then all that came before."""
 
         def step(c: str, carried: list[str]) -> list[str]:
@@ -323,14 +279,12 @@ class Scan:
             before = self.f.splat(carried[0], self.dtype, self.w)
             (x,) = self.fold.combine([before], [x], self.w)
             self.keep(x, p)
-            t = type_of(self.dtype, self.w)
-            return [x if self.w == 1 else self.f.let(f"extractelement {t} {x}, i64 {self.w - 1}")]
+            return [Lanes(self.f, self.dtype, self.w).extract(x, self.w - 1)]
 
         start = [(type_of(self.dtype), self.fold.identity(1)[0])]
         self.f.loop("0", self.ends[self.axis], str(self.w), start, step)
 
     def shifted(self, x: str, distance: int) -> str:
         """Lane l is lane l - distance of x, or the identity."""
-        t, neutral = type_of(self.dtype, self.w), self.fold.identity(self.w)[0]
-        mask = ", ".join(f"i32 {self.w + i - distance}" for i in range(self.w))
-        return self.f.let(f"shufflevector {t} {neutral}, {t} {x}, <{self.w} x i32> <{mask}>")
+        (neutral,), first = self.fold.identity(self.w), self.w - distance
+        return self.f.shuffle(self.dtype, self.w, neutral, x, range(first, first + self.w))

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from opencu.compiler.expressions import is_zero, loads
-from opencu.compiler.llvm import type_of
-from opencu.compiler.points import Memo, Point
+from opencu.compiler.llvm import Lanes, type_of
+from opencu.compiler.memory import Point
+from opencu.compiler.points import Memo
 from opencu.tile.dtypes import bf16, i32
 from opencu.tile.ir import Value
 
@@ -46,9 +47,8 @@ class RegisterBlock:
         self.planes = range(len(nest.result))
         self.size = rows.count * columns.vectors  # of a plane
         self.row_at = [self.f.add(rows.first, str(r)) for r in range(rows.count)]
-        self.column_at = [
-            self.f.add(columns.first, str(c * self.w)) for c in range(columns.vectors)
-        ]
+        starts = range(0, columns.vectors * self.w, self.w)
+        self.column_at = [self.f.add(columns.first, str(c)) for c in starts]
 
     def run(self) -> None:
         nest, f = self.nest, self.f
@@ -79,11 +79,8 @@ class RegisterBlock:
         top = f.mul(panel, str(nest.panels * nest.blocks.mr))
         places = [f.add(f.mul(f.add(top, r), str(nr)), inside) for r in self.row_at]
         lines = [f.offset(plane, p, nest.bytes) for plane in nest.acc for p in places]
-        return [
-            f.offset(p, str(c * self.w), nest.bytes)
-            for p in lines
-            for c in range(self.columns.vectors)
-        ]
+        columns = range(self.columns.vectors)
+        return [f.offset(p, str(c * self.w), nest.bytes) for p in lines for c in columns]
 
     def prefetch(self, rest: list[str]) -> None:
         """Fetch what the sums will meet while they are made: it is far away, in scratch or in c.
@@ -93,7 +90,7 @@ class RegisterBlock:
         for r, resting in zip(self.row_at, rest[:: self.columns.vectors]):
             at = Point((r, self.columns.first), 1, self.w, False)
             final = self.points.address(access, value.type.dtype.bytes, at)
-            f.prefetch(f.let(f"select i1 {nest.last}, ptr {final}, ptr {resting}"), write=True)
+            f.prefetch(f.select(nest.last, final, resting, "ptr"), write=True)
 
     def begin(self, acc: list[str]) -> list[str]:
         """Add the accumulators that the dot was given."""
@@ -163,10 +160,8 @@ class RegisterBlock:
             acc = self.products(lambda p, r, k=at: self.a_value(k, p, r), ys, acc)
             if nest.multiply.biased:
                 bias = f.splat("-2139062144", nest.multiply.unit(nest.dtype), nest.w)  # 0x80808080
-                extra = [
-                    nest.multiply.step(f, nest.dtype, nest.w, bias, y, c)
-                    for y, c in zip(ys[0], acc[self.size :])
-                ]
+                extra = zip(ys[0], acc[self.size :])
+                extra = [nest.multiply.step(f, nest.dtype, nest.w, bias, y, c) for y, c in extra]
                 acc = acc[: self.size] + extra
         return acc
 
@@ -189,11 +184,8 @@ class RegisterBlock:
 
     def unbias(self, acc: list[str]) -> list[str]:
         """Sums of a b from those of (a + 128) b and, behind them, of 128 b."""
-        t, extra = type_of(self.nest.dtype, self.nest.w), acc[self.size :]
-        return [
-            self.f.let(f"sub {t} {x}, {extra[n % len(extra)]}")
-            for n, x in enumerate(acc[: self.size])
-        ]
+        v, extra = Lanes(self.f, self.nest.dtype, self.nest.w), acc[self.size :]
+        return [v.op("sub", x, extra[n % len(extra)]) for n, x in enumerate(acc[: self.size])]
 
     def a_value(self, k: str, plane: int, row: int) -> str:
         """A number of a's column k, on all lanes."""
@@ -227,7 +219,7 @@ class RegisterBlock:
         right = f.add(self.columns.first, str(self.columns.vectors * self.w))
         inside = [f.let(f"icmp sle i64 {x}, {limit}") for x, limit in zip((bottom, right), safe)]
         f.branch(
-            f.let(f"and i1 {inside[0]}, {inside[1]}"),
+            f.all_of(inside),
             lambda: self.epilogue(sums, checked=False),
             lambda: self.epilogue(sums, checked=True),
         )
@@ -295,20 +287,19 @@ class AlongK(RegisterBlock):
 
     def half(self, x: str, which: int) -> str:
         """Every second one of twice as many bf16 as lanes, in f32."""
-        f, w, t = self.f, self.nest.w, f"<{self.nest.w} x i32>"
-        bits = f.let(f"bitcast {type_of(bf16, 2 * w)} {x} to {t}")
-        by = f.splat("-65536" if which else "16", i32, w)
-        bits = f.let(f"{'and' if which else 'shl'} {t} {bits}, {by}")
-        return f.let(f"bitcast {t} {bits} to {type_of(self.nest.dtype, w)}")
+        w, words = self.nest.w, Lanes(self.f, i32, self.nest.w)
+        bits = self.f.let(f"bitcast {type_of(bf16, 2 * w)} {x} to {words.type}")
+        bits = words.op("and", bits, -(1 << 16)) if which else words.op("shl", bits, 16)
+        return words.to("bitcast", bits, self.nest.dtype)
 
     def total(self, x: str) -> str:
         """The sum of a vector's lanes."""
         f, t, w = self.f, self.nest.dtype, self.nest.w
         while w > 1:
             w //= 2
-            halves = [f.slice(x, t, 2 * w, at, w) for at in (0, w)] if w > 1 else [
-                f.let(f"extractelement {type_of(t, 2)} {x}, i64 {i}") for i in (0, 1)
-            ]  # fmt: skip
-            add = "fadd" if t.kind == "f" else "add"
-            x = f.let(f"{add} {type_of(t, w)} {halves[0]}, {halves[1]}")
+            if w > 1:
+                halves = [f.slice(x, t, 2 * w, at, w) for at in (0, w)]
+            else:
+                halves = [Lanes(f, t, 2).extract(x, i) for i in (0, 1)]
+            x = Lanes(f, t, w).op("fadd" if t.kind == "f" else "add", *halves)
         return x

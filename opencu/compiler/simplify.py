@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from opencu.compiler.expressions import has_effects, uses
-from opencu.tile.interp import BINARY, COMPARE
-from opencu.tile.ir import Block, Function, Op, Scalar, Value, verify
-
-_FOLD = {"binary": BINARY, "compare": COMPARE}
+from opencu.tile.interp import FUNCTIONS
+from opencu.tile.ir import Block, Function, Op, Scalar, Value
+from opencu.tile.ops import verify
 
 
 def simplify(function: Function) -> Function:
@@ -31,12 +30,8 @@ def _share(block: Block, known: dict[Any, Op], same: dict[Value, Value]) -> None
         for inner in op.blocks:
             _share(inner, known, same)
         _fold(op)
-        key = (
-            op.name,
-            tuple(op.operands),
-            repr(sorted(op.attrs.items())),
-            tuple(r.type for r in op.results),
-        )
+        types = tuple(r.type for r in op.results)
+        key = (op.name, tuple(op.operands), repr(sorted(op.attrs.items())), types)
         if not has_effects(op) and op.name not in ("load", "gather", "if", "yield"):
             if key in known:
                 same.update(zip(op.results, known[key].results))
@@ -48,18 +43,16 @@ def _share(block: Block, known: dict[Any, Op], same: dict[Value, Value]) -> None
 
 def _fold(op: Op) -> None:
     """Turn scalar integer arithmetic on constants into a constant."""
-    if op.name not in _FOLD or not isinstance(op.result.type, Scalar):
+    if op.name not in ("binary", "compare") or not isinstance(op.result.type, Scalar):
         return
-    sources = [v.op for v in op.operands]
-    if all(
-        s is not None and s.name == "const" and s.result.type.dtype.kind in "iu" for s in sources
-    ):
+    sources = [v.op for v in op.operands if v.op and v.op.name == "const"]
+    if len(sources) == 2 and all(s.result.type.dtype.kind in "iu" for s in sources):
         x, y = (s.attrs["value"] for s in sources)
         if op.attrs["fn"] in ("floordiv", "mod") and y == 0:
             return
         number = sources[0].result.type.dtype.numpy.type
         with np.errstate(over="ignore"):  # integers wrap
-            value = _FOLD[op.name][op.attrs["fn"]](number(x), number(y))
+            value = FUNCTIONS[op.attrs["fn"]](number(x), number(y))
         op.name, op.operands, op.attrs = "const", [], {"value": value.item()}
 
 

@@ -8,6 +8,7 @@ points that a root asks for (points.py); roots are stores (chunk loops, here), d
 values that must be put into memory.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -26,8 +27,9 @@ from opencu.compiler.expressions import (
 )
 from opencu.compiler.held import held
 from opencu.compiler.llvm import constant, type_of
+from opencu.compiler.memory import Access, Place, Point, ViewRef, moved, side_by_side
 from opencu.compiler.order import early_loads
-from opencu.compiler.points import Access, Point, Points, ViewRef
+from opencu.compiler.points import Points
 from opencu.compiler.simplify import simplify
 from opencu.drivers.interface import Target
 from opencu.tile.dtypes import DType
@@ -79,10 +81,6 @@ class Vector:
         strides = [math.prod(tile.shape[d + 1 :]) for d in range(len(tile.shape))]
         return Access(pointer, tuple(map(str, strides)), tuple(map(str, tile.shape)))
 
-    def put(self, v: Value, access: Access) -> None:
-        """Compute a tile into memory."""
-        self.chunks(v, access)
-
     def hold(self, v: Value) -> None:
         """Compute a tile into scratch, where its users find it."""
         memory = self.memory(v.type)
@@ -126,16 +124,15 @@ class Vector:
         self.scalars[op.result] = self.views[op.operands[0]].sizes[op.attrs["axis"]]
 
     def op_slice(self, op: Op) -> None:
-        view, axis = self.views[op.operands[0]], op.attrs["axis"]
+        f, view, axis = self.f, self.views[op.operands[0]], op.attrs["axis"]
         lo, hi = (self.scalars[v] for v in op.operands[1:])
         size = view.sizes[axis]
-        lo = self.f.clamp(lo, size)
-        hi = self.f.max(self.f.min(hi, size), lo)
-        step = self.f.mul(lo, view.strides[axis])
-        sizes = list(view.sizes)
-        sizes[axis] = self.f.sub(hi, lo)
-        pointer = self.f.offset(view.pointer, step, op.result.type.dtype.bytes)
-        self.views[op.result] = ViewRef(pointer, tuple(sizes), view.strides)
+        lo = f.clamp(lo, size)
+        hi = f.max(f.min(hi, size), lo)
+        step = f.mul(lo, view.strides[axis])
+        sizes = moved(view.sizes, axis, f.sub(hi, lo))
+        pointer = f.offset(view.pointer, step, op.result.type.dtype.bytes)
+        self.views[op.result] = ViewRef(pointer, sizes, view.strides)
 
     def op_pick(self, op: Op) -> None:
         """One index of an axis; out of bounds, a view in which nothing is in bounds."""
@@ -150,7 +147,7 @@ class Vector:
         else:
             pointer = f.offset(view.pointer, step, op.result.type.dtype.bytes)
         sizes, strides = (x[:axis] + x[axis + 1 :] for x in (view.sizes, view.strides))
-        sizes = tuple(f.let(f"select i1 {inside}, i64 {n}, i64 0") for n in sizes)
+        sizes = tuple(f.select(inside, n, "0") for n in sizes)
         self.views[op.result] = ViewRef(pointer, sizes, strides)
 
     def op_part(self, op: Op) -> None:
@@ -171,8 +168,7 @@ class Vector:
             # An index beyond the view, below zero included, makes a place with nothing in bounds.
             index = self.scalars[v]
             if index != "0":
-                inside = f.let(f"icmp ult i64 {index}, {size}")
-                index = f.let(f"select i1 {inside}, i64 {index}, i64 {size}")
+                index = f.select(f.let(f"icmp ult i64 {index}, {size}"), index, size)
             start = f.mul(index, str(s))
             limits.append(f.min(f.sub(size, start), str(s)))
             pointer = f.offset(pointer, f.mul(start, stride), tile.dtype.bytes)
@@ -197,11 +193,9 @@ class Vector:
             self.block(inner)
             return [self.scalars[v] for v in inner.ops[-1].operands]
 
-        values = self.f.branch(
-            self.scalars[op.operands[0]],
-            *(lambda b=b: side(b) for b in op.blocks),
-            [type_of(v.type.dtype) for v in op.results],
-        )
+        sides = [lambda b=b: side(b) for b in op.blocks]
+        types = [type_of(v.type.dtype) for v in op.results]
+        values = self.f.branch(self.scalars[op.operands[0]], *sides, types)
         self.scalars.update(zip(op.results, values))
 
     def select(self, op: Op) -> None:
@@ -209,18 +203,14 @@ class Vector:
             if isinstance(v.type, View):
                 raise KernelError(op.loc, "an if cannot choose between views")
             if isinstance(v.type, Scalar):
-                t = type_of(v.type.dtype)
-                self.scalars[v] = self.f.let(
-                    f"select i1 {self.scalars[op.operands[0]]}, "
-                    f"{t} {self.scalars[x]}, {t} {self.scalars[y]}"
-                )
+                condition, a, b = (self.scalars[z] for z in (op.operands[0], x, y))
+                self.scalars[v] = self.f.select(condition, a, b, type_of(v.type.dtype))
 
     def op_for(self, op: Op) -> None:
         if not dot.Nest.of(op):
             carried.lower(self, op)
 
-    def op_while(self, op: Op) -> None:
-        carried.lower(self, op)
+    op_while = op_for
 
     # ---- reductions, shapes, elements ------------------------------------------------------------
 
@@ -233,8 +223,7 @@ class Vector:
     def op_scatter(self, op: Op) -> None:
         elements.lower(self, op)
 
-    def op_atomic(self, op: Op) -> None:
-        elements.lower(self, op)
+    op_atomic = op_scatter
 
     def op_gather(self, op: Op) -> None:
         """A number is read where it stands; a tile where it is used."""
@@ -267,20 +256,17 @@ class Vector:
         ends = [self.f.clamp(n, str(s)) for n, s in zip(access.limits, tile.shape)]
         step = str(LINE // tile.dtype.bytes)
 
-        def fetch(at: tuple[str, ...]) -> None:
+        def line(at: Place, axis: int) -> None:
+            address = self.points.address(access, tile.dtype.bytes, Point(at, axis, 1))
+            self.f.prefetch(address)
+
+        def fetch(at: Place) -> None:
             if lane is None:
-                self.f.prefetch(
-                    self.points.address(access, tile.dtype.bytes, Point(at, 0, 1, False))
-                )
-                return
+                line(at, 0)
+            else:
+                self.f.each("0", ends[lane], step, lambda c: line(moved(at, lane, c), lane))
 
-            def line(c: str) -> None:
-                p = Point((*at[:lane], c, *at[lane + 1 :]), lane, 1, False)
-                self.f.prefetch(self.points.address(access, tile.dtype.bytes, p))
-
-            self.f.each("0", ends[lane], step, line)
-
-        self.every([d for d in range(len(ends)) if d != lane], ends, fetch, {})
+        self.every([d for d in range(len(ends)) if d != lane], ends, fetch)
 
     # ---- stores ----------------------------------------------------------------------------------
 
@@ -297,7 +283,7 @@ class Vector:
             # The value is read from the view that it overwrites, at other places: compute it first.
             for v in parts(value):
                 self.hold(v)
-        self.chunks(value, access, self.beyond_caches(op))
+        self.put(value, access, self.beyond_caches(op))
 
     def width(self, value: Value, *dtypes: DType) -> int:
         """Lanes of a vector: as many as the widest dtype allows among those that a tile is computed
@@ -315,14 +301,11 @@ class Vector:
                 votes[where[unit][0]] += value.type.shape[where[unit][0]] > 1
         return votes.index(max(votes))
 
-    def fast(self, at: tuple[str, ...], lane: int, safe: list[str]) -> str:
+    def fast(self, at: Place, lane: int, safe: list[str]) -> str:
         """Below which index of an axis every load is in bounds, in the line at a place."""
-        ok = None
-        for d, (i, n) in enumerate(zip(at, safe)):
-            if d != lane:
-                here = self.f.less(i, n)
-                ok = self.f.let(f"and i1 {ok}, {here}") if ok else here
-        return self.f.let(f"select i1 {ok}, i64 {safe[lane]}, i64 0") if ok else safe[lane]
+        f = self.f
+        ok = f.all_of(f.less(i, n) for d, (i, n) in enumerate(zip(at, safe)) if d != lane)
+        return safe[lane] if ok == "true" else f.select(ok, safe[lane], "0")
 
     def beyond_caches(self, store: Op) -> str:
         """Is a store's view larger than the caches, so that nobody will find its lines there? Such
@@ -335,15 +318,13 @@ class Vector:
         bytes = str(tile.dtype.bytes)
         for n in self.views[view].sizes:
             bytes = f.mul(bytes, n)
-        past = f.let(f"icmp uge i64 {bytes}, {STREAMED_VIEW}")
-        for other in (
-            v for v in self.views if v in self.read
-        ):  # the same memory is in the caches by now
-            here, there = self.views[view].pointer, self.views[other].pointer
-            past = f.let(f"and i1 {past}, {f.let(f'icmp ne ptr {here}, {there}')}")
-        return past
+        past, here = [f.let(f"icmp uge i64 {bytes}, {STREAMED_VIEW}")], self.views[view].pointer
+        for other in (self.views[v] for v in self.views if v in self.read):
+            # The same memory is in the caches by now.
+            past.append(f.let(f"icmp ne ptr {here}, {other.pointer}"))
+        return f.all_of(past)
 
-    def chunks(self, value: Value, access: Access, streamed: str = "") -> None:
+    def put(self, value: Value, access: Access, streamed: str = "") -> None:
         """Compute a tile and write it: rows of chunks of UNROLL vectors, then a masked tail. Past
         the caches, if it is `streamed` and the row is aligned."""
         f, tile, bytes = self.f, value.type, value.type.dtype.bytes
@@ -361,12 +342,11 @@ class Vector:
                 place = self.points.address(access, bytes, p)
                 self.f.store_past(type_of(tile.dtype, w), x, place, w * bytes)
 
-        def row(at: tuple[str, ...]) -> None:
+        def row(at: Place) -> None:
             fast = f.floor_to(self.fast(at, lane, safe), w * UNROLL)
 
             def points(start: str, vectors: int, *, checked: bool) -> list[Point]:
-                lanes = [f.add(start, str(u * w)) for u in range(vectors)]
-                return [Point((*at[:lane], c, *at[lane + 1 :]), lane, w, checked) for c in lanes]
+                return side_by_side(f, at, lane, start, w, vectors, checked)
 
             def whole(past: bool) -> list[str]:
                 step = str(w * UNROLL)
@@ -376,29 +356,25 @@ class Vector:
             if streamed and access.strides[lane] == "1":
                 start = self.points.address(access, bytes, points("0", 1, checked=False)[0])
                 aligned = f.aligned(start, w * bytes)
-                past = f.let(f"and i1 {streamed}, {aligned}")
-                f.branch(past, lambda: whole(True), lambda: whole(False))
+                f.branch(f.all_of((streamed, aligned)), lambda: whole(True), lambda: whole(False))
             else:
                 whole(False)
             f.each(fast, ends[lane], str(w), lambda c: write(points(c, 1, checked=True), False))
 
-        self.every([d for d in range(len(ends)) if d != lane], ends, row, {})
+        self.every([d for d in range(len(ends)) if d != lane], ends, row)
         if streamed:  # such writes are seen by others only behind a fence
             f.when(streamed, lambda: f.do("fence seq_cst"))
 
     def every(
-        self,
-        axes: list[int],
-        ends: list[str],
-        row: Callable[[tuple[str, ...]], None],
-        at: dict[int, str],
+        self, axes: list[int], ends: list[str], row: Callable[[Place], None], at: Place = ()
     ) -> None:
         """A loop over each of the axes; row(place) inside, with 0 for the axis that is left."""
+        at = at or ("0",) * len(ends)
         if not axes:
-            row(tuple(at.get(d, "0") for d in range(len(ends))))
+            row(at)
             return
-        first, rest = axes[0], axes[1:]
-        self.f.each("0", ends[first], "1", lambda i: self.every(rest, ends, row, {**at, first: i}))
+        d, rest = axes[0], axes[1:]
+        self.f.each("0", ends[d], "1", lambda i: self.every(rest, ends, row, moved(at, d, i)))
 
     def safe(self, value: Value, ends: list[str]) -> list[str]:
         """Per axis, below which index, `ends` at most, every load behind a tile is in bounds."""
@@ -411,7 +387,7 @@ class Vector:
                     continue
                 # Broadcast: its one index must exist, or nothing is safe.
                 inside = f.less(str(offset), limit)
-                safe = [f.let(f"select i1 {inside}, i64 {n}, i64 0") for n in safe]
+                safe = [f.select(inside, n, "0") for n in safe]
         return safe
 
 
@@ -426,12 +402,10 @@ def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) 
     state = Vector(target, blocks, held=held(function) | early_loads(function.body))
     state.read = read_views(function.body)
     f = state.f
-    count = 0
+    words = itertools.count()
 
     def word(type: str = "i64") -> str:
-        nonlocal count
-        at = f.let(f"getelementptr i64, ptr %params, i64 {count}")
-        count += 1
+        at = f.let(f"getelementptr i64, ptr %params, i64 {next(words)}")
         return f.let(f"load {type}, ptr {at}, align 8, !invariant.load !0")
 
     state.grid = [word() for _ in range(3)]
@@ -439,22 +413,15 @@ def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) 
         if isinstance(p.type, View):
             pointer = word("ptr")
             sizes = tuple(word() for _ in range(p.type.ndim))
-            words = [word() for _ in p.type.strides]
-            strides = tuple(w if s is None else str(s) for w, s in zip(words, p.type.strides))
-            state.views[p] = ViewRef(pointer, sizes, strides)
+            strides = [word() for _ in range(p.type.ndim)]
+            known = tuple(w if s is None else str(s) for w, s in zip(strides, p.type.strides))
+            state.views[p] = ViewRef(pointer, sizes, known)
         else:
             state.scalars[p] = word(type_of(p.type.dtype))
-    x, y = state.grid[0], state.grid[1]
+    x, y, _ = state.grid
     rest = f.let(f"udiv i64 %pid, {x}")
-    state.pid = [
-        f.let(f"urem i64 %pid, {x}"),
-        f.let(f"urem i64 {rest}, {y}"),
-        f.let(f"udiv i64 {rest}, {y}"),
-    ]
+    axes = (("urem", "%pid", x), ("urem", rest, y), ("udiv", rest, y))
+    state.pid = [f.let(f"{op} i64 {i}, {n}") for op, i, n in axes]
     state.block(function.body)
-    return Lowered(
-        f.module(function.name, target) + "\n!0 = !{}\n!1 = !{i32 1}\n",
-        function.name,
-        state.scratch,
-        count,
-    )
+    text = f.module(function.name, target) + "\n!0 = !{}\n!1 = !{i32 1}\n"
+    return Lowered(text, function.name, state.scratch, next(words))

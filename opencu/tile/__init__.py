@@ -14,165 +14,36 @@ integer's axis taken away. Views that share memory must not overlap in part.
 """
 
 import builtins
-from math import prod as product
 from typing import Any
 
-from opencu.tile import checks as _checks  # noqa: F401  the verifier's, for the ops below
-from opencu.tile.dtypes import (
-    DType,
-    bf16,
-    bool_,
-    c64,
-    c128,
-    f16,
-    f32,
-    f64,
-    i8,
-    i32,
-    i64,
-    u8,
-)
-from opencu.tile.elements import (
-    atomic_add,
-    atomic_and,
-    atomic_cas,
-    atomic_exchange,
-    atomic_max,
-    atomic_min,
-    atomic_or,
-    atomic_xor,
-    gather,
-    prefetch,
-    scatter,
-)
-from opencu.tile.frontend import Builtin, Kernel, Tracer, is_static, kernel
+# isort: off
+from opencu.tile.dtypes import DType, bf16, bool_, c64, c128, f16, f32, f64, i8, i32, i64, u8
+from opencu.tile.frontend import Builtin, Tracer, is_static
 from opencu.tile.ir import KernelError, Scalar, Tile, Value, View, retype
+from opencu.tile.kernel import Kernel, kernel
+from opencu.tile.shapes import cat, permute, place, reshape, tile_shape, transpose
+from opencu.tile.elements import (
+    atomic_add, atomic_and, atomic_cas, atomic_exchange, atomic_max, atomic_min, atomic_or,
+    atomic_xor, gather, prefetch, scatter,
+)  # fmt: skip
 from opencu.tile.math import (
-    cos,
-    erf,
-    exp,
-    exp2,
-    gelu,
-    gelu_tanh,
-    log,
-    log2,
-    rsqrt,
-    sigmoid,
-    sin,
-    tanh,
-)
+    cos, erf, exp, exp2, gelu, gelu_tanh, log, log2, rsqrt, sigmoid, sin, tanh,
+)  # fmt: skip
 from opencu.tile.reductions import (
-    all,
-    any,
-    argmax,
-    argmin,
-    cummax,
-    cummin,
-    cumprod,
-    cumsum,
-    max,
-    min,
-    prod,
-    sum,
-)  # noqa: A004
-from opencu.tile.shapes import cat, permute, reshape, transpose
+    all, any, argmax, argmin, cummax, cummin, cumprod, cumsum, max, min, prod, sum,
+)  # fmt: skip
+# isort: on
 
 __all__ = [
-    "DType",
-    "Kernel",
-    "KernelError",
-    "Scalar",
-    "Tile",
-    "View",
-    "abs",
-    "all",
-    "any",
-    "argmax",
-    "argmin",
-    "atomic_add",
-    "atomic_and",
-    "atomic_cas",
-    "atomic_exchange",
-    "atomic_max",
-    "atomic_min",
-    "atomic_or",
-    "atomic_xor",
-    "bf16",
-    "bitcast",
-    "bool_",
-    "c128",
-    "c64",
-    "cast",
-    "cat",
-    "cdiv",
-    "complex",
-    "conj",
-    "cos",
-    "cummax",
-    "cummin",
-    "cumprod",
-    "cumsum",
-    "dot",
-    "erf",
-    "exp",
-    "exp2",
-    "f16",
-    "f32",
-    "f64",
-    "floor",
-    "fma",
-    "full",
-    "gather",
-    "gelu",
-    "gelu_tanh",
-    "i32",
-    "i64",
-    "imag",
-    "i8",
-    "iota",
-    "kernel",
-    "load",
-    "log",
-    "log2",
-    "max",
-    "maximum",
-    "min",
-    "minimum",
-    "npid",
-    "permute",
-    "pid",
-    "prefetch",
-    "prod",
-    "real",
-    "reshape",
-    "rint",
-    "rsqrt",
-    "scatter",
-    "select",
-    "sigmoid",
-    "sin",
-    "sqrt",
-    "store",
-    "sum",
-    "tanh",
-    "transpose",
-    "u8",
-]
-
-
-def tile_shape(t: Tracer, shape: Any) -> tuple[int, ...]:
-    shape = shape if isinstance(shape, tuple) else (shape,)
-    if not shape or not builtins.all(isinstance(s, int) and s is not True and s > 0 for s in shape):
-        t.fail(f"a tile's shape is one or more positive constants, got {shape}")
-    if product(shape) >= 1 << 31:
-        t.fail(f"a tile's shape is {shape}: expected fewer than 2**31 elements")
-    return shape
-
-
-def place(t: Tracer, view: Any, index: Any) -> list[Value]:
-    if not isinstance(view, Value) or not isinstance(view.type, View):
-        t.fail(f"expected a view, got {view.type if isinstance(view, Value) else repr(view)}")
-    return [view, *(t.index(i) for i in (index if isinstance(index, tuple) else (index,)))]
+    "DType", "Kernel", "KernelError", "Scalar", "Tile", "View", "abs", "all", "any", "argmax",
+    "argmin", "atomic_add", "atomic_and", "atomic_cas", "atomic_exchange", "atomic_max",
+    "atomic_min", "atomic_or", "atomic_xor", "bf16", "bitcast", "bool_", "c128", "c64", "cast",
+    "cat", "cdiv", "complex", "conj", "cos", "cummax", "cummin", "cumprod", "cumsum", "dot", "erf",
+    "exp", "exp2", "f16", "f32", "f64", "floor", "fma", "full", "gather", "gelu", "gelu_tanh",
+    "i32", "i64", "i8", "imag", "iota", "kernel", "load", "log", "log2", "max", "maximum", "min",
+    "minimum", "npid", "permute", "pid", "prefetch", "prod", "real", "reshape", "rint", "rsqrt",
+    "scatter", "select", "sigmoid", "sin", "sqrt", "store", "sum", "tanh", "transpose", "u8",
+]  # fmt: skip
 
 
 def _check_axis(t: Tracer, axis: Any) -> None:
@@ -266,29 +137,18 @@ def dot(t: Tracer, a: Value, b: Value, acc: Value) -> Value:
     return t.b.one("dot", [a, b, acc], acc.type)
 
 
-@Builtin
-def conj(t: Tracer, x: Any) -> Value:
-    """The complex conjugate."""
-    return t.unary("conj", x)
+def _part(part: int, name: str, doc: str) -> Builtin:
+    def emit(t: Tracer, x: Any) -> Value:
+        v = t.value(x)
+        if v.type.dtype.kind != "c" or isinstance(v.type, View):
+            t.fail(f"expected a complex tile or number, got {v.type}")
+        return t.b.one("part", [v], retype(v.type, v.type.dtype.part), part=part)
+
+    return Builtin(emit, name, doc)
 
 
-def _part(t: Tracer, x: Any, part: int) -> Value:
-    v = t.value(x)
-    if v.type.dtype.kind != "c" or isinstance(v.type, View):
-        t.fail(f"expected a complex tile or number, got {v.type}")
-    return t.b.one("part", [v], retype(v.type, v.type.dtype.part), part=part)
-
-
-@Builtin
-def real(t: Tracer, x: Any) -> Value:
-    """The real part of a complex value."""
-    return _part(t, x, 0)
-
-
-@Builtin
-def imag(t: Tracer, x: Any) -> Value:
-    """The imaginary part of a complex value."""
-    return _part(t, x, 1)
+real = _part(0, "real", "The real part of a complex value.")
+imag = _part(1, "imag", "The imaginary part of a complex value.")
 
 
 @Builtin
@@ -304,45 +164,30 @@ def complex(t: Tracer, re: Any, im: Any) -> Value:  # noqa: A001
 @Builtin
 def fma(t: Tracer, a: Any, b: Any, c: Any) -> Value:
     """a * b + c with one rounding where the target has it."""
-    args = t.align(a, b, c)
-    wide = t.widen(args)
-    return t.cast(t.b.one("fma", wide, wide[0].type), args[0].type.dtype)
+    return t.compute("fma", t.align(a, b, c))
 
 
-@Builtin
-def minimum(t: Tracer, x: Any, y: Any) -> Any:
-    """The smaller of two; NaN if either is."""
-    return t.binary("min", x, y)
+def _unary(fn: str, doc: str) -> Builtin:
+    def emit(t: Tracer, x: Any) -> Value:
+        return t.unary(fn, x)
+
+    return Builtin(emit, fn, doc)
 
 
-@Builtin
-def maximum(t: Tracer, x: Any, y: Any) -> Any:
-    """The larger of two; NaN if either is."""
-    return t.binary("max", x, y)
+def _binary(fn: str, name: str, doc: str) -> Builtin:
+    def emit(t: Tracer, x: Any, y: Any) -> Any:
+        return t.binary(fn, x, y)
+
+    return Builtin(emit, name, doc)
 
 
-@Builtin
-def sqrt(t: Tracer, x: Any) -> Value:
-    """The square root, correctly rounded."""
-    return t.unary("sqrt", x)
-
-
-@Builtin
-def abs(t: Tracer, x: Any) -> Value:  # noqa: A001 - the language's name for it
-    """The absolute value."""
-    return t.unary("abs", x)
-
-
-@Builtin
-def floor(t: Tracer, x: Any) -> Value:
-    """Rounded down to an integer."""
-    return t.unary("floor", x)
-
-
-@Builtin
-def rint(t: Tracer, x: Any) -> Value:
-    """Rounded to the nearest integer, ties to even."""
-    return t.unary("rint", x)
+conj = _unary("conj", "The complex conjugate.")
+sqrt = _unary("sqrt", "The square root, correctly rounded.")
+abs = _unary("abs", "The absolute value.")  # noqa: A001 - the language's name for it
+floor = _unary("floor", "Rounded down to an integer.")
+rint = _unary("rint", "Rounded to the nearest integer, ties to even.")
+minimum = _binary("min", "minimum", "The smaller of two; NaN if either is.")
+maximum = _binary("max", "maximum", "The larger of two; NaN if either is.")
 
 
 def cdiv(a, b):

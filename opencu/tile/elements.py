@@ -10,12 +10,12 @@ from typing import Any
 from opencu.tile.dtypes import i64
 from opencu.tile.frontend import Builtin, Tracer
 from opencu.tile.ir import Tile, Value, View, retype
+from opencu.tile.shapes import place, tile_shape, view_of
 
 
 def _elements(t: Tracer, view: Any, index: Any, *values: Any) -> list[Value]:
     """The view, an i64 index for each of its axes, the values: all of one shape."""
-    if not isinstance(view, Value) or not isinstance(view.type, View):
-        t.fail(f"expected a view, got {view.type if isinstance(view, Value) else repr(view)}")
+    view = view_of(t, view)
     places = [t.value(i) for i in (index if isinstance(index, tuple) else (index,))]
     for n, v in enumerate(places):
         if isinstance(v.type, View) or v.type.dtype.kind not in "iu":
@@ -43,62 +43,31 @@ def scatter(t: Tracer, view: Any, index: Any, value: Any) -> None:
     t.b.op("scatter", _elements(t, view, index, value), [])
 
 
-def _atomic(t: Tracer, fn: str, view: Any, index: Any, *values: Any) -> Value:
-    operands = _elements(t, view, index, *values)
-    return t.b.one("atomic", operands, operands[-1].type, fn=fn)
+def _atomic(fn: str, doc: str) -> Builtin:
+    def emit(t: Tracer, view: Any, index: Any, value: Any) -> Value:
+        operands = _elements(t, view, index, value)
+        return t.b.one("atomic", operands, operands[-1].type, fn=fn)
+
+    return Builtin(emit, f"atomic_{fn}", f"{doc}; what was there before.")
 
 
-@Builtin
-def atomic_add(t: Tracer, view: Any, index: Any, value: Any) -> Value:
-    """Add to elements, undisturbed by other programs; what was there before."""
-    return _atomic(t, "add", view, index, value)
-
-
-@Builtin
-def atomic_max(t: Tracer, view: Any, index: Any, value: Any) -> Value:
-    """Raise elements to at least value; what was there before."""
-    return _atomic(t, "max", view, index, value)
-
-
-@Builtin
-def atomic_min(t: Tracer, view: Any, index: Any, value: Any) -> Value:
-    """Lower elements to at most value; what was there before."""
-    return _atomic(t, "min", view, index, value)
-
-
-@Builtin
-def atomic_and(t: Tracer, view: Any, index: Any, value: Any) -> Value:
-    """Bitwise and into integer elements; what was there before."""
-    return _atomic(t, "and", view, index, value)
-
-
-@Builtin
-def atomic_or(t: Tracer, view: Any, index: Any, value: Any) -> Value:
-    """Bitwise or into integer elements; what was there before."""
-    return _atomic(t, "or", view, index, value)
-
-
-@Builtin
-def atomic_xor(t: Tracer, view: Any, index: Any, value: Any) -> Value:
-    """Bitwise exclusive or into integer elements; what was there before."""
-    return _atomic(t, "xor", view, index, value)
-
-
-@Builtin
-def atomic_exchange(t: Tracer, view: Any, index: Any, value: Any) -> Value:
-    """Write elements; what was there before."""
-    return _atomic(t, "exchange", view, index, value)
+atomic_add = _atomic("add", "Add to elements, undisturbed by other programs")
+atomic_max = _atomic("max", "Raise elements to at least value")
+atomic_min = _atomic("min", "Lower elements to at most value")
+atomic_and = _atomic("and", "Bitwise and into integer elements")
+atomic_or = _atomic("or", "Bitwise or into integer elements")
+atomic_xor = _atomic("xor", "Bitwise exclusive or into integer elements")
+atomic_exchange = _atomic("exchange", "Write elements")
 
 
 @Builtin
 def atomic_cas(t: Tracer, view: Any, index: Any, expected: Any, value: Any) -> Value:
     """Write integer elements that are as expected; what was there before."""
-    return _atomic(t, "cas", view, index, expected, value)
+    operands = _elements(t, view, index, expected, value)
+    return t.b.one("atomic", operands, operands[-1].type, fn="cas")
 
 
 @Builtin
 def prefetch(t: Tracer, view: Any, index: Any, shape: Any) -> None:
     """Begin to fetch the tile that a later load of this shape reads; changes no value."""
-    from opencu.tile import place, tile_shape
-
     t.b.op("prefetch", place(t, view, index), [], shape=tile_shape(t, shape))

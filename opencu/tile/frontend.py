@@ -9,148 +9,55 @@ import ast
 import functools
 import inspect
 import operator
-import textwrap
-from collections.abc import Callable, Mapping
-from types import CodeType, MappingProxyType
+from collections.abc import Callable
 from typing import Any
 
 from opencu.tile.dtypes import DType, bool_, c64, f32, fits, i64
-from opencu.tile.ir import (
-    Block,
-    Builder,
-    Function,
-    KernelError,
-    Scalar,
-    Tile,
-    Type,
-    Value,
-    View,
-    retype,
-    verify,
-)
+from opencu.tile.ir import Block, KernelError, Scalar, Tile, Value, View, retype
+from opencu.tile.kernel import Kernel, source_of
+from opencu.tile.ops import Builder
 from opencu.tile.reads import Reads
 
-_BINARY = {
-    ast.Add: "add",
-    ast.Sub: "sub",
-    ast.Mult: "mul",
-    ast.Div: "div",
-    ast.FloorDiv: "floordiv",
-    ast.Mod: "mod",
-    ast.BitAnd: "and",
-    ast.BitOr: "or",
-    ast.BitXor: "xor",
-    ast.LShift: "shl",
-    ast.RShift: "shr",
-}
-_COMPARE = {ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge"}
+# (in the source, in the IR, on objects that are known while reading)
+_OPERATORS = (
+    (ast.Add, "add", operator.add),
+    (ast.Sub, "sub", operator.sub),
+    (ast.Mult, "mul", operator.mul),
+    (ast.Div, "div", operator.truediv),
+    (ast.FloorDiv, "floordiv", operator.floordiv),
+    (ast.Mod, "mod", operator.mod),
+    (ast.BitAnd, "and", operator.and_),
+    (ast.BitOr, "or", operator.or_),
+    (ast.BitXor, "xor", operator.xor),
+    (ast.LShift, "shl", operator.lshift),
+    (ast.RShift, "shr", operator.rshift),
+    (ast.Eq, "eq", operator.eq),
+    (ast.NotEq, "ne", operator.ne),
+    (ast.Lt, "lt", operator.lt),
+    (ast.LtE, "le", operator.le),
+    (ast.Gt, "gt", operator.gt),
+    (ast.GtE, "ge", operator.ge),
+)
+_NAMES: dict[type, str] = {node: name for node, name, _ in _OPERATORS}
+_STATIC = {name: function for _, name, function in _OPERATORS}
 _UNARY = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
     ast.Not: operator.not_,
     ast.Invert: operator.invert,
 }
-_STATIC = {
-    "add": operator.add,
-    "sub": operator.sub,
-    "mul": operator.mul,
-    "div": operator.truediv,
-    "floordiv": operator.floordiv,
-    "mod": operator.mod,
-    "and": operator.and_,
-    "or": operator.or_,
-    "xor": operator.xor,
-    "shl": operator.lshift,
-    "shr": operator.rshift,
-    "eq": operator.eq,
-    "ne": operator.ne,
-    "lt": operator.lt,
-    "le": operator.le,
-    "gt": operator.gt,
-    "ge": operator.ge,
-}
-
-
-_FAILURES = (
-    TypeError,
-    ValueError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-)
+_FAILURES = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError, RecursionError)
 
 
 class Builtin:
-    """A function of the kernel language; `emit(tracer, *args, **kwargs)` gives its meaning."""
+    """A function of the kernel language; `emit(tracer, *args, **kwargs)` gives its meaning. One
+    of several that differ in what they pass on has a name and a docstring of its own."""
 
-    def __init__(self, emit: Callable):
-        self.emit, self.__name__, self.__doc__ = emit, emit.__name__.rstrip("_"), emit.__doc__
+    def __init__(self, emit: Callable, name: str = "", doc: str = ""):
+        self.emit, self.__name__, self.__doc__ = emit, name or emit.__name__, doc or emit.__doc__
 
     def __call__(self, *args, **kwargs):
         raise TypeError(f"opencu.tile.{self.__name__} can only be called inside a kernel")
-
-
-class Kernel:
-    """A function marked with @kernel: the source of code for every target."""
-
-    def __init__(self, function: Callable):
-        if not inspect.isfunction(function):
-            raise TypeError(f"a kernel is made of {function!r}: expected a function made with def")
-        self.function, self.__name__, self.__doc__ = function, function.__name__, function.__doc__
-        self.parameters = list(inspect.signature(function).parameters)
-
-    def __call__(self, *args, **kwargs):
-        raise TypeError(f"kernel {self.__name__} is launched with opencu.launch, not called")
-
-    def trace(
-        self,
-        types: dict[str, Type],
-        consts: Mapping[str, Any] = MappingProxyType({}),
-        reads: Reads | None = None,
-    ) -> Function:
-        """The IR for these argument types; consts are the values of the other parameters. `reads`
-        takes note of what else it depends on."""
-        tracer = Tracer(Reads() if reads is None else reads)
-        names = inspect.signature(self.function).parameters
-        loc = _source(self.function.__code__).loc
-        tracer.at(loc)
-        for n, p in names.items():
-            if n not in types and n not in consts and p.default is p.empty:
-                tracer.fail(f"kernel {self.__name__}: no type or value for the parameter {n}")
-        for n in (*types, *consts):
-            if n not in names:
-                tracer.fail(f"kernel {self.__name__} has no parameter {n}")
-        params = {n: Value(t, None, n) for n, t in types.items()}
-        tracer.inline(self.function, [], {**consts, **params})
-        function = Function(self.__name__, list(params.values()), tracer.b.block, loc)
-        verify(function)
-        return function
-
-
-kernel = Kernel
-
-
-class _Source:
-    def __init__(self, code: CodeType):
-        self.file = code.co_filename
-        try:
-            lines, self.first = inspect.getsourcelines(code)
-        except OSError:
-            raise KernelError(
-                (self.file, code.co_firstlineno),
-                f"the source of {code.co_name} cannot be read: write kernels in a file",
-            ) from None
-        try:
-            self.tree: Any = ast.parse(textwrap.dedent("".join(lines))).body[0]
-        except SyntaxError:  # a lambda, amid an expression
-            self.tree = None
-        if not isinstance(self.tree, ast.FunctionDef):
-            raise KernelError((self.file, self.first), "expected a function made with def")
-        self.loc = (self.file, self.first)
-
-
-_source = functools.cache(_Source)
 
 
 def is_static(x: Any) -> bool:
@@ -164,7 +71,7 @@ class Tracer:
     def __init__(self, reads: Reads) -> None:
         self.b, self.reads = Builder(), reads
         self.function: Any = None  # what is being read
-        self.source: Any = None  # its _Source
+        self.source: Any = None  # its Source
         self.scope: dict[str, Any] = {}
 
     # ---- errors and locations --------------------------------------------------------------------
@@ -225,25 +132,25 @@ class Tracer:
         vs = [self.value(x, None if isinstance(x, bool) else known) for x in xs]
         dtypes = {v.type.dtype for v in vs}
         if len(dtypes) > 1:
-            self.fail(
-                f"operands of different dtypes ({', '.join(sorted(map(str, dtypes)))}); use cast"
-            )
+            names = ", ".join(sorted(map(str, dtypes)))
+            self.fail(f"operands of different dtypes ({names}); use cast")
         shape: tuple[int, ...] = ()
-        for v in vs:
-            s = v.type.shape if isinstance(v.type, Tile) else ()
-            if shape and s and len(s) != len(shape):
+        for s in (v.type.shape for v in vs if isinstance(v.type, Tile)):
+            fit = len(s) == len(shape) and all(a == b or 1 in (a, b) for a, b in zip(shape, s))
+            if shape and not fit:
                 self.fail(f"tiles of shapes {shape} and {s} do not go together")
-            if s and shape and any(a != b and 1 not in (a, b) for a, b in zip(shape, s)):
-                self.fail(f"tiles of shapes {shape} and {s} do not go together")
-            shape = tuple(max(a, b) for a, b in zip(shape, s)) if shape and s else s or shape
+            shape = tuple(map(max, shape, s)) if shape else s
         return [self.broadcast(v, shape) for v in vs]
+
+    def compute(self, name: str, args: list[Value], **attrs: Any) -> Value:
+        """An operation in the type that the operands' is computed in; the result in theirs."""
+        wide = self.widen(args)
+        return self.cast(self.b.one(name, wide, wide[0].type, **attrs), args[0].type.dtype)
 
     def binary(self, fn: str, x: Any, y: Any) -> Any:
         if is_static(x) and is_static(y):
             return self.known(_STATIC[fn], x, y)
-        a, b = self.align(x, y)
-        dtype, (a, b) = a.type.dtype, self.widen([a, b])
-        return self.cast(self.b.one("binary", [a, b], a.type, fn=fn), dtype)
+        return self.compute("binary", self.align(x, y), fn=fn)
 
     def compare(self, fn: str, x: Any, y: Any) -> Any:
         if is_static(x) and is_static(y):
@@ -252,15 +159,13 @@ class Tracer:
         return self.b.one("compare", [a, b], retype(a.type, bool_), fn=fn)
 
     def unary(self, fn: str, x: Any) -> Value:
-        v = self.value(x)
-        dtype, (v,) = v.type.dtype, self.widen([v])
-        return self.cast(self.b.one("unary", [v], v.type, fn=fn), dtype)
+        return self.compute("unary", [self.value(x)], fn=fn)
 
     # ---- statements ------------------------------------------------------------------------------
 
     def inline(self, function: Callable, args: list, kwargs: dict) -> Any:
         """Read a function's body with its parameters bound; its return value."""
-        source = _source(self.reads.get(getattr, function, "__code__"))
+        source = source_of(self.reads.get(getattr, function, "__code__"))
         self.reads.get(getattr, function, "__defaults__")
         self.reads.get(getattr, function, "__kwdefaults__")
         try:
@@ -282,9 +187,8 @@ class Tracer:
                 self.fail("return is only allowed as the last statement of a function")
             method = getattr(self, f"stmt_{type(s).__name__}", None)
             if method is None:
-                self.fail(
-                    f"{type(s).__name__.lower()} statements are not part of the kernel language"
-                )
+                kind = type(s).__name__.lower()
+                self.fail(f"{kind} statements are not part of the kernel language")
             try:
                 result = method(s)
                 if returns:
@@ -311,9 +215,9 @@ class Tracer:
             self.assign(s.target, self.expr(s.value))
 
     def stmt_AugAssign(self, s: ast.AugAssign) -> None:
-        fn = _BINARY.get(type(s.op)) or self.fail(
-            "this operator is not part of the kernel language"
-        )
+        fn = _NAMES.get(type(s.op))
+        if fn is None:
+            self.fail("this operator is not part of the kernel language")
         self.assign(s.target, self.binary(fn, self.expr(s.target), self.expr(s.value)))
 
     def assign(self, target: ast.expr, value: Any) -> None:
@@ -371,50 +275,51 @@ class Tracer:
         step = self.expr(call.args[2]) if len(call.args) == 3 else 1
         if not is_static(step) or step < 1:
             self.fail("expected a range whose step is a constant of at least 1")
-        names = [n for n in sorted(_assigned(s.body)) if n in self.scope]
-        start = [self.value(self.scope[n]) for n in names]
-        outer, before = self.b.block, dict(self.scope)
         counter = Value(Scalar(i64), None, s.target.id)
-        args = [Value(v.type, None, n) for n, v in zip(names, start)]
-        self.b.block = body = Block([counter, *args])
-        self.scope.update(zip(names, args))
-        self.scope[s.target.id] = counter
-        self.body(s.body)
-        self.end_of_loop(names, args)
-        self.b.block, self.scope = outer, before
-        results = self.b.op("for", [*bounds, *start], [v.type for v in start], [body])
-        self.scope.update(zip(names, results))
 
-    def end_of_loop(self, names: list[str], args: list[Value]) -> None:
-        """What the names stand for now goes into the next trip, where it is args."""
-        ends = [
-            x if isinstance(x, Value) else self.value(x, a.type.dtype)
-            for x, a in zip((self.scope[n] for n in names), args)
-        ]
-        self.b.op("yield", ends, [])
+        def body() -> None:
+            self.scope[s.target.id] = counter
+            self.body(s.body)
+
+        self.loop("for", bounds, s.body, [body], counter)
 
     def stmt_While(self, s: ast.While) -> None:
         if s.orelse:
             self.fail("a while loop has no else in the kernel language")
-        names = [n for n in sorted(_assigned(s.body)) if n in self.scope]
+
+        def condition() -> list[Value]:
+            known = self.expr(s.test)
+            if is_static(known):
+                self.fail("expected a condition that the loop changes; for has a fixed range")
+            return [known]
+
+        self.loop("while", [], s.body, [condition, lambda: self.body(s.body)])
+
+    def loop(
+        self,
+        name: str,
+        operands: list[Value],
+        body: list[ast.stmt],
+        parts: list[Callable],
+        *counter: Value,
+    ) -> None:
+        """A loop around the names that its body changes. Each of the parts reads a block; what that
+        yields is the part's result, or else what the names stand for by then."""
+        names = [n for n in sorted(_assigned(body)) if n in self.scope]
         start = [self.value(self.scope[n]) for n in names]
         outer, before = self.b.block, dict(self.scope)
         blocks = []
-        for part in ("condition", "body"):
+        for part in parts:
             args = [Value(v.type, None, n) for n, v in zip(names, start)]
-            self.b.block = Block(args)
+            self.b.block = Block([*counter, *args])
             self.scope = before | dict(zip(names, args))
-            if part == "condition":
-                condition = self.expr(s.test)
-                if is_static(condition):
-                    self.fail("expected a condition that the loop changes; for has a fixed range")
-                self.b.op("yield", [condition], [])
-            else:
-                self.body(s.body)
-                self.end_of_loop(names, args)
+            ends = part()
+            if ends is None:
+                ends = [self.value(self.scope[n], a.type.dtype) for n, a in zip(names, args)]
+            self.b.op("yield", ends, [])
             blocks.append(self.b.block)
         self.b.block, self.scope = outer, before
-        results = self.b.op("while", start, [v.type for v in start], blocks)
+        results = self.b.op(name, [*operands, *start], [v.type for v in start], blocks)
         self.scope.update(zip(names, results))
 
     # ---- expressions -----------------------------------------------------------------------------
@@ -448,9 +353,8 @@ class Tracer:
             if node.attr == "dtype":
                 return owner.type.dtype
             if node.attr == "shape" and isinstance(owner.type, View):
-                return tuple(
-                    self.b.one("dim", [owner], Scalar(i64), axis=d) for d in range(owner.type.ndim)
-                )
+                axes = range(owner.type.ndim)
+                return tuple(self.b.one("dim", [owner], Scalar(i64), axis=d) for d in axes)
             if node.attr == "shape" and isinstance(owner.type, Tile):
                 return owner.type.shape
             self.fail(f"a {owner.type} has no attribute {node.attr}")
@@ -459,7 +363,7 @@ class Tracer:
         return self.reads.get(getattr, owner, node.attr)
 
     def expr_BinOp(self, node: ast.BinOp) -> Any:
-        fn = _BINARY.get(type(node.op)) or self.fail(f"{ast.unparse(node)}: unknown operator")
+        fn = _NAMES.get(type(node.op)) or self.fail(f"{ast.unparse(node)}: unknown operator")
         return self.binary(fn, self.expr(node.left), self.expr(node.right))
 
     def expr_UnaryOp(self, node: ast.UnaryOp) -> Any:
@@ -475,9 +379,9 @@ class Tracer:
         if isinstance(node.ops[0], (ast.Is, ast.IsNot)):
             same = self.expr(node.left) is self.expr(node.comparators[0])
             return same == isinstance(node.ops[0], ast.Is)
-        fn = _COMPARE.get(type(node.ops[0])) or self.fail(
-            f"{ast.unparse(node)}: unknown comparison"
-        )
+        fn = _NAMES.get(type(node.ops[0]))
+        if fn is None:
+            self.fail(f"{ast.unparse(node)}: unknown comparison")
         return self.compare(fn, self.expr(node.left), self.expr(node.comparators[0]))
 
     def expr_IfExp(self, node: ast.IfExp) -> Any:
@@ -501,13 +405,9 @@ class Tracer:
             self.fail(f"{len(parts)} indices for {owner.type}")
         axis = 0
         for p in parts:
-            strides = owner.type.strides
             if not isinstance(p, ast.Slice):
-                kept = View(
-                    owner.type.dtype,
-                    strides[:axis] + strides[axis + 1 :],
-                    owner.type.pointers and axis > 0,
-                )
+                rest = owner.type.strides[:axis] + owner.type.strides[axis + 1 :]
+                kept = View(owner.type.dtype, rest, owner.type.pointers and axis > 0)
                 owner = self.b.one("pick", [owner, self.index(self.expr(p))], kept, axis=axis)
                 continue
             if p.step:

@@ -13,7 +13,7 @@ import numpy as np
 from opencu.tile import dtypes
 from opencu.tile.ir import Block, Function, Op, Scalar, Value
 
-UNARY = {
+FUNCTIONS = {
     "neg": np.negative,
     "abs": np.abs,
     "sqrt": np.sqrt,
@@ -21,8 +21,6 @@ UNARY = {
     "not": np.logical_not,
     "conj": np.conjugate,
     "rint": np.rint,
-}
-BINARY = {
     "add": np.add,
     "sub": np.subtract,
     "mul": np.multiply,
@@ -36,8 +34,6 @@ BINARY = {
     "xor": np.bitwise_xor,
     "shl": lambda x, n: np.left_shift(x, n & x.dtype.type(x.dtype.itemsize * 8 - 1)),
     "shr": lambda x, n: np.right_shift(x, n & x.dtype.type(x.dtype.itemsize * 8 - 1)),
-}
-COMPARE = {
     "eq": np.equal,
     "ne": np.not_equal,
     "lt": np.less,
@@ -45,20 +41,7 @@ COMPARE = {
     "gt": np.greater,
     "ge": np.greater_equal,
 }
-REDUCE = {
-    "sum": np.sum,
-    "prod": np.prod,
-    "max": np.max,
-    "min": np.min,
-    "any": np.any,
-    "all": np.all,
-    "argmax": np.argmax,
-    "argmin": np.argmin,
-}
-SCAN = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}
-ATOMIC = {"add": np.add, "max": np.maximum, "min": np.minimum} | {
-    k: BINARY[k] for k in ("and", "or", "xor")
-}
+PAIRWISE = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}  # of scans
 
 
 def run(function: Function, args: Sequence[Any], grid: Sequence[int]) -> None:
@@ -140,21 +123,16 @@ class _Program:
     def op_iota(self, op: Op) -> np.ndarray:
         shape, axis = op.result.type.shape, op.attrs["axis"]
         line = np.arange(shape[axis], dtype=op.result.type.dtype.numpy)
-        return np.broadcast_to(
-            line.reshape([-1 if d == axis else 1 for d in range(len(shape))]), shape
-        )
+        along = [-1 if d == axis else 1 for d in range(len(shape))]
+        return np.broadcast_to(line.reshape(along), shape)
 
     def op_broadcast(self, op: Op, x: Any) -> np.ndarray:
         return np.broadcast_to(x, op.result.type.shape)
 
-    def op_unary(self, op: Op, x: Any) -> Any:
-        return UNARY[op.attrs["fn"]](x)
+    def op_function(self, op: Op, *x: Any) -> Any:
+        return FUNCTIONS[op.attrs["fn"]](*x)
 
-    def op_binary(self, op: Op, x: Any, y: Any) -> Any:
-        return BINARY[op.attrs["fn"]](x, y)
-
-    def op_compare(self, op: Op, x: Any, y: Any) -> Any:
-        return COMPARE[op.attrs["fn"]](x, y)
+    op_unary = op_binary = op_compare = op_function
 
     def op_select(self, op: Op, c: Any, x: Any, y: Any) -> Any:
         return np.where(c, x, y).astype(op.result.type.dtype.numpy)
@@ -203,17 +181,20 @@ class _Program:
 
     # ---- reductions, shapes ----------------------------------------------------------------------
 
+    def _wide(self, op: Op, x: np.ndarray) -> np.ndarray:
+        """The operand as the oracle adds it up."""
+        return x.astype("f8") if op.attrs["fn"] in ("sum", "prod") and x.dtype.kind == "f" else x
+
     def op_reduce(self, op: Op, x: np.ndarray) -> Any:
-        fn, axes, out = op.attrs["fn"], op.attrs["axes"], op.result.type
-        wide = x.astype("f8") if fn in ("sum", "prod") and x.dtype.kind == "f" else x
-        axis = axes[0] if len(axes) == 1 else None
-        total = np.asarray(REDUCE[fn](wide, axis=axis)).astype(out.dtype.numpy)
+        axes, out = op.attrs["axes"], op.result.type
+        reduce = getattr(np, op.attrs["fn"])
+        total = np.asarray(reduce(self._wide(op, x), axis=axes[0] if len(axes) == 1 else None))
+        total = total.astype(out.dtype.numpy)
         return total[()] if isinstance(out, Scalar) else total.reshape(out.shape)
 
     def op_scan(self, op: Op, x: np.ndarray) -> np.ndarray:
-        fn = op.attrs["fn"]
-        wide = x.astype("f8") if fn in ("sum", "prod") and x.dtype.kind == "f" else x
-        return SCAN[fn].accumulate(wide, axis=op.attrs["axis"]).astype(x.dtype)
+        scan = PAIRWISE[op.attrs["fn"]].accumulate
+        return scan(self._wide(op, x), axis=op.attrs["axis"]).astype(x.dtype)
 
     def op_reshape(self, op: Op, x: np.ndarray) -> np.ndarray:
         return x.reshape(op.result.type.shape)
@@ -254,8 +235,8 @@ class _Program:
         for at, place in self._elements(view, index):
             old[at] = before = view[place]
             x = [np.asarray(v)[at] for v in values]
-            if fn in ATOMIC:
-                view[place] = ATOMIC[fn](before, x[0])
+            if fn in FUNCTIONS:
+                view[place] = FUNCTIONS[fn](before, x[0])
             elif fn == "exchange" or before == x[0]:
                 view[place] = x[-1]
         return old[()]

@@ -7,11 +7,11 @@ Types are Scalar, Tile and View. A tile's shape is static. A view is memory: a p
 and strides that are known at run time, save for the strides listed in its type.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from opencu.tile.dtypes import DType, bool_, i64
+from opencu.tile.dtypes import DType
 
 
 class KernelError(Exception):
@@ -59,6 +59,11 @@ class View:
 Type = Scalar | Tile | View
 
 
+def retype(type: Type, dtype: DType) -> Type:
+    """The same kind of scalar or tile with another element type."""
+    return Tile(type.shape, dtype) if isinstance(type, Tile) else Scalar(dtype)
+
+
 @dataclass(eq=False)
 class Value:
     type: Type
@@ -74,7 +79,7 @@ class Block:
 
 @dataclass(eq=False)
 class Op:
-    """`name` and `attrs` as in the table below; operands and results are Values."""
+    """`name` and `attrs` as in the table of ops.py; operands and results are Values."""
 
     name: str
     operands: list[Value]
@@ -99,290 +104,7 @@ class Function:
         return "\n".join(_print(self))
 
 
-# name: (number of operands or None, attributes)
-OPS = {
-    "const": (0, ("value",)),  # a scalar constant
-    "pid": (0, ("axis",)),
-    "npid": (0, ("axis",)),
-    "dim": (1, ("axis",)),  # size of a view's axis
-    "slice": (3, ("axis",)),  # view, lo, hi -> the view of [lo, hi) of an axis, within bounds
-    "pick": (2, ("axis",)),  # view, index -> the view with that axis taken away
-    "load": (None, ()),  # view, tile index per axis -> tile; zero out of bounds
-    "store": (None, ()),  # view, tile index per axis, tile; nothing out of bounds
-    "iota": (0, ("axis",)),  # 0, 1, 2, ... along an axis
-    "broadcast": (1, ()),  # scalar, or tile with axes of size 1, to the result's shape
-    "unary": (1, ("fn",)),
-    "binary": (2, ("fn",)),
-    "compare": (2, ("fn",)),
-    "select": (3, ()),
-    "cast": (1, ()),
-    "fma": (3, ()),
-    "dot": (None, ()),  # a[m,k] b[k,n] acc[m,n] -> acc + a b; of two planes: each of them twice
-    "for": (None, ()),  # lo, hi, step, carried...; block args: index, carried...
-    "if": (1, ()),  # condition; two blocks
-    "yield": (None, ()),
-    "part": (1, ("part",)),  # the real (0) or imaginary (1) parts of a complex value or view
-    "complex": (2, ()),  # real parts, imaginary parts -> complex tile
-    "bitcast": (1, ()),  # the same bits as another dtype of their size
-    "while": (None, ()),  # carried...; two blocks with them as arguments: condition, body
-    "reduce": (1, ("fn", "axes")),  # one axis, left with size 1, or all of them, to a scalar
-    "scan": (1, ("fn", "axis")),
-    "gather": (None, ()),  # view, an index per axis -> elements; zero out of bounds
-    "scatter": (None, ()),  # view, an index per axis, values; nothing out of bounds
-    "atomic": (None, ("fn",)),  # view, an index per axis, values -> what was there before
-    "prefetch": (None, ("shape",)),  # view, tile index per axis
-    "reshape": (1, ()),  # row-major
-    "permute": (1, ("axes",)),  # axis d of the result is axis axes[d] of the operand
-    "extract": (1, ("start",)),  # the part of a tile at start, of the result's shape
-    "cat": (None, ("axis",)),
-}
-UNARY = {
-    "neg": "fiuc",
-    "conj": "c",
-    "abs": "fiu",
-    "sqrt": "f",
-    "floor": "f",
-    "not": "b",
-    "rint": "f",
-}
-BINARY = {
-    "add": "fiuc",
-    "sub": "fiuc",
-    "mul": "fiuc",
-    "div": "f",
-    "floordiv": "iu",
-    "mod": "iu",
-    "min": "fiu",
-    "max": "fiu",
-    "and": "biu",
-    "or": "biu",
-    "xor": "biu",
-    "shl": "iu",  # the distance counts modulo the operand's bits
-    "shr": "iu",  # the sign follows in signed integers, zeros in unsigned ones
-}
 SUMS = {"f16": "f32", "bf16": "f32", "i8": "i32"}  # what narrow products are summed in
-COMPARE = ("eq", "ne", "lt", "le", "gt", "ge")
-
-
-class Builder:
-    """Appends verified ops to a block."""
-
-    def __init__(self) -> None:
-        self.block = Block()
-        self.loc: tuple[str, int] | None = None
-
-    def op(
-        self,
-        name: str,
-        operands: list[Value],
-        types: list[Type],
-        blocks: Sequence[Block] = (),
-        **attrs: Any,
-    ) -> list[Value]:
-        op = Op(name, operands, attrs, [], list(blocks), self.loc)
-        op.results = [Value(t, op) for t in types]
-        verify_op(op)
-        self.block.ops.append(op)
-        return op.results
-
-    def one(self, name: str, operands: list[Value], type: Type, **attrs: Any) -> Value:
-        return self.op(name, operands, [type], **attrs)[0]
-
-
-# ---- verifier ------------------------------------------------------------------------------------
-
-
-def verify(function: Function) -> None:
-    """Check every op, and that each value is defined before its use; KernelError otherwise."""
-
-    def walk(block: Block, known: set[Value]) -> None:
-        known = known | set(block.args)
-        for op in block.ops:
-            for v in op.operands:
-                if v not in known:
-                    raise KernelError(op.loc, f"{op.name}: an operand is used before it is defined")
-            verify_op(op)
-            for inner in op.blocks:
-                walk(inner, known)
-            known |= set(op.results)
-
-    walk(function.body, set(function.params))
-
-
-def verify_op(op: Op) -> None:
-    def need(ok: bool, message: str) -> None:
-        if not ok:
-            raise KernelError(op.loc, f"{op.name}: {message}")
-
-    need(op.name in OPS, "no such operation")
-    count, attrs = OPS[op.name]
-    need(count is None or len(op.operands) == count, f"expected {count} operands")
-    need(set(attrs) <= set(op.attrs), f"expected the attributes {attrs}")
-    check = CHECKS.get(op.name)
-    if check:
-        check(op, need)
-
-
-def _check_access(op: Op, need) -> None:
-    view = op.operands[0].type
-    need(isinstance(view, View), f"expected a view, got {view}")
-    need(not view.pointers, "expected a view; pick one of an array of pointers first")
-    index = op.operands[1 : 1 + view.ndim]
-    tile = op.results[0].type if op.name == "load" else op.operands[-1].type
-    expected = 1 + view.ndim + (op.name == "store")
-    need(len(op.operands) == expected, f"expected {view.ndim} tile indices for {view}")
-    need(all(v.type == Scalar(i64) for v in index), "tile indices must be integers")
-    need(
-        isinstance(tile, Tile) and len(tile.shape) == view.ndim,
-        f"expected a tile of {view.ndim} axes, got {tile}",
-    )
-    need(
-        tile.dtype == view.dtype,
-        f"a tile of {tile.dtype} does not fit a view of {view.dtype}; use cast",
-    )
-
-
-def _check_slice(op: Op, need) -> None:
-    need(not op.operands[0].type.pointers, "an array of pointers has no slices; pick one first")
-
-
-def _check_elementwise(op: Op, need) -> None:
-    kinds = {"unary": UNARY, "binary": BINARY}.get(op.name)
-    if kinds is not None:
-        fn = op.attrs["fn"]
-        need(fn in kinds, f"no function {fn}")
-        kind = op.operands[0].type.dtype.kind
-        need(kind in kinds[fn], f"{fn} is not defined for {op.operands[0].type}")
-    if op.name != "select":
-        dtype = op.operands[0].type.dtype
-        need(not dtype.storage, f"{dtype} is a storage type; compute in {dtype.compute}")
-    types = {v.type for v in (op.operands[1:] if op.name == "select" else op.operands)}
-    need(len(types) == 1, f"operands of different types: {', '.join(sorted(map(str, types)))}")
-    first = next(iter(types))
-    want = first
-    if op.name == "compare":
-        fn = op.attrs["fn"]
-        need(fn in COMPARE, f"no comparison {fn}")
-        ordered = first.dtype.kind != "c" or fn in ("eq", "ne")
-        need(ordered, f"{fn} is not defined for {first}")
-        want = retype(first, bool_)
-    if op.name == "select":
-        need(op.operands[0].type == retype(first, bool_), "expected a condition of the same shape")
-    need(op.results[0].type == want, f"result {op.results[0].type}, expected {want}")
-
-
-def _check_dot(op: Op, need) -> None:
-    need(len(op.operands) in (3, 6), "expected a, b and an accumulator")
-    planes = len(op.operands) // 3
-    types = [v.type for v in op.operands]
-    a, b, acc = types[::planes]
-    need(types == [t for t in (a, b, acc) for _ in range(planes)], "planes of different types")
-    need(
-        all(isinstance(t, Tile) and len(t.shape) == 2 for t in (a, b, acc)),
-        f"expected three tiles of two axes, got {a}, {b}, {acc}",
-    )
-    need(
-        a.shape[1] == b.shape[0] and acc.shape == (a.shape[0], b.shape[1]),
-        f"shapes {a.shape} x {b.shape} do not give {acc.shape}",
-    )
-    sums = SUMS.get(a.dtype.name, a.dtype.name if a.dtype.kind in "fc" else None)
-    need(
-        a.dtype == b.dtype and acc.dtype.name == sums,
-        f"no sums of {a.dtype} by {b.dtype} in {acc.dtype}: expected two of one floating or "
-        "complex dtype and its sums (f32 for f16 and bf16), or i8 and i32",
-    )
-    need([r.type for r in op.results] == types[2 * planes :], "the result is of acc's type")
-
-
-def _check_part(op: Op, need) -> None:
-    source, target = op.operands[0].type, op.results[0].type
-    need(source.dtype.kind == "c", f"expected complex numbers, got {source}")
-    need(op.attrs["part"] in (0, 1), "expected part 0 or 1")
-    if isinstance(source, View):
-        strides = tuple(None if s is None else 2 * s for s in source.strides)
-        need(target == View(source.dtype.part, strides), f"{target} is not a part of {source}")
-    else:
-        need(target == retype(source, source.dtype.part), f"{target} is not a part of {source}")
-
-
-def _check_complex(op: Op, need) -> None:
-    re, im = (v.type for v in op.operands)
-    target = op.results[0].type
-    need(re == im == retype(target, target.dtype.part), f"{re} and {im} do not make {target}")
-    need(target.dtype.kind == "c", f"expected a complex result, got {target}")
-
-
-def _check_broadcast(op: Op, need) -> None:
-    source, target = op.operands[0].type, op.results[0].type
-    shape = source.shape if isinstance(source, Tile) else ()
-    need(isinstance(target, Tile) and source.dtype == target.dtype, "expected a tile to make")
-    need(
-        not shape
-        or (
-            len(shape) == len(target.shape)
-            and all(s in (1, t) for s, t in zip(shape, target.shape))
-        ),
-        f"{source} does not broadcast to {target}",
-    )
-
-
-def _check_bitcast(op: Op, need) -> None:
-    source, target = op.operands[0].type, op.results[0].type
-    need(target == retype(source, target.dtype), f"{source} does not become {target}")
-    need(
-        source.dtype.bits == target.dtype.bits,
-        f"{source.dtype} and {target.dtype} are not of one size",
-    )
-
-
-def _check_for(op: Op, need) -> None:
-    need(all(v.type == Scalar(i64) for v in op.operands[:3]), "expected integer bounds")
-    carried = [v.type for v in op.operands[3:]]
-    body = op.blocks[0]
-    need([v.type for v in body.args] == [Scalar(i64), *carried], "block arguments do not match")
-    need(bool(body.ops) and body.ops[-1].name == "yield", "a loop's body ends in yield")
-    yielded = [v.type for v in body.ops[-1].operands]
-    need(
-        yielded == carried,
-        "a variable changes its type in the loop: "
-        + ", ".join(f"{a} becomes {b}" for a, b in zip(carried, yielded) if a != b),
-    )
-
-
-def _check_if(op: Op, need) -> None:
-    need(
-        op.operands[0].type == Scalar(bool_), f"expected one truth value, got {op.operands[0].type}"
-    )
-    ends = [[v.type for v in b.ops[-1].operands] for b in op.blocks]
-    need(
-        ends[0] == ends[1],
-        "a variable has another type in each branch: "
-        + ", ".join(f"{a} and {b}" for a, b in zip(*ends) if a != b),
-    )
-
-
-CHECKS = {
-    "slice": _check_slice,
-    "load": _check_access,
-    "store": _check_access,
-    "unary": _check_elementwise,
-    "binary": _check_elementwise,
-    "compare": _check_elementwise,
-    "select": _check_elementwise,
-    "fma": _check_elementwise,
-    "dot": _check_dot,
-    "broadcast": _check_broadcast,
-    "for": _check_for,
-    "if": _check_if,
-    "part": _check_part,
-    "complex": _check_complex,
-    "bitcast": _check_bitcast,
-}
-
-
-def retype(type: Type, dtype: DType) -> Type:
-    """The same kind of scalar or tile with another element type."""
-    return Tile(type.shape, dtype) if isinstance(type, Tile) else Scalar(dtype)
 
 
 # ---- printer -------------------------------------------------------------------------------------

@@ -1,18 +1,45 @@
-"""Tiles of other shapes: reshape, permute, transpose, cat, and x[0:4, :, None]."""
+"""Tiles of other shapes: reshape, permute, transpose, cat, and x[0:4, :, None]; and what builtins
+ask of the views, shapes and axes that they are given."""
 
 import ast
 import math
 from typing import Any
 
 from opencu.tile.frontend import Builtin, Tracer
-from opencu.tile.ir import Tile, Value
+from opencu.tile.ir import Tile, Value, View
+
+
+def _of(t: Tracer, kind: type, x: Any) -> Value:
+    if not isinstance(x, Value) or not isinstance(x.type, kind):
+        got = x.type if isinstance(x, Value) else repr(x)
+        t.fail(f"expected a {kind.__name__.lower()}, got {got}")
+    return x
 
 
 def tile_of(t: Tracer, x: Any) -> Value:
     """x, if it is a tile."""
-    if not isinstance(x, Value) or not isinstance(x.type, Tile):
-        t.fail(f"expected a tile, got {x.type if isinstance(x, Value) else repr(x)}")
-    return x
+    return _of(t, Tile, x)
+
+
+def view_of(t: Tracer, x: Any) -> Value:
+    """x, if it is a view."""
+    return _of(t, View, x)
+
+
+def place(t: Tracer, view: Any, index: Any) -> list[Value]:
+    """A view and the tile's index along each of its axes."""
+    view = view_of(t, view)
+    return [view, *(t.index(i) for i in (index if isinstance(index, tuple) else (index,)))]
+
+
+def tile_shape(t: Tracer, shape: Any) -> tuple[int, ...]:
+    """The shape of a tile, given as one size or several."""
+    shape = shape if isinstance(shape, tuple) else (shape,)
+    if not shape or not all(isinstance(s, int) and s is not True and s > 0 for s in shape):
+        t.fail(f"a tile's shape is one or more positive constants, got {shape}")
+    if math.prod(shape) >= 1 << 31:
+        t.fail(f"a tile's shape is {shape}: expected fewer than 2**31 elements")
+    return shape
 
 
 def axis_of(t: Tracer, axis: Any, tile: Tile) -> int:

@@ -7,7 +7,7 @@ import pytest
 
 from opencu import tile
 from opencu.tile import KernelError, Scalar, View, interp
-from opencu.tile.ir import verify
+from opencu.tile.ops import verify
 
 ROW = View(tile.f32, (1,))
 ROWS = View(tile.f32, (None, 1))

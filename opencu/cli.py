@@ -134,8 +134,8 @@ def shims(args: argparse.Namespace) -> None:
         for name, counts in made.coverage()["libraries"].items():
             missing = len(counts["imported_missing"])
             print(
-                f"{name:8} {counts['implemented']:5} of {counts['exported']:5} names implemented;"
-                f" of those that programs import, {missing} are missing"
+                f"{name:8} {counts['implemented']:5} of {counts['exported']:5} names implemented,"
+                f" {counts['refused']} refused, of which programs import {missing}"
             )
 
 

@@ -81,3 +81,12 @@ def test_no_reference_is_lost():
         np.from_dlpack(opencu.from_dlpack(host))
     gc.collect()
     assert sys.getrefcount(host) == before
+
+
+def test_a_torch_tensor_of_bfloat16_is_shared_and_can_be_written():
+    torch = pytest.importorskip("torch")
+    tensor = torch.zeros(2, 4, dtype=torch.bfloat16)
+    a, b = (torch.ones(*shape, dtype=torch.bfloat16) for shape in ((2, 3), (3, 4)))
+    opencu.blas.gemm(opencu.asarray(a), opencu.asarray(b), opencu.asarray(tensor))
+    opencu.synchronize()
+    assert (tensor == 3).all()

@@ -50,8 +50,8 @@ class _Bits:
     def __dlpack_device__(self) -> tuple[int, int]:
         return self.tensor.__dlpack_device__()
 
-    def __dlpack__(self, **_: Any) -> Any:
-        return _with_kind(self.tensor.__dlpack__(), _UINT)
+    def __dlpack__(self, **options: Any) -> Any:
+        return _with_kind(self.tensor.__dlpack__(**options), _UINT)
 
 
 def imported(x: Any) -> np.ndarray:

@@ -39,7 +39,7 @@ _OPERATORS = (
     (ast.GtE, "ge", operator.ge),
 )
 _NAMES: dict[type, str] = {node: name for node, name, _ in _OPERATORS}
-_STATIC = {name: function for _, name, function in _OPERATORS}
+_STATIC = {name: function for _, name, function in _OPERATORS} | {"min": min, "max": max}
 _UNARY = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
@@ -262,6 +262,7 @@ class Tracer:
         if not (
             isinstance(call, ast.Call)
             and self.expr(call.func) is range
+            and 1 <= len(call.args) <= 3
             and not call.keywords
             and isinstance(s.target, ast.Name)
             and not s.orelse

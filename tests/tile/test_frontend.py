@@ -68,6 +68,27 @@ def test_range_has_a_start_and_a_step(n):
     assert y[0] == sum(range(2, n, 3))
 
 
+@tile.kernel
+def of_constants(y, N: int):
+    tile.store(y, 0, tile.full((N,), tile.minimum(2, 3) + tile.maximum(N, 7), tile.f32))
+
+
+def test_functions_of_constants_are_worked_out_while_reading():
+    y = np.zeros(4, "f4")
+    interp.run(of_constants.trace({"y": ROW}, {"N": 4}), [y], (1,))
+    np.testing.assert_array_equal(y, 9)
+
+
+@tile.kernel
+def range_of_four(y, N: int):
+    for i in range(0, 8, 2, 1):  # type: ignore[call-overload]
+        tile.store(y, i, tile.full((N,), 0, tile.f32))
+
+
+def test_a_range_of_four_numbers_is_refused():
+    refused(range_of_four, {"y": ROW}, r"expected: for NAME in range\(\.\.\.\)", N=4)
+
+
 def test_the_ir_prints_and_verifies():
     function = counted.trace({"y": ROW, "n": Scalar(tile.i64)}, {"N": 2})
     verify(function)

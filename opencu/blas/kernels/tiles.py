@@ -72,7 +72,8 @@ def _tall(packed: Tiles, columns: int, lanes: int) -> Tiles:
     """At most 8 or 16 columns, and rows of a contiguous along k: a is read where it lies, once, a
     number on all lanes; all of b's columns are one panel, if they fit."""
     nr = max(min(columns, 2 * lanes), lanes)
-    blocks = replace(packed.blocks, mr=6, nr=nr, mc=0, pack_a=False)  # more rows: addresses spill
+    mr = min(packed.blocks.mr, 6)  # more rows' addresses do not stay in registers
+    blocks = replace(packed.blocks, mr=mr, nr=nr, mc=0, pack_a=False)
     return replace(packed, bm=384, bn=-(-columns // nr) * nr, bk=4096, blocks=blocks)
 
 

@@ -127,8 +127,7 @@ ocu_status ocu_check_device(int device) {
 ocu_status ocu_device_query(int device, ocu_device_info *out) {
   OCU_ENTER();
   if (!out) return ocu_fail(OCU_INVALID_VALUE, "out is NULL");
-  ocu_status e = ocu_check_device(device);
-  if (e) return e;
+  OCU_TRY(ocu_check_device(device));
   *out = ocu_cpu;
   out->memory_free = ocu_pool_free_bytes();
   return OCU_OK;
@@ -136,17 +135,17 @@ ocu_status ocu_device_query(int device, ocu_device_info *out) {
 
 ocu_status ocu_device_set(int device) {
   OCU_ENTER();
-  ocu_status e = ocu_check_device(device);
-  if (!e) ocu_self.chosen = device + 1;
-  return e;
+  OCU_TRY(ocu_check_device(device));
+  ocu_self.chosen = device + 1;
+  return OCU_OK;
 }
 
 int ocu_device_get(void) { return ocu_self.chosen ? ocu_self.chosen - 1 : first_device; }
 
 ocu_status ocu_device_sync(int device) {
   OCU_ENTER();
-  ocu_status e = ocu_check_device(device);
-  return e ? e : ocu_wait_device(device);
+  OCU_TRY(ocu_check_device(device));
+  return ocu_wait_device(device);
 }
 
 ocu_spec ocu_last_spec(void) { return ocu_self.missing; }

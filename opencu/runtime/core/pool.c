@@ -14,7 +14,6 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include "core.h"
 
 enum { CHUNK_BITS = 21, BLOCK_BITS = 8, N_CLASSES = 40 };
@@ -129,12 +128,6 @@ static void give_back(int64_t keep) {
 
 /* ---- charging: what was handed out and not yet touched is spoken for ----------------------- */
 
-static int64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
 /* Bytes that may still be committed. The cheap answer takes nothing to be touched yet. */
 static int64_t spare(int64_t want) {
   int64_t all = atomic_load(&committed), available = driver->available() - margin;
@@ -143,7 +136,7 @@ static int64_t spare(int64_t want) {
 }
 
 static bool charge(int64_t bytes) {
-  int64_t now = now_ns();
+  int64_t now = ocu_now();
   if (now - measured_at > 10000000 || bytes > headroom) {  /* others use memory as well: 10 ms */
     int64_t left = spare(bytes);
     if (left < bytes && atomic_load(&cached)) {

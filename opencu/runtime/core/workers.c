@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -62,15 +61,13 @@ static inline void pause_cpu(void) {
 
 /* Spin until *word differs from `seen`; false after so many nanoseconds. */
 static bool spin_while(_Atomic uint32_t *word, uint32_t seen, int64_t most) {
-  struct timespec t0, t;
-  clock_gettime(CLOCK_MONOTONIC, &t0);
+  int64_t began = ocu_now();
   do {
     for (int i = 0; i < 32; i++) {
       if (atomic_load_explicit(word, memory_order_acquire) != seen) return true;
       pause_cpu();
     }
-    clock_gettime(CLOCK_MONOTONIC, &t);
-  } while ((t.tv_sec - t0.tv_sec) * 1000000000LL + t.tv_nsec - t0.tv_nsec < most);
+  } while (ocu_now() - began < most);
   return false;
 }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from capi import CORE, HERE, WARN, Core, cc, spec
+from planning import NO_STORE
 
 
 def entries(store: Path) -> list[Path]:
@@ -91,6 +92,20 @@ def test_the_reason_why_there_is_no_store_is_said(package, store, monkeypatch):
     core = Core(package / "lib/libopencu.so")
     assert core.lib.ocu_store_path() == b""
     assert f"{store} must belong to this user and have mode 0700" in core.error()
+
+
+def test_a_store_that_cannot_be_used_is_told_once(run, store):
+    store.mkdir()
+    store.chmod(0o755)
+    (said,) = run("plans", "store", "store").stderr.splitlines()
+    assert said.startswith(f"opencu: plans are not kept on disk: the folder {store} must belong")
+    assert run("plans", "store", **NO_STORE).stderr == ""  # none is wanted
+
+
+def test_a_size_that_means_nothing_is_told_once(run):
+    said = "is not a number of megabytes from 1 to 1048576; using 256\n"
+    done = run("plans", "store", "store", OPENCU_CACHE_MAX_MB="big")
+    assert done.stderr == f"opencu: OPENCU_CACHE_MAX_MB=big {said}"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a folder away")

@@ -62,8 +62,8 @@ static bool choose_device(const char *name) {
     return true;
   }
   snprintf(bad_device, sizeof bad_device,
-           "OPENCU_DEVICE is '%.50s': expected cpu, or cpu:0 to cpu:%d (OPENCU_CPU_DEVICES shows the "
-           "CPU as more devices)", name, ocu_n_devices - 1);
+           "OPENCU_DEVICE is '%.50s': expected cpu, or cpu:0 to cpu:%d (OPENCU_CPU_DEVICES shows "
+           "the CPU as more devices)", name, ocu_n_devices - 1);
   fprintf(stderr, "opencu: %s\n", bad_device);  /* a C program would only see a status */
   return false;
 }

@@ -2,8 +2,8 @@
  *
  *   pack_header, entry entries[count], plans
  *
- * The entries are read once; a plan is read when it is wanted. Read, not mapped: a file that someone
- * shortens under a mapping kills the program.
+ * The entries are read once, a plan when it is wanted. Read, not mapped: a file that someone shortens
+ * under a mapping kills the program.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -21,7 +21,6 @@
 static const size_t plan_most = (size_t)64 << 20;  /* bytes; a plan is some tens of kilobytes */
 static const time_t temporary_most = 3600;         /* seconds; writing a plan takes none */
 static char root[PATH_MAX], build[33];
-static size_t given;  /* length of the part of root that must exist: no home is made up */
 static int64_t most;  /* bytes in all */
 
 static void resolve(void) {
@@ -38,9 +37,8 @@ static void resolve(void) {
     n = snprintf(root, sizeof root, "%s%s%s", here, relative ? "/" : "", own);
   } else if (xdg && *xdg == '/') {
     n = snprintf(root, sizeof root, "%s/opencu", xdg);
-  } else if (home && *home == '/') {
+  } else if (home && *home == '/' && !access(home, F_OK)) {  /* no home is made up */
     n = snprintf(root, sizeof root, "%s/.cache/opencu", home);
-    given = strlen(home);
   }
   if ((size_t)n >= sizeof root) root[n = 0] = 0;
   while (n > 1 && root[n - 1] == '/') root[--n] = 0;  /* O_NOFOLLOW follows "link/" */
@@ -52,7 +50,7 @@ static int make_parents(const char *path) {
   char part[PATH_MAX];
   int error = 0;
   strcpy(part, path);
-  for (char *slash = part + given; (slash = strchr(slash + 1, '/'));) {
+  for (char *slash = part; (slash = strchr(slash + 1, '/'));) {
     *slash = 0;
     if (mkdir(part, 0700) && errno != EEXIST && !error) error = errno;
     *slash = '/';
@@ -222,7 +220,7 @@ void ocu_store_write(const ocu_plan_header *header, const void *plan) {
   if (ok) {
     atomic_fetch_add(&ocu_plans_stored, 1);
     evict();
-  } else if (*root && error != EFBIG && !atomic_exchange(&said, true)) {  /* EFBIG: stderr neither */
+  } else if (*root && error != EFBIG && !atomic_exchange(&said, true)) {  /* nor may stderr grow */
     fprintf(stderr, "opencu: %s\n", ocu_error());
   }
 }

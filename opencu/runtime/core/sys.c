@@ -19,7 +19,7 @@ static pthread_key_t owner;
 
 static void give_back(void *unused) {
   (void)unused;
-  if (ocu_self.scratch) munmap(ocu_self.scratch, ocu_self.scratch_bytes);
+  free(ocu_self.scratch);
   free(ocu_self.message);
   ocu_self = (ocu_thread){.chosen = ocu_self.chosen};
 }

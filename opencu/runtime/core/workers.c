@@ -78,20 +78,10 @@ static bool need_scratch(size_t bytes) {
   if (bytes > scratch_most) return false;
   const size_t huge = 2 << 20;
   size_t unit = bytes < huge ? 1 << 16 : huge, size = (bytes + unit - 1) & -unit;
-  size_t room = unit == huge ? size + huge : size;
-  if (ocu_self.scratch) munmap(ocu_self.scratch, ocu_self.scratch_bytes);
-  ocu_self.scratch = NULL;
+  free(ocu_self.scratch);
   ocu_self.scratch_bytes = 0;
-  char *p = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED) return false;
-  if (unit == huge) {  /* trim to whole huge pages */
-    size_t before = -(uintptr_t)p & (huge - 1);
-    if (before) munmap(p, before);
-    if (huge - before) munmap(p + before + size, huge - before);
-    p += before;
-    madvise(p, size, MADV_HUGEPAGE);
-  }
-  ocu_self.scratch = p;
+  if (!(ocu_self.scratch = aligned_alloc(unit, size))) return false;
+  if (unit == huge) madvise(ocu_self.scratch, size, MADV_HUGEPAGE);
   ocu_self.scratch_bytes = size;
   ocu_self_owns();
   return true;

@@ -1,5 +1,4 @@
 /* copy.c - stream-ordered copies and fills. */
-#include <string.h>
 #include "core.h"
 
 enum {

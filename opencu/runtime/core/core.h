@@ -123,15 +123,14 @@ ocu_status ocu_team_run(ocu_kernel fn, const ocu_work *w);
 ocu_status ocu_pool_start(void);
 /* *out must be NULL; it stays so for no bytes. */
 ocu_status ocu_pool_alloc(int device, size_t bytes, ocu_mem_kind kind, void **out);
-/* 1: p is in the live allocation *out; 0: p is not the pool's; -1: in the pool, not live. */
 void ocu_pool_trim(size_t keep);
+/* 1: p is in the live allocation *out; 0: p is not the pool's; -1: in the pool, not live. */
 int ocu_pool_find(const void *p, ocu_pointer_info *out);
 ocu_status ocu_pool_retire(void *p, int *device);  /* dead from now on; its memory is still kept */
 void ocu_pool_release(void *p);                    /* a retired allocation's memory is free again */
 bool ocu_pool_overlaps(const void *p, size_t bytes);
 int64_t ocu_pool_free_bytes(void);
-enum { OCU_POOL_IN_USE, OCU_POOL_COMMITTED, OCU_POOL_CACHED };
-int64_t ocu_pool_count(int what);
+extern _Atomic int64_t ocu_pool_in_use, ocu_pool_committed, ocu_pool_cached;  /* bytes */
 
 /* ---- check.c ---- */
 bool ocu_scalar_readable(const void *p, size_t bytes);

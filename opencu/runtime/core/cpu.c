@@ -1,7 +1,6 @@
 /* cpu.c - the driver table of the CPU: address space by mmap, work on the team of workers. */
 #define _GNU_SOURCE
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include "core.h"

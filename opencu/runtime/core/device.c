@@ -160,9 +160,9 @@ int64_t ocu_counter(const char *name) {
       {"planner.calls", atomic_load(&ocu_planner_calls)},
       {"launches", launches},
       {"launches.inline", inlined},
-      {"memory.in_use", ocu_pool_count(OCU_POOL_IN_USE)},
-      {"memory.committed", ocu_pool_count(OCU_POOL_COMMITTED)},
-      {"memory.cached", ocu_pool_count(OCU_POOL_CACHED)},
+      {"memory.in_use", atomic_load(&ocu_pool_in_use)},
+      {"memory.committed", atomic_load(&ocu_pool_committed)},
+      {"memory.cached", atomic_load(&ocu_pool_cached)},
   };
   for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
     if (!strcmp(name, counters[i].name)) return counters[i].value;

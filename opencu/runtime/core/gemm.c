@@ -1,6 +1,5 @@
 /* gemm.c - D = activation(alpha op(A) op(B) + beta C + bias): from a call to its class and the
  * arguments of its plan. */
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core.h"

@@ -2,7 +2,7 @@
  *
  *   pack_header, entry entries[count], plans
  *
- * The entries are read once, a plan when it is wanted. Read, not mapped: a file that someone shortens
+ * The entries are read once, a plan when it is wanted. Read, not mapped: a file that is shortened
  * under a mapping kills the program.
  */
 #define _GNU_SOURCE

@@ -1,5 +1,5 @@
-/* planner.c - asking the planner process, `python -I <package>/planner.py`, for a plan. By its path,
- * so that of several opencu on a machine ours answers.
+/* planner.c - asking the planner process, `python -I <package>/planner.py`, for a plan. By its
+ * path, so that of several opencu on a machine ours answers.
  *
  * The planner listens on a UNIX socket: <store>/<build id>/planner.sock, so that all programs of a
  * user share one; without a usable store, on an abstract address that only this process knows.
@@ -23,7 +23,6 @@
 #include <sys/auxv.h>
 #include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>

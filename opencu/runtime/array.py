@@ -32,6 +32,7 @@ CODES: dict[np.dtype, int] = {
 }
 DEFAULT, MANY = "the default stream", "many streams"
 
+Sizes = tuple[int, ...]
 # An array's last two axes as the core takes them: rows, columns, their strides in elements, a C
 # pointer; and the addresses of the first byte of any element and of one past the last.
 Matrix = tuple[int, int, int, int, Any, int, int]
@@ -79,26 +80,12 @@ class Array:
     """A device array. shape and strides (in bytes) are numpy's; slices and .T are views."""
 
     __slots__ = (
-        "__weakref__",
-        "code",
-        "dtype",
-        "matrix",
-        "memory",
-        "ptr",
-        "shape",
-        "steps",
-        "writable",
-    )
+        "__weakref__", "code", "dtype", "matrix", "memory", "ptr", "shape", "steps", "writable",
+    )  # fmt: skip
     __array_ufunc__ = None  # numpy's operators refuse a device array rather than copy it
 
     def __init__(
-        self,
-        memory: Memory,
-        ptr: int,
-        shape: tuple[int, ...],
-        steps: tuple[int, ...],
-        dtype: np.dtype,
-        writable: bool = True,
+        self, memory: Memory, ptr: int, shape: Sizes, steps: Sizes, dtype: np.dtype, writable=True
     ):
         self.memory = memory
         self.ptr = ptr  # the address of the element at index 0
@@ -114,7 +101,7 @@ class Array:
         return self.memory.device
 
     @property
-    def strides(self) -> tuple[int, ...]:
+    def strides(self) -> Sizes:
         return tuple(step * self.dtype.itemsize for step in self.steps)
 
     @property
@@ -220,7 +207,7 @@ class _Exposed:
         }
 
 
-def empty(shape: int | tuple[int, ...], dtype: Any = np.float64, device: Any = None) -> Array:
+def empty(shape: int | Sizes, dtype: Any = np.float64, device: Any = None) -> Array:
     """A row-major array with arbitrary contents."""
     try:
         sizes = tuple(map(operator.index, shape if isinstance(shape, (tuple, list)) else (shape,)))
@@ -231,7 +218,7 @@ def empty(shape: int | tuple[int, ...], dtype: Any = np.float64, device: Any = N
     return row_major(sizes, _storable(as_dtype("dtype", dtype)), find_device(device))
 
 
-def row_major(shape: tuple[int, ...], dtype: np.dtype, device: Device) -> Array:
+def row_major(shape: Sizes, dtype: np.dtype, device: Device) -> Array:
     """empty() for arguments that are known to be good."""
     steps = []
     step = 1
@@ -245,7 +232,7 @@ def row_major(shape: tuple[int, ...], dtype: np.dtype, device: Device) -> Array:
     return Array(Memory(device, ptr, None), ptr, shape, tuple(steps[::-1]), dtype)
 
 
-def zeros(shape: int | tuple[int, ...], dtype: Any = np.float64, device: Any = None) -> Array:
+def zeros(shape: int | Sizes, dtype: Any = np.float64, device: Any = None) -> Array:
     """A row-major array of zeros."""
     out = empty(shape, dtype, device)
     with current(out.device):

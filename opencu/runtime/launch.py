@@ -170,13 +170,8 @@ def _device(names: Sequence[str], args: Sequence[Any]) -> Device:
 
 def _class(kernel: Kernel, types: dict, consts: dict, blocks: Blocks | None, target: str) -> Class:
     """The class of a launch, compiled if it is new or reads other globals than before."""
-    key = (
-        kernel,
-        target,
-        blocks,
-        tuple(types.items()),
-        tuple((n, exact(v)) for n, v in sorted(consts.items())),
-    )
+    values = tuple((n, exact(v)) for n, v in sorted(consts.items()))
+    key = (kernel, target, blocks, tuple(types.items()), values)
     try:
         known = _classes.get(key)
     except TypeError:

@@ -44,6 +44,13 @@ class Slots:
         return self._slot(lib.OCU_X_THREADS)
 
 
+def _expression(op: int) -> Callable[["Slot", "Slot | int"], "Slot"]:
+    def make(x: "Slot", y: "Slot | int") -> "Slot":
+        return x.slots._slot(op, x.index, (y if isinstance(y, Slot) else x.slots.const(y)).index)
+
+    return make
+
+
 @dataclass(frozen=True)
 class Slot:
     """One slot; arithmetic on slots and integers makes new ones. Operands must be >= 0."""
@@ -51,35 +58,14 @@ class Slot:
     slots: Slots
     index: int
 
-    def _with(self, op: int, other: "Slot | int") -> "Slot":
-        y = other if isinstance(other, Slot) else self.slots.const(other)
-        return self.slots._slot(op, self.index, y.index)
-
-    def __add__(self, other: "Slot | int") -> "Slot":
-        return self._with(lib.OCU_X_ADD, other)
-
-    def __mul__(self, other: "Slot | int") -> "Slot":
-        return self._with(lib.OCU_X_MUL, other)
-
-    def __floordiv__(self, other: "Slot | int") -> "Slot":
-        return self._with(lib.OCU_X_DIV, other)
-
-    def __lt__(self, other: "Slot | int") -> "Slot":
-        return self._with(lib.OCU_X_LT, other)
-
-    def cdiv(self, other: "Slot | int") -> "Slot":
-        """Division, rounded up."""
-        return self._with(lib.OCU_X_CDIV, other)
-
-    def align(self, other: "Slot | int") -> "Slot":
-        """Rounded up to a multiple."""
-        return self._with(lib.OCU_X_ALIGN, other)
-
-    def min(self, other: "Slot | int") -> "Slot":
-        return self._with(lib.OCU_X_MIN, other)
-
-    def max(self, other: "Slot | int") -> "Slot":
-        return self._with(lib.OCU_X_MAX, other)
+    __add__ = _expression(lib.OCU_X_ADD)
+    __mul__ = _expression(lib.OCU_X_MUL)
+    __floordiv__ = _expression(lib.OCU_X_DIV)
+    __lt__ = _expression(lib.OCU_X_LT)
+    cdiv = _expression(lib.OCU_X_CDIV)  # division, rounded up
+    align = _expression(lib.OCU_X_ALIGN)  # rounded up to a multiple
+    min = _expression(lib.OCU_X_MIN)
+    max = _expression(lib.OCU_X_MAX)
 
 
 @dataclass(frozen=True)
@@ -96,8 +82,12 @@ class Plan:
     launches: list[Launch]
 
 
-_HEADER = struct.Struct("<8s16sQQ32s16sHHHHIIII")
-_CHECKED = 32  # the checksum covers what follows it in the header, and all the rest
+_CHECKED = ffi.offsetof("ocu_plan_header", "bytes")  # the checksum covers all from here on
+_NAME = slice(*(ffi.offsetof("ocu_plan_header", field) for field in ("target", "n_args")))
+
+
+def _build_id() -> bytes:
+    return bytes(ffi.buffer(lib.ocu_build_id(), 16))
 
 
 def write(plan: Plan, spec: bytes, target: Target) -> bytes:
@@ -106,47 +96,37 @@ def write(plan: Plan, spec: bytes, target: Target) -> bytes:
     for launch in plan.launches:
         if len(launch.params) != launch.code.params:
             raise ValueError(f"{len(launch.params)} parameters for {launch.code.params}")
-        scratch = slots.const(launch.code.scratch)
-        params = [p.index for p in launch.params]
-        record = struct.pack(
-            "<IHHHHI",
-            len(code) + launch.code.entry,
-            launch.programs.index,
-            scratch.index,
-            launch.cost.index,
-            len(params),
-            0,
-        )
-        record += struct.pack(f"<{len(params)}H", *params)
-        records += record + bytes(-len(record) % 8)
+        numbers = {
+            "entry": len(code) + launch.code.entry,
+            "grid": launch.programs.index,
+            "scratch": slots.const(launch.code.scratch).index,
+            "cost": launch.cost.index,
+            "n_params": len(launch.params),
+        }
+        records += bytes(ffi.buffer(ffi.new("ocu_launch *", numbers)))
+        records += struct.pack(f"<{len(launch.params)}H", *[p.index for p in launch.params])
+        records += bytes(-len(records) % 8)
         code += launch.code.blob + bytes(-len(launch.code.blob) % 64)
-    exprs = b"".join(struct.pack("<BBHHHq", op, 0, a, b, 0, v) for op, a, b, v in slots.exprs)
-    body = exprs + records
-    body += bytes(-(_HEADER.size + len(body)) % 64)
-    start = _HEADER.size + len(body)
-    data = bytearray(
-        _HEADER.pack(
-            b"OCUPLAN1",
-            bytes(ffi.buffer(lib.ocu_build_id(), 16)),
-            0,
-            start + len(code),
-            target.name.encode(),
-            spec,
-            slots.n_args,
-            len(slots.exprs),
-            len(plan.launches),
-            0,
-            start,
-            len(code),
-            0,
-            0,
-        )
-        + body
-        + code
-    )
-    sum_ = lib.ocu_checksum(ffi.from_buffer(data) + _CHECKED, len(data) - _CHECKED)
-    struct.pack_into("<Q", data, 24, sum_)
-    return bytes(data)
+    exprs = [(op, 0, a, b, 0, value) for op, a, b, value in slots.exprs]
+    body = bytes(ffi.buffer(ffi.new("ocu_expr[]", exprs))) + records
+    body += bytes(-(ffi.sizeof("ocu_plan_header") + len(body)) % 64)
+    start = ffi.sizeof("ocu_plan_header") + len(body)
+    fields = {
+        "magic": b"OCUPLAN1",
+        "build_id": _build_id(),
+        "bytes": start + len(code),
+        "target": target.name.encode(),
+        "spec": [spec],
+        "n_args": slots.n_args,
+        "n_exprs": len(exprs),
+        "n_launches": len(plan.launches),
+        "code_offset": start,
+        "code_bytes": len(code),
+    }
+    header = ffi.new("ocu_plan_header *", fields)
+    checked = bytes(ffi.buffer(header))[_CHECKED:] + body + code
+    header.checksum = lib.ocu_checksum(checked, len(checked))
+    return bytes(ffi.buffer(header))[:_CHECKED] + checked
 
 
 def make(spec: bytes, target: str) -> bytes:
@@ -167,10 +147,9 @@ def ensure(spec: bytes) -> None:
     """Make the plan of a class for the current device in this process, unless it is known; keep it
     in the store if there is one."""
     target = target_of(lib.ocu_device_get())
-    if lib.ocu_plan_find(target.encode(), ffi.new("ocu_spec *", [spec])) == lib.OCU_OK:
-        return
-    data = make(spec, target)
-    check(lib.ocu_plan_store(data, len(data)))
+    if lib.ocu_plan_find(target.encode(), ffi.new("ocu_spec *", [spec])) != lib.OCU_OK:
+        data = make(spec, target)
+        check(lib.ocu_plan_store(data, len(data)))
 
 
 def build_pack(
@@ -186,11 +165,10 @@ def build_pack(
             for spec in importlib.import_module(name).packed_specs():
                 plans.append(make(spec, target))
         report(f"{target}: {len(plans)} plans")
-    at = 16 + 16 * len(plans)
-    table, body = struct.pack("<8sII", b"OCUPACK1", len(plans), 0), b""
+    at = 32 + 64 * len(plans)
+    table, body = struct.pack("<8s16sII", b"OCUPACK2", _build_id(), len(plans), 0), b""
     for data in plans:
-        body += bytes(-(at + len(body)) % 64)
-        table += struct.pack("<QQ", at + len(body), len(data))
+        table += data[_NAME] + struct.pack("<QQ", at + len(body), len(data))
         body += data
     Path(path).write_bytes(table + body)
     return len(plans)

@@ -114,6 +114,12 @@ def test_a_planner_that_hangs_is_given_up_in_time(planner, ask, how):
     assert "the planner gave no answer in 1 seconds (OPENCU_PLANNER_TIMEOUT)" in said["error"]
 
 
+def test_a_timeout_that_means_nothing_is_told_once(planner, run):
+    said = "is not a number of seconds from 1 to 86400; using 60\n"
+    done = run("plans", "ask_twice", OPENCU_PLANNER_TIMEOUT="soon")
+    assert done.stderr == f"opencu: OPENCU_PLANNER_TIMEOUT=soon {said}"
+
+
 def test_a_planner_that_answers_nonsense_is_refused(planner, ask):
     planner.behave(make='return b"nonsense"')
     (said,) = ask()

@@ -60,7 +60,11 @@ THREADS = r"a number of threads from 1 to 1024; using [1-9]\d*"
         ("OPENCU_THREADS", "9" * 30, THREADS),
         ("OPENCU_CPU_DEVICES", "-3", "a number of devices from 1 to 64; using 1"),
         ("OPENCU_CPU_DEVICES", "65", "a number of devices from 1 to 64; using 1"),
-        ("OPENCU_CPU_ISA", "avx9", r"avx512bf16, avx512, avx2 or sse2; using (avx512|avx2|sse2)"),
+        (
+            "OPENCU_CPU_ISA",
+            "avx9",
+            r"avx512bf16, avx512, avx2 or sse2; using (avx512(bf16)?|avx2|sse2)",
+        ),
         ("OPENCU_DEBUG", "lunch", "a list of launches,times,ir,llvm,asm; using none of them"),
         ("OPENCU_DEBUG", "ir,lunch,asm", "a list of launches,times,ir,llvm,asm; using ir,asm"),
     ],

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from capi import CORE, HERE, WARN, Core, cc, spec
+from planning import NO_STORE
 
 
 def entries(store: Path) -> list[Path]:
@@ -91,6 +92,20 @@ def test_the_reason_why_there_is_no_store_is_said(package, store, monkeypatch):
     core = Core(package / "lib/libopencu.so")
     assert core.lib.ocu_store_path() == b""
     assert f"{store} must belong to this user and have mode 0700" in core.error()
+
+
+def test_a_store_that_cannot_be_used_is_told_once(run, store):
+    store.mkdir()
+    store.chmod(0o755)
+    (said,) = run("plans", "store", "store").stderr.splitlines()
+    assert said.startswith(f"opencu: plans are not kept on disk: the folder {store} must belong")
+    assert run("plans", "store", **NO_STORE).stderr == ""  # none is wanted
+
+
+def test_a_size_that_means_nothing_is_told_once(run):
+    said = "is not a number of megabytes from 1 to 1048576; using 256\n"
+    done = run("plans", "store", "store", OPENCU_CACHE_MAX_MB="big")
+    assert done.stderr == f"opencu: OPENCU_CACHE_MAX_MB=big {said}"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a folder away")
@@ -202,13 +217,12 @@ def test_the_build_id_follows_the_sources(seen, store, package):
     assert seen("find")["status"] == "OCU_OK"
 
 
-def pack_of(plans: list[bytes]) -> bytes:
-    offset, index, body = 16 + 16 * len(plans), b"", b""
+def pack_of(build: bytes, plans: list[bytes]) -> bytes:
+    offset, index, body = 32 + 64 * len(plans), b"", b""
     for plan in plans:
-        pad = bytes(-(offset + len(body)) % 64)
-        index += struct.pack("<QQ", offset + len(body) + len(pad), len(plan))
-        body += pad + plan
-    return b"OCUPACK1" + struct.pack("<II", len(plans), 0) + index + body
+        index += plan[40:88] + struct.pack("<QQ", offset + len(body), len(plan))
+        body += plan
+    return b"OCUPACK2" + build + struct.pack("<II", len(plans), 0) + index + body
 
 
 @pytest.fixture
@@ -220,7 +234,8 @@ def pack(run, package):
         done = subprocess.run(command, env=run.environment, capture_output=True, check=True)
         other = core.plan(spec("other"), 0)
         foreign = core.plan(spec("test"), 0, target=b"z80")
-        (package / "lib/plans.pack").write_bytes(change(pack_of([other, foreign, done.stdout])))
+        pack = pack_of(done.stdout[8:24], [other, foreign, done.stdout])
+        (package / "lib/plans.pack").write_bytes(change(pack))
 
     return write
 
@@ -241,8 +256,10 @@ def test_a_packed_plan_needs_no_store(seen, pack, store):
         lambda pack: pack[:20],
         lambda pack: b"",
         lambda pack: b"x" + pack[1:],
-        lambda pack: pack[:8] + b"\xff" * 8 + pack[16:],
-        lambda pack: pack[:16] + b"\xff" * 48 + pack[64:],
+        lambda pack: pack[:8] + b"\xff" * 16 + pack[24:],
+        lambda pack: pack[:24] + b"\xff" * 8 + pack[32:],
+        lambda pack: pack[:32] + b"\xff" * 192 + pack[224:],
+        lambda pack: pack[:208] + b"\xff" * 16 + pack[224:],
     ],
 )
 def test_a_damaged_pack_is_passed_over(seen, pack, change):

@@ -274,6 +274,15 @@ def test_a_read_only_store_is_read_and_not_needed(planner, ask, seen, store):
 
 
 @needs_root
+def test_a_read_only_home_is_said_to_be_one(run, tmp_path):
+    with mounted(tmp_path / "home", "size=1m") as home:
+        remount(home, "ro")
+        done = run("plans", "store", OPENCU_CACHE_DIR="", XDG_CACHE_HOME="", HOME=str(home))
+        where = f"the folder {home}/.cache/opencu"
+        assert f"{where} cannot be used: Read-only file system" in done.stderr
+
+
+@needs_root
 def test_a_damaged_entry_of_a_read_only_store_is_passed_over(planner, ask, seen, store):
     with mounted(store, "size=1m"):
         seen("store")

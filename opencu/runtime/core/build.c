@@ -41,15 +41,15 @@ static void mix(const void *data, size_t bytes) {
 }
 
 static void mix_file(const char *path, const char *name) {
-  void *text;
   size_t bytes;
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return;
-  if (ocu_slurp(fd, 64 << 20, &text, &bytes)) {
+  void *text = ocu_slurp(fd, 64 << 20, &bytes);
+  if (text) {
     mix(name, strlen(name));
     mix(text, bytes);
-    free(text);
   }
+  free(text);
   close(fd);
 }
 

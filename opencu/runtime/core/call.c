@@ -1,7 +1,6 @@
 /* call.c - one call: look its plan up, compute the slots, put its launches on the stream. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include "core.h"
 
 enum { INLINE_MOST_NS = 20000 };  /* shorter work runs on the caller: a hop costs 6 to 14 us */
@@ -60,11 +59,9 @@ static void report(const ocu_plan *p, const ocu_work *w, const ocu_turn *turn, i
 }
 
 static ocu_status run_reported(const ocu_plan *p, const ocu_work *w, const ocu_turn *turn) {
-  struct timespec a, b;
-  clock_gettime(CLOCK_MONOTONIC, &a);
+  int64_t began = ocu_now();
   ocu_status e = ocu_cpu_driver.launch(w);
-  clock_gettime(CLOCK_MONOTONIC, &b);
-  report(p, w, turn, (b.tv_sec - a.tv_sec) * 1000000000LL + b.tv_nsec - a.tv_nsec);
+  report(p, w, turn, ocu_now() - began);
   return e;
 }
 
@@ -78,10 +75,7 @@ static ocu_status call_op(const ocu_turn *turn, void *data) {
   const call *c = data;
   const ocu_plan *p = c->plan;
   int64_t params[OCU_MAX_SLOTS];
-  if (p->spec.f[0] == OCU_OP_GEMM && p->spec.f[12]) {
-    ocu_status e = ocu_gemm_pointed(&p->spec, c->slot);
-    if (e) return e;
-  }
+  if (p->spec.f[0] == OCU_OP_GEMM && p->spec.f[12]) OCU_TRY(ocu_gemm_pointed(&p->spec, c->slot));
   for (int i = 0; i < p->n_steps; i++) {
     const ocu_step *s = &p->steps[i];
     for (int j = 0; j < s->l.n_params; j++) params[j] = c->slot[s->params[j]];
@@ -89,9 +83,8 @@ static ocu_status call_op(const ocu_turn *turn, void *data) {
                   .programs = c->slot[s->l.grid], .scratch = c->slot[s->l.scratch],
                   .cost = c->slot[s->l.cost]};
     if (w.programs <= 0) continue;
-    ocu_status e = OCU_LIKELY(!ocu_debug_launches) ? ocu_cpu_driver.launch(&w)
-                                                   : run_reported(p, &w, turn);
-    if (e) return e;
+    OCU_TRY(OCU_LIKELY(!ocu_debug_launches) ? ocu_cpu_driver.launch(&w)
+                                            : run_reported(p, &w, turn));
   }
   count(&turn->stream->launches, p->n_steps);
   if (!turn->queued) count(&turn->stream->inlined, p->n_steps);
@@ -117,14 +110,11 @@ static ocu_status estimate(const call *c, int64_t *cost) {
 
 ocu_status ocu_call(ocu_stream *s, const ocu_spec *spec, const int64_t *args, int n_args,
                     int flags) {
-  OCU_ENTER();
-  if (!(s = ocu_stream_get(s))) return OCU_INVALID_HANDLE;
+  OCU_ENTER_STREAM(s);
   if (!spec || n_args < 0 || (n_args && !args))
     return ocu_fail(OCU_INVALID_VALUE, "spec or args is NULL");
   call c;
-  ocu_status e;
-  if (!OCU_LIKELY(c.plan = ocu_plan_lookup(spec)) && (e = ocu_plan_obtain(spec, flags, &c.plan)))
-    return e;
+  if (!OCU_LIKELY(c.plan = ocu_plan_lookup(spec))) OCU_TRY(ocu_plan_obtain(spec, flags, &c.plan));
   if (n_args != c.plan->n_args)
     return ocu_fail(OCU_INVALID_VALUE, "this class takes %d arguments, not %d", c.plan->n_args,
                     n_args);
@@ -132,7 +122,7 @@ ocu_status ocu_call(ocu_stream *s, const ocu_spec *spec, const int64_t *args, in
   for (int i = n_args; i < c.plan->n_slots; i++)
     c.slot[i] = evaluate(&c.plan->exprs[i - n_args], c.slot);
   int64_t cost;
-  if ((e = estimate(&c, &cost))) return e;
+  OCU_TRY(estimate(&c, &cost));
   int how = flags & OCU_CALL_SYNC ? OCU_INLINE | OCU_WAIT : cost < INLINE_MOST_NS ? OCU_INLINE : 0;
   return ocu_submit(s, &(ocu_submission){
       .run = call_op, .data = &c, .how = how,

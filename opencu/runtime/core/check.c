@@ -5,8 +5,6 @@
 #include <link.h>
 #include <linux/futex.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>

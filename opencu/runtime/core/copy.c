@@ -1,5 +1,4 @@
 /* copy.c - stream-ordered copies and fills. */
-#include <string.h>
 #include "core.h"
 
 enum {
@@ -9,16 +8,17 @@ enum {
 
 typedef struct { ocu_rect r; bool staged; } transfer;
 
-static ocu_status copy_op(const ocu_turn *turn, void *data) {
-  (void)turn;
+static ocu_status run(const ocu_turn *turn, void *data) {
   transfer *t = data;
   if (t->staged && turn->queued) t->r.src = (const char *)(t + 1);
-  return ocu_cpu_driver.copy(&t->r);
+  return t->r.src ? ocu_cpu_driver.copy(&t->r) : ocu_cpu_driver.fill(&t->r);
 }
 
-static ocu_status fill_op(const ocu_turn *turn, void *data) {
-  (void)turn;
-  return ocu_cpu_driver.fill(&((transfer *)data)->r);
+static ocu_status submit(ocu_stream *s, transfer *t, bool wait) {
+  size_t bytes = t->r.width * t->r.height;
+  int how = wait ? OCU_INLINE | OCU_WAIT : bytes <= INLINE_MOST ? OCU_INLINE : 0;
+  return ocu_submit(s, &(ocu_submission){.run = run, .data = t, .bytes = sizeof *t, .how = how,
+                                         .more = t->r.src, .more_bytes = t->staged ? bytes : 0});
 }
 
 /* Bytes from the first row's start to the last row's end; 0: the rectangle is impossible. */
@@ -34,40 +34,23 @@ static ocu_status bad_rect(const char *what, size_t pitch, size_t width, size_t 
                   what, height, width, pitch);
 }
 
-static bool pageable(const void *p) {
-  ocu_pointer_info info;
-  return ocu_pool_find(p, &info) == 0;
-}
+static bool pageable(const void *p) { return !ocu_pool_overlaps(p, 1); }
 
 ocu_status ocu_copy_2d(ocu_stream *s, void *dst, size_t dpitch, const void *src, size_t spitch,
                        size_t width, size_t height, int host_sync) {
-  OCU_ENTER();
-  if (!(s = ocu_stream_get(s))) return OCU_INVALID_HANDLE;
+  OCU_ENTER_STREAM(s);
   if (!width || !height) return host_sync ? ocu_stream_sync(s) : OCU_OK;
   size_t dspan = span_of(dpitch, width, height), sspan = span_of(spitch, width, height);
   if (!dspan) return bad_rect("destination", dpitch, width, height);
   if (!sspan) return bad_rect("source", spitch, width, height);
-  ocu_status e = ocu_check(dst, dspan, 1);
-  if (!e) e = ocu_check(src, sspan, 0);
-  if (e) return e;
-  bool one_row = height == 1, dense = dpitch == width && spitch == width;
-  size_t bytes = width * height;
+  OCU_TRY(ocu_check(dst, dspan, 1));
+  OCU_TRY(ocu_check(src, sspan, 0));
   transfer t = {.r = {dst, dpitch, src, spitch, width, height, 0}};
-  if (dense && !one_row) t.r.width = bytes, t.r.height = 1;
-  bool now = bytes <= INLINE_MOST || host_sync || pageable(src) || pageable(dst);
-  ocu_submission sub = {.run = copy_op, .data = &t, .bytes = sizeof t,
-                        .how = (now ? OCU_INLINE : 0) | (host_sync ? OCU_WAIT : 0)};
-  if (!host_sync && pageable(dst)) sub.how |= OCU_WAIT;
-  if (pageable(src) && !(sub.how & OCU_WAIT)) {
-    if (t.r.height == 1 && bytes <= STAGED_MOST) {
-      t.staged = true;
-      sub.more = src;
-      sub.more_bytes = bytes;
-    } else {
-      sub.how |= OCU_WAIT;
-    }
-  }
-  return ocu_submit(s, &sub);
+  if (dpitch == width && spitch == width) t.r.width = width * height, t.r.height = 1;
+  /* Ordinary memory may be gone when this call has returned. */
+  bool wait = host_sync || pageable(dst);
+  t.staged = !wait && pageable(src) && t.r.height == 1 && t.r.width <= STAGED_MOST;
+  return submit(s, &t, wait || (pageable(src) && !t.staged));
 }
 
 ocu_status ocu_copy(ocu_stream *s, void *dst, const void *src, size_t bytes, int host_sync) {
@@ -76,8 +59,7 @@ ocu_status ocu_copy(ocu_stream *s, void *dst, const void *src, size_t bytes, int
 
 ocu_status ocu_fill_units(ocu_stream *s, void *dst, size_t pitch, uint32_t value, size_t unit,
                           size_t width, size_t height, int host_sync) {
-  OCU_ENTER();
-  if (!(s = ocu_stream_get(s))) return OCU_INVALID_HANDLE;
+  OCU_ENTER_STREAM(s);
   static const uint64_t ones[] = {
       [1] = 0x0101010101010101, [2] = 0x0001000100010001, [4] = 0x0000000100000001};
   if (unit > 4 || !ones[unit])
@@ -88,16 +70,11 @@ ocu_status ocu_fill_units(ocu_stream *s, void *dst, size_t pitch, uint32_t value
   if (!width || !height) return host_sync ? ocu_stream_sync(s) : OCU_OK;
   size_t span = span_of(pitch, width, height);
   if (!span) return bad_rect("destination", pitch, width, height);
-  ocu_status e = ocu_check(dst, span, 1);
-  if (e) return e;
+  OCU_TRY(ocu_check(dst, span, 1));
   transfer t = {.r = {.dst = dst, .dst_pitch = pitch, .width = width, .height = height,
                       .pattern = (unit < 4 ? value & ((1u << 8 * unit) - 1) : value) * ones[unit]}};
   if (pitch == width) t.r.width = width * height, t.r.height = 1;
-  /* Ordinary memory may be gone when this call has returned. */
-  int wait = host_sync || !ocu_pool_overlaps(dst, 1);
-  int how = wait ? OCU_INLINE | OCU_WAIT : width * height <= INLINE_MOST ? OCU_INLINE : 0;
-  return ocu_submit(s, &(ocu_submission){.run = fill_op, .data = &t, .bytes = sizeof t,
-                                         .how = how});
+  return submit(s, &t, host_sync || pageable(dst));
 }
 
 ocu_status ocu_fill_2d(ocu_stream *s, void *dst, size_t pitch, int byte, size_t width,

@@ -64,11 +64,21 @@ static inline bool ocu_is_ready(void) {
   return OCU_LIKELY(atomic_load_explicit(&ocu_state, memory_order_acquire) == OCU_READY);
 }
 
+/* Returns what a call fails with. */
+#define OCU_TRY(call)         \
+  do {                        \
+    ocu_status try_ = (call); \
+    if (try_) return try_;    \
+  } while (0)
+
 /* The first line of every entry point: starts the library, and refuses a forked child. */
-#define OCU_ENTER()                                          \
+#define OCU_ENTER() OCU_TRY(ocu_is_ready() ? OCU_OK : ocu_start())
+
+/* The same where work is put on the stream s, which is the default one if it is NULL. */
+#define OCU_ENTER_STREAM(s)                                  \
   do {                                                       \
-    ocu_status enter_ = ocu_is_ready() ? OCU_OK : ocu_start(); \
-    if (enter_) return enter_;                               \
+    OCU_ENTER();                                             \
+    if (!(s = ocu_stream_get(s))) return OCU_INVALID_HANDLE; \
   } while (0)
 
 extern _Atomic int64_t ocu_plans_mapped, ocu_plans_stored, ocu_planner_calls;
@@ -113,15 +123,14 @@ ocu_status ocu_team_run(ocu_kernel fn, const ocu_work *w);
 ocu_status ocu_pool_start(void);
 /* *out must be NULL; it stays so for no bytes. */
 ocu_status ocu_pool_alloc(int device, size_t bytes, ocu_mem_kind kind, void **out);
-/* 1: p is in the live allocation *out; 0: p is not the pool's; -1: in the pool, not live. */
 void ocu_pool_trim(size_t keep);
+/* 1: p is in the live allocation *out; 0: p is not the pool's; -1: in the pool, not live. */
 int ocu_pool_find(const void *p, ocu_pointer_info *out);
 ocu_status ocu_pool_retire(void *p, int *device);  /* dead from now on; its memory is still kept */
 void ocu_pool_release(void *p);                    /* a retired allocation's memory is free again */
 bool ocu_pool_overlaps(const void *p, size_t bytes);
 int64_t ocu_pool_free_bytes(void);
-enum { OCU_POOL_IN_USE, OCU_POOL_COMMITTED, OCU_POOL_CACHED };
-int64_t ocu_pool_count(int what);
+extern _Atomic int64_t ocu_pool_in_use, ocu_pool_committed, ocu_pool_cached;  /* bytes */
 
 /* ---- check.c ---- */
 bool ocu_scalar_readable(const void *p, size_t bytes);
@@ -167,7 +176,6 @@ typedef struct {
   ocu_stamp after;                   /* 0, or a moment to wait for */
   _Atomic ocu_stamp *stamp;          /* gets the operation's own moment before it runs */
 } ocu_submission;
-bool ocu_try_now(ocu_stream *s, const ocu_submission *sub, ocu_status *result);
 ocu_status ocu_enqueue(ocu_stream *s, const ocu_submission *sub);
 ocu_status ocu_submit(ocu_stream *s, const ocu_submission *sub);
 ocu_status ocu_wait(ocu_stream *s, uint64_t seq);
@@ -188,11 +196,12 @@ void ocu_count_launches(int64_t *all, int64_t *inlined);
 ocu_status ocu_event_start(void);
 
 /* ---- sys.c ---- */
+int64_t ocu_now(void);               /* CLOCK_MONOTONIC, nanoseconds */
 void ocu_futex_wait(_Atomic uint32_t *word, uint32_t seen);
 void ocu_futex_wake(_Atomic uint32_t *word, int n);
 int ocu_thread_spawn(void *(*main)(void *), void *arg);
 bool ocu_read_all(int fd, void *out, size_t bytes);
-bool ocu_slurp(int fd, size_t limit, void **out, size_t *bytes);
+void *ocu_slurp(int fd, size_t limit, size_t *bytes);
 
 /* Slabs: handles at addresses that only ever hold handles. An object is zero when it is new, and
  * its first member belongs to the slab. Taking and giving back need a lock of the caller's. */
@@ -221,21 +230,18 @@ typedef struct {
   const char *code;
 } ocu_plan;
 const ocu_plan *ocu_plan_lookup(const ocu_spec *spec);
-/* Header of a plan whose every byte was checked, or NULL and ocu_error(). */
-const char *ocu_plan_flaw(const void *plan, size_t bytes, ocu_plan_header *header);
-ocu_status ocu_plan_map(const void *plan, size_t bytes);
 ocu_status ocu_plan_obtain(const ocu_spec *spec, int flags, const ocu_plan **out);
 void ocu_spec_hex(const ocu_spec *spec, char out[33]);
 
 /* ---- gemm.c: are the matrices there that arrays of pointers name? ---- */
 ocu_status ocu_gemm_pointed(const ocu_spec *spec, const int64_t *args);
 
-/* ---- store.c, pack.c, build.c, planner.c: file descriptors are -1 with ocu_error() set ---- */
-int ocu_store_open(void);                         /* the folder of this build's plans */
-bool ocu_store_read(const char *target, const ocu_spec *spec, void **plan, size_t *bytes);
-ocu_status ocu_store_write(const ocu_plan_header *header, const void *plan);
+/* ---- store.c, pack.c, build.c, planner.c: plans are in new memory, NULL if there is none ---- */
+int ocu_store_open(void);                /* the folder of this build's plans; -1 and ocu_error() */
+void *ocu_store_read(const char *target, const ocu_spec *spec, size_t *bytes);
+void ocu_store_write(const ocu_plan_header *header, const void *plan);
 void ocu_store_drop(const char *target, const ocu_spec *spec);
-bool ocu_pack_read(const char *target, const ocu_spec *spec, void **plan, size_t *bytes);
-const char *ocu_package_path(void);               /* the folder of the Python package */
-ocu_status ocu_planner_ask(const ocu_spec *spec, const char *target, void **plan, size_t *bytes);
+void *ocu_pack_read(const char *target, const ocu_spec *spec, size_t *bytes);
+const char *ocu_package_path(void);      /* the folder of the Python package */
+void *ocu_planner_ask(const ocu_spec *spec, const char *target, size_t *bytes);  /* ocu_error() */
 #endif

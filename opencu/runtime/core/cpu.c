@@ -1,7 +1,6 @@
 /* cpu.c - the driver table of the CPU: address space by mmap, work on the team of workers. */
 #define _GNU_SOURCE
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include "core.h"
@@ -53,7 +52,7 @@ static int64_t available(void) {
 
 enum { PIECE = 1 << 18 };  /* bytes of a row for one program: fits a core's L2 */
 
-enum { P_DST, P_DST_PITCH, P_SRC, P_SRC_PITCH, P_WIDTH, P_PATTERN, P_PIECES, N_PARAMS };
+static int64_t pieces(const ocu_rect *r) { return ((int64_t)r->width + PIECE - 1) / PIECE; }
 
 static void fill_row(char *dst, uint64_t pattern, size_t n) {
   if (pattern == (pattern & 255) * 0x0101010101010101) {
@@ -65,25 +64,20 @@ static void fill_row(char *dst, uint64_t pattern, size_t n) {
   memcpy(dst, &pattern, n);
 }
 
-static void rect_kernel(const int64_t *p, int64_t pid, void *scratch) {
+static void rect_kernel(const int64_t *params, int64_t pid, void *scratch) {
   (void)scratch;
-  int64_t row = pid / p[P_PIECES], from = pid % p[P_PIECES] * PIECE;
-  size_t n = (size_t)(p[P_WIDTH] - from < PIECE ? p[P_WIDTH] - from : PIECE);
-  char *dst = (char *)p[P_DST] + row * p[P_DST_PITCH] + from;
-  if (p[P_SRC]) memcpy(dst, (const char *)p[P_SRC] + row * p[P_SRC_PITCH] + from, n);
-  else fill_row(dst, (uint64_t)p[P_PATTERN], n);
+  const ocu_rect *r = (const void *)params;
+  size_t row = (size_t)(pid / pieces(r)), from = (size_t)(pid % pieces(r)) * PIECE;
+  size_t n = r->width - from < PIECE ? r->width - from : PIECE;
+  char *dst = r->dst + row * r->dst_pitch + from;
+  if (r->src) memcpy(dst, r->src + row * r->src_pitch + from, n);
+  else fill_row(dst, r->pattern, n);
 }
 
 static ocu_status rect_run(const ocu_rect *r) {
-  int64_t pieces = ((int64_t)r->width + PIECE - 1) / PIECE;
-  int64_t params[N_PARAMS] = {
-      [P_DST] = (int64_t)r->dst, [P_DST_PITCH] = (int64_t)r->dst_pitch,
-      [P_SRC] = (int64_t)r->src, [P_SRC_PITCH] = (int64_t)r->src_pitch,
-      [P_WIDTH] = (int64_t)r->width, [P_PATTERN] = (int64_t)r->pattern,
-      [P_PIECES] = pieces};
-  int64_t cost = (int64_t)(r->width * r->height) / 8;  /* 8 bytes a nanosecond */
-  return ocu_team_run(rect_kernel, &(ocu_work){.params = params, .cost = cost,
-                                               .programs = pieces * (int64_t)r->height});
+  return ocu_team_run(rect_kernel, &(ocu_work){
+      .params = (const void *)r, .programs = pieces(r) * (int64_t)r->height,
+      .cost = (int64_t)(r->width * r->height) / 8});  /* 8 bytes a nanosecond */
 }
 
 static ocu_status copy(const ocu_rect *r) {

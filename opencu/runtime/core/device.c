@@ -62,8 +62,8 @@ static bool choose_device(const char *name) {
     return true;
   }
   snprintf(bad_device, sizeof bad_device,
-           "OPENCU_DEVICE is '%.50s': expected cpu, or cpu:0 to cpu:%d (OPENCU_CPU_DEVICES shows the "
-           "CPU as more devices)", name, ocu_n_devices - 1);
+           "OPENCU_DEVICE is '%.50s': expected cpu, or cpu:0 to cpu:%d (OPENCU_CPU_DEVICES shows "
+           "the CPU as more devices)", name, ocu_n_devices - 1);
   fprintf(stderr, "opencu: %s\n", bad_device);  /* a C program would only see a status */
   return false;
 }
@@ -127,8 +127,7 @@ ocu_status ocu_check_device(int device) {
 ocu_status ocu_device_query(int device, ocu_device_info *out) {
   OCU_ENTER();
   if (!out) return ocu_fail(OCU_INVALID_VALUE, "out is NULL");
-  ocu_status e = ocu_check_device(device);
-  if (e) return e;
+  OCU_TRY(ocu_check_device(device));
   *out = ocu_cpu;
   out->memory_free = ocu_pool_free_bytes();
   return OCU_OK;
@@ -136,17 +135,17 @@ ocu_status ocu_device_query(int device, ocu_device_info *out) {
 
 ocu_status ocu_device_set(int device) {
   OCU_ENTER();
-  ocu_status e = ocu_check_device(device);
-  if (!e) ocu_self.chosen = device + 1;
-  return e;
+  OCU_TRY(ocu_check_device(device));
+  ocu_self.chosen = device + 1;
+  return OCU_OK;
 }
 
 int ocu_device_get(void) { return ocu_self.chosen ? ocu_self.chosen - 1 : first_device; }
 
 ocu_status ocu_device_sync(int device) {
   OCU_ENTER();
-  ocu_status e = ocu_check_device(device);
-  return e ? e : ocu_wait_device(device);
+  OCU_TRY(ocu_check_device(device));
+  return ocu_wait_device(device);
 }
 
 ocu_spec ocu_last_spec(void) { return ocu_self.missing; }
@@ -161,9 +160,9 @@ int64_t ocu_counter(const char *name) {
       {"planner.calls", atomic_load(&ocu_planner_calls)},
       {"launches", launches},
       {"launches.inline", inlined},
-      {"memory.in_use", ocu_pool_count(OCU_POOL_IN_USE)},
-      {"memory.committed", ocu_pool_count(OCU_POOL_COMMITTED)},
-      {"memory.cached", ocu_pool_count(OCU_POOL_CACHED)},
+      {"memory.in_use", atomic_load(&ocu_pool_in_use)},
+      {"memory.committed", atomic_load(&ocu_pool_committed)},
+      {"memory.cached", atomic_load(&ocu_pool_cached)},
   };
   for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
     if (!strcmp(name, counters[i].name)) return counters[i].value;

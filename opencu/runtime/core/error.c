@@ -20,19 +20,11 @@ ocu_status ocu_fail(ocu_status s, const char *format, ...) {
 const char *ocu_error(void) { return ocu_self.message ? ocu_self.message : "no error"; }
 
 const char *ocu_status_name(ocu_status s) {
+#define NAME(status) [status] = #status
   static const char *const names[] = {
-      [OCU_OK] = "OCU_OK",
-      [OCU_INVALID_VALUE] = "OCU_INVALID_VALUE",
-      [OCU_OUT_OF_MEMORY] = "OCU_OUT_OF_MEMORY",
-      [OCU_INVALID_DEVICE] = "OCU_INVALID_DEVICE",
-      [OCU_INVALID_HANDLE] = "OCU_INVALID_HANDLE",
-      [OCU_INVALID_POINTER] = "OCU_INVALID_POINTER",
-      [OCU_ILLEGAL_ADDRESS] = "OCU_ILLEGAL_ADDRESS",
-      [OCU_NOT_READY] = "OCU_NOT_READY",
-      [OCU_FORKED] = "OCU_FORKED",
-      [OCU_NO_PLAN] = "OCU_NO_PLAN",
-      [OCU_UNSUPPORTED] = "OCU_UNSUPPORTED",
-      [OCU_SYSTEM] = "OCU_SYSTEM",
-  };
+      NAME(OCU_OK), NAME(OCU_INVALID_VALUE), NAME(OCU_OUT_OF_MEMORY), NAME(OCU_INVALID_DEVICE),
+      NAME(OCU_INVALID_HANDLE), NAME(OCU_INVALID_POINTER), NAME(OCU_ILLEGAL_ADDRESS),
+      NAME(OCU_NOT_READY), NAME(OCU_FORKED), NAME(OCU_NO_PLAN), NAME(OCU_UNSUPPORTED),
+      NAME(OCU_SYSTEM)};
   return (unsigned)s < sizeof names / sizeof *names ? names[s] : "unknown status";
 }

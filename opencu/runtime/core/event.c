@@ -1,5 +1,4 @@
 /* event.c - events: a moment of a stream, and when it was reached. */
-#include <time.h>
 #include "core.h"
 
 enum { MAX_EVENTS = 1 << 20 };
@@ -28,8 +27,7 @@ ocu_status ocu_event_create(int device, int flags, ocu_event **out) {
   OCU_ENTER();
   if (!out) return ocu_fail(OCU_INVALID_VALUE, "out is NULL");
   *out = NULL;
-  ocu_status status = ocu_check_device(device);
-  if (status) return status;
+  OCU_TRY(ocu_check_device(device));
   if (flags & ~OCU_EVENT_NO_TIMING)
     return ocu_fail(OCU_INVALID_VALUE, "flags %#x: only OCU_EVENT_NO_TIMING is known",
                     (unsigned)flags);
@@ -60,11 +58,10 @@ ocu_status ocu_event_destroy(ocu_event *e) {
 /* Under the lock, and only if the event was not recorded anew or destroyed and reused since. */
 static ocu_status record_op(const ocu_turn *turn, void *data) {
   ocu_event *e = *(ocu_event **)data;
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  int64_t now = ocu_now();
   ocu_lock();
   if (atomic_load(&e->stamp) == ocu_stamp_of(turn->stream, turn->seq))
-    atomic_store(&e->reached, t.tv_sec * 1000000000LL + t.tv_nsec);
+    atomic_store(&e->reached, now);
   ocu_unlock();
   return OCU_OK;
 }
@@ -110,8 +107,7 @@ ocu_status ocu_event_elapsed(ocu_event *from, ocu_event *to, float *ms) {
 }
 
 ocu_status ocu_stream_wait(ocu_stream *s, ocu_event *e) {
-  OCU_ENTER();
-  if (!(s = ocu_stream_get(s))) return OCU_INVALID_HANDLE;
+  OCU_ENTER_STREAM(s);
   if (!alive(e)) return OCU_INVALID_HANDLE;
   ocu_stamp stamp = atomic_load(&e->stamp);
   if (ocu_stamp_done(stamp)) return OCU_OK;

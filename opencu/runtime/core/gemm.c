@@ -1,6 +1,5 @@
-/* gemm.c - D = activation(alpha op(A) op(B) + beta C + bias): from a call to its class and its plan's
- * arguments. */
-#include <limits.h>
+/* gemm.c - D = activation(alpha op(A) op(B) + beta C + bias): from a call to its class and the
+ * arguments of its plan. */
 #include <stdlib.h>
 #include <string.h>
 #include "core.h"
@@ -60,36 +59,35 @@ static ocu_status check_lines(const char *name, const ocu_matrix *x, int64_t row
     const ocu_matrix t = transpose(*x);
     return check_lines(name, &t, columns, rows, size, write);
   }
-  int64_t lo, bytes, line = (columns - 1) * llabs(x->cs) * size + size;
-  ocu_status status = extent(name, x, 1, rows, columns, size, &lo, &bytes);
+  int64_t lo, bytes;
+  OCU_TRY(extent(name, x, 1, rows, columns, size, &lo, &bytes));
+  int64_t line = (columns - 1) * llabs(x->cs) * size + size;
   if (rows < 2 || llabs(x->rs) * size - line < 4096)
-    return status ? status : ocu_check((const char *)x->p + lo, (size_t)bytes, write);
+    return ocu_check((const char *)x->p + lo, (size_t)bytes, write);
   lo = x->cs < 0 ? size - line : 0;
-  for (int64_t i = 0; i < rows && !status; i++)
-    status = ocu_check((const char *)x->p + lo + i * x->rs * size, (size_t)line, write);
-  return status;
+  for (int64_t i = 0; i < rows; i++)
+    OCU_TRY(ocu_check((const char *)x->p + lo + i * x->rs * size, (size_t)line, write));
+  return OCU_OK;
 }
+
+static bool pooled(const void *p) { return ocu_pool_overlaps(p, 1); }
 
 /* Are all elements of a batch in accessible memory? */
 static ocu_status check(const char *name, const ocu_matrix *x, int64_t batch, int64_t rows,
                         int64_t columns, int64_t size, int write) {
   int64_t lo, bytes;
   if (!x->bs) batch = 1;
-  ocu_status status = extent(name, x, batch, rows, columns, size, &lo, &bytes);
-  if (status) return status;
-  bool pooled = ocu_pool_overlaps(x->p, 1);
-  if (OCU_LIKELY(pooled)) {
-    status = ocu_check((const char *)x->p + lo, (size_t)bytes, write);
+  OCU_TRY(extent(name, x, batch, rows, columns, size, &lo, &bytes));
+  if (OCU_LIKELY(pooled(x->p))) {
+    ocu_status status = ocu_check((const char *)x->p + lo, (size_t)bytes, write);
     if (!status || batch == 1) return status;
   }
   ocu_matrix one = *x;  /* matrices of a batch may lie in allocations of their own */
   for (int64_t i = 0; i < batch; i++) {
     one.p = (const char *)x->p + i * x->bs * size;
-    status = extent(name, &one, 1, rows, columns, size, &lo, &bytes);
-    if (!status)
-      status = pooled ? ocu_check((const char *)one.p + lo, (size_t)bytes, write)
-                      : check_lines(name, &one, rows, columns, size, write);
-    if (status) return status;
+    OCU_TRY(extent(name, &one, 1, rows, columns, size, &lo, &bytes));
+    OCU_TRY(pooled(x->p) ? ocu_check((const char *)one.p + lo, (size_t)bytes, write)
+                         : check_lines(name, &one, rows, columns, size, write));
   }
   return OCU_OK;
 }
@@ -136,13 +134,10 @@ static bool is_one(scalar x, ocu_dtype dtype) {
 /* ---- arrays of pointers ---------------------------------------------------------------------- */
 
 /* The arrays themselves, at the call; what they point to is looked at when the work runs. */
-static ocu_status check_arrays(const ocu_product *g, bool reads_c) {
-  const void *arrays[4] = {g->k ? g->a.p : NULL, g->k ? g->b.p : NULL, reads_c ? g->c.p : NULL, g->d.p};
-  size_t bytes = (size_t)g->batch * sizeof(void *);
-  ocu_status status = OCU_OK;
-  for (int i = 0; i < 4 && !status; i++)
-    if (arrays[i]) status = ocu_check(arrays[i], bytes, 0);
-  return status;
+static ocu_status check_arrays(const ocu_matrix *const operands[4], int64_t batch) {
+  for (int i = 0; i < 4; i++)
+    OCU_TRY(ocu_check(operands[i]->p, (size_t)batch * sizeof(void *), 0));
+  return OCU_OK;
 }
 
 /* In stream order, before the product: a wild pointer fails the stream, as on a GPU, and no program
@@ -152,15 +147,14 @@ ocu_status ocu_gemm_pointed(const ocu_spec *spec, const int64_t *args) {
   int64_t batch = args[0], m = args[1], n = args[2], k = args[3];
   int64_t ab = sizes[spec->f[1]], c = sizes[spec->f[2]];
   const int64_t shape[4][3] = {{m, k, ab}, {k, n, ab}, {m, n, c}, {m, n, c}};
-  ocu_status status = OCU_OK;
-  for (int i = k ? 0 : 2; i < 4 && !status; i++) {
+  for (int i = k ? 0 : 2; i < 4; i++) {
     const int64_t *x = args + 4 + 4 * i;
-    for (int64_t z = 0; z < batch && !status; z++) {
+    for (int64_t z = 0; z < batch; z++) {
       const ocu_matrix one = {((const void *const *)x[0])[z], 0, x[2], x[3]};
-      status = check(names[i], &one, 1, shape[i][0], shape[i][1], shape[i][2], i == 3);
+      OCU_TRY(check(names[i], &one, 1, shape[i][0], shape[i][1], shape[i][2], i == 3));
     }
   }
-  return status;
+  return OCU_OK;
 }
 
 /* ---- users' epilogues ------------------------------------------------------------------------ */
@@ -173,7 +167,8 @@ static ocu_spec user_spec(ocu_epilogue *e, const ocu_spec *of, const ocu_matrix 
   all.of = e->of = *of;
   all.n = e->n;
   for (int i = 0; i < e->n; i++)
-    all.layouts[i] = (uint8_t)(layout(&extra[i]) | (extra[i].rs == 0) << 2 | (extra[i].cs == 0) << 3);
+    all.layouts[i] =
+        (uint8_t)(layout(&extra[i]) | (extra[i].rs == 0) << 2 | (extra[i].cs == 0) << 3);
   memcpy(e->layouts, all.layouts, sizeof e->layouts);
   uint64_t hash[2];
   for (int i = 0; i < 2; i++) {
@@ -220,8 +215,7 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
 
   /* Scalars travel as bits; a product that BLAS defines as zero reads neither A nor B. */
   bool trusted = flags & OCU_CALL_TRUSTED;
-  ocu_status status = trusted ? OCU_OK : check_scalars(g->alpha, g->beta, sizes[kind->scale]);
-  if (status) return status;
+  if (!trusted) OCU_TRY(check_scalars(g->alpha, g->beta, sizes[kind->scale]));
   scalar alpha = read_scalar(g->alpha, kind->scale), beta = read_scalar(g->beta, kind->scale);
   if (is_zero(alpha, kind->scale) || !k) k = 0, alpha = (scalar){0, 0};
   bool reads_c = !is_zero(beta, kind->scale);
@@ -238,23 +232,18 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
   if (!reads_c) z = out;
   if (!k) x = y = (ocu_matrix){out.p, 0, 0, 0};
   if (kind->pointers) {
-    ocu_product all = *g;
-    all.c = z, all.k = k;
-    if ((status = check_arrays(&all, reads_c))) return status;
+    OCU_TRY(check_arrays((const ocu_matrix *const[]){&x, &y, &z, &out}, batch));
   } else if (!trusted) {
-    if (k) status = check("A", &x, batch, m, k, ab_size, 0);
-    if (k && !status) status = check("B", &y, batch, k, n, ab_size, 0);
-    if (reads_c && !in_place && !status) status = check("C", &z, batch, m, n, size, 0);
-    if (!status) status = check("D", &out, batch, m, n, size, 1);
-    if (kind->bias && !status) {
-      const ocu_matrix bias = {g->bias, g->bias_bs, 0, 1};
-      status = check("bias", &bias, batch, 1, kind->bias == OCU_BIAS_ROWS ? m : n, size, 0);
-    }
-    if (status) return status;
+    const ocu_matrix bias = {g->bias, g->bias_bs, 0, 1};
+    if (k) OCU_TRY(check("A", &x, batch, m, k, ab_size, 0));
+    if (k) OCU_TRY(check("B", &y, batch, k, n, ab_size, 0));
+    if (reads_c && !in_place) OCU_TRY(check("C", &z, batch, m, n, size, 0));
+    OCU_TRY(check("D", &out, batch, m, n, size, 1));
+    if (kind->bias)
+      OCU_TRY(check("bias", &bias, batch, 1, kind->bias == OCU_BIAS_ROWS ? m : n, size, 0));
     /* Ordinary memory may be gone when this call has returned. */
-    if (!(k ? ocu_pool_overlaps(x.p, 1) && ocu_pool_overlaps(y.p, 1) : true) ||
-        !ocu_pool_overlaps(z.p, 1) || !ocu_pool_overlaps(out.p, 1) ||
-        (kind->bias && !ocu_pool_overlaps(g->bias, 1)))
+    if (!pooled(x.p) || !pooled(y.p) || !pooled(z.p) || !pooled(out.p) ||
+        (kind->bias && !pooled(g->bias)))
       flags |= OCU_CALL_SYNC;
   }
   /* C stays as it is, to the sign of its zeros. */
@@ -277,9 +266,9 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
     if (bias) bias = OCU_BIAS_ROWS + OCU_BIAS_COLUMNS - bias;
     for (int i = 0; i < n_extra; i++) extra[i] = transpose(extra[i]);
   }
-  ocu_spec spec = {{OCU_OP_GEMM, kind->ab, kind->c, kind->scale, layout(&x), layout(&y),
-                          layout(&z), layout(&out), bucket(&x, &y, m, n, k), conj, kind->activation, bias,
-                          kind->pointers}};
+  ocu_spec spec = {{OCU_OP_GEMM, kind->ab, kind->c, kind->scale, layout(&x), layout(&y), layout(&z),
+                    layout(&out), bucket(&x, &y, m, n, k), conj, kind->activation, bias,
+                    kind->pointers}};
   int64_t args[26 + 16] = {batch, m, n, k,
                           (int64_t)x.p, x.bs, x.rs, x.cs, (int64_t)y.p, y.bs, y.rs, y.cs,
                           (int64_t)z.p, z.bs, z.rs, z.cs, (int64_t)out.p, out.bs, out.rs, out.cs,

@@ -5,8 +5,7 @@ ocu_status ocu_alloc(int device, size_t bytes, ocu_mem_kind kind, void **out) {
   OCU_ENTER();
   if (!out) return ocu_fail(OCU_INVALID_VALUE, "out is NULL");
   *out = NULL;
-  ocu_status e = ocu_check_device(device);
-  if (e) return e;
+  OCU_TRY(ocu_check_device(device));
   if (kind != OCU_MEM_DEVICE && kind != OCU_MEM_HOST && kind != OCU_MEM_MANAGED)
     return ocu_fail(OCU_INVALID_VALUE, "kind %d is not a kind of memory to allocate", (int)kind);
   return ocu_pool_alloc(device, bytes, kind, out);
@@ -18,9 +17,8 @@ ocu_status ocu_free(void *p) {
   if (ocu_self.in_host_call)
     return ocu_fail(OCU_UNSUPPORTED, "a host function may not free: it would wait for itself");
   int device;
-  ocu_status e = ocu_pool_retire(p, &device);
-  if (e) return e;
-  e = ocu_wait_device(device);
+  OCU_TRY(ocu_pool_retire(p, &device));
+  ocu_status e = ocu_wait_device(device);
   ocu_wait_all();  /* another device may use it too */
   ocu_pool_release(p);
   return e;
@@ -47,14 +45,12 @@ static ocu_status release_op(const ocu_turn *turn, void *data) {
 }
 
 ocu_status ocu_free_async(ocu_stream *s, void *p) {
-  OCU_ENTER();
-  if (!(s = ocu_stream_get(s))) return OCU_INVALID_HANDLE;
+  OCU_ENTER_STREAM(s);
   if (!p) return OCU_OK;
   int device;
-  ocu_status e = ocu_pool_retire(p, &device);
-  if (e) return e;
-  e = ocu_submit(s, &(ocu_submission){.run = release_op, .data = &p, .bytes = sizeof p,
-                                      .how = OCU_INLINE});
+  OCU_TRY(ocu_pool_retire(p, &device));
+  ocu_status e = ocu_submit(s, &(ocu_submission){.run = release_op, .data = &p,
+                                                 .bytes = sizeof p, .how = OCU_INLINE});
   if (e && !ocu_wait_device(device)) ocu_pool_release(p);  /* it could not be queued */
   return e;
 }

@@ -32,12 +32,6 @@ void ocu_spec_hex(const ocu_spec *spec, char out[33]) {
 
 /* ---- validation ---------------------------------------------------------------------------- */
 
-static const char *expr_flaw(const ocu_expr *x, int slot) {
-  if (x->op > OCU_X_LT) return "an unknown expression";
-  if (x->op >= OCU_X_ADD && (x->a >= slot || x->b >= slot)) return "an expression of later slots";
-  return NULL;
-}
-
 /* Checks the launches in [at, end) and, if there is room for them, lists them. */
 static const char *steps_flaw(const char *at, const char *end, const ocu_plan_header *h,
                               ocu_step *steps) {
@@ -62,7 +56,8 @@ static const char *steps_flaw(const char *at, const char *end, const ocu_plan_he
   return NULL;
 }
 
-const char *ocu_plan_flaw(const void *plan, size_t bytes, ocu_plan_header *h) {
+/* Checks every byte of a plan and gives its header; or says what it has that no plan may have. */
+static const char *flaw_of(const void *plan, size_t bytes, ocu_plan_header *h) {
   const char *p = plan;
   if (bytes < sizeof *h) return "too few bytes";
   memcpy(h, p, sizeof *h);
@@ -80,8 +75,9 @@ const char *ocu_plan_flaw(const void *plan, size_t bytes, ocu_plan_header *h) {
   for (int i = 0; i < h->n_exprs; i++) {
     ocu_expr x;
     memcpy(&x, p + sizeof *h + (size_t)i * sizeof x, sizeof x);
-    const char *flaw = expr_flaw(&x, h->n_args + i);
-    if (flaw) return flaw;
+    if (x.op > OCU_X_LT) return "an unknown expression";
+    int slot = h->n_args + i;
+    if (x.op >= OCU_X_ADD && (x.a >= slot || x.b >= slot)) return "an expression of later slots";
   }
   return steps_flaw(p + exprs_end, p + h->code_offset, h, NULL);
 }
@@ -132,20 +128,23 @@ static table *grow(table *old) {
   return t;
 }
 
-/* False: out of memory. The same plan a second time changes nothing; another takes its place. */
-static bool enter(ocu_plan *p, bool *kept) {
+/* The plan that is then there for p's class: p, or the same one of before; NULL: out of memory. */
+static const ocu_plan *enter(const ocu_plan *p) {
   pthread_mutex_lock(&lock);
+  const ocu_plan *there = NULL;
   table *t = atomic_load(&registry);
   if (!t || 2 * t->used > t->mask) t = grow(t);
   if (t) {
     _Atomic(const ocu_plan *) *slot = find_slot(t, &p->spec);
-    const ocu_plan *there = atomic_load(slot);
-    *kept = !there || there->checksum != p->checksum;
-    if (*kept) atomic_store_explicit(slot, p, memory_order_release);
+    there = atomic_load(slot);
     t->used += !there;
+    if (!there || there->checksum != p->checksum) {
+      atomic_store_explicit(slot, p, memory_order_release);
+      there = p;
+    }
   }
   pthread_mutex_unlock(&lock);
-  return t;
+  return there;
 }
 
 static ocu_plan *build(const char *bytes, const ocu_plan_header *h) {
@@ -161,59 +160,60 @@ static ocu_plan *build(const char *bytes, const ocu_plan_header *h) {
   return p;
 }
 
-ocu_status ocu_plan_map(const void *bytes, size_t n) {
-  ocu_plan_header h;
-  const char *flaw = ocu_plan_flaw(bytes, n, &h);
+/* Checks a plan, and makes it the one that calls of its class run. */
+static ocu_status map(const void *bytes, size_t n, ocu_plan_header *h) {
+  const char *flaw = flaw_of(bytes, n, h);
   if (flaw) return ocu_fail(OCU_INVALID_VALUE, "this plan cannot be used: it has %s", flaw);
-  if (strcmp(h.target, ocu_cpu.target))
-    return ocu_fail(OCU_UNSUPPORTED, "the plan is for %s, this device is %s", h.target,
+  if (strcmp(h->target, ocu_cpu.target))
+    return ocu_fail(OCU_UNSUPPORTED, "the plan is for %s, this device is %s", h->target,
                     ocu_cpu.target);
-  ocu_plan *p = build(bytes, &h);
+  ocu_plan *p = build(bytes, h);
   if (!p) return ocu_fail(OCU_OUT_OF_MEMORY, "no memory for a plan");
-  if (h.code_bytes && !(p->code = ocu_cpu_driver.load((const char *)bytes + h.code_offset,
-                                                      h.code_bytes))) {
+  if (h->code_bytes && !(p->code = ocu_cpu_driver.load((const char *)bytes + h->code_offset,
+                                                       h->code_bytes))) {
     free(p);
     return ocu_fail(OCU_SYSTEM, "the system gives no executable memory to this process");
   }
-  bool kept = false;
-  bool entered = enter(p, &kept);
-  if (kept) {
+  const ocu_plan *there = enter(p);
+  if (there == p) {
     atomic_fetch_add(&ocu_plans_mapped, 1);
     return OCU_OK;
   }
-  if (h.code_bytes) ocu_cpu_driver.unload(p->code, h.code_bytes);
+  if (h->code_bytes) ocu_cpu_driver.unload(p->code, h->code_bytes);
   free(p);
-  return entered ? OCU_OK : ocu_fail(OCU_OUT_OF_MEMORY, "no memory for a plan");
+  return there ? OCU_OK : ocu_fail(OCU_OUT_OF_MEMORY, "no memory for a plan");
 }
 
 /* ---- finding a plan that is not in memory -------------------------------------------------- */
 
-/* Map bytes that someone found for the spec; false if they are not its plan. Frees them. */
-static bool adopt(const ocu_spec *spec, void *bytes, size_t n) {
+/* Are these bytes the plan of a class for a target? This device's own is mapped. */
+static bool adopt(const char *target, const ocu_spec *spec, const void *bytes, size_t n) {
   ocu_plan_header h;
-  bool ok = !ocu_plan_flaw(bytes, n, &h) && same_spec(&h.spec, spec) && !ocu_plan_map(bytes, n);
-  free(bytes);
-  return ok;
+  if (!bytes || flaw_of(bytes, n, &h) || !same_spec(&h.spec, spec) || strcmp(h.target, target))
+    return false;
+  return strcmp(target, ocu_cpu.target) || !map(bytes, n, &h);
 }
 
-static bool fetch(const ocu_spec *spec) {
-  void *bytes;
-  size_t n;
-  if (ocu_pack_read(ocu_cpu.target, spec, &bytes, &n) && adopt(spec, bytes, n)) return true;
-  if (!ocu_store_read(ocu_cpu.target, spec, &bytes, &n)) return false;
-  if (adopt(spec, bytes, n)) return true;
-  ocu_store_drop(ocu_cpu.target, spec);
-  return false;
+static bool fetch(const char *target, const ocu_spec *spec) {
+  size_t n = 0;
+  void *packed = ocu_pack_read(target, spec, &n);
+  bool found = adopt(target, spec, packed, n);
+  free(packed);
+  if (found) return true;
+  void *stored = ocu_store_read(target, spec, &n);
+  found = adopt(target, spec, stored, n);
+  if (stored && !found) ocu_store_drop(target, spec);
+  free(stored);
+  return found;
 }
 
 static ocu_status ask_planner(const ocu_spec *spec) {
-  void *bytes;
-  size_t n;
-  ocu_status e = ocu_planner_ask(spec, ocu_cpu.target, &bytes, &n);
-  if (e) return e;
+  size_t n = 0;
+  void *bytes = ocu_planner_ask(spec, ocu_cpu.target, &n);
+  if (!bytes) return OCU_NO_PLAN;
   bool changed = n >= sizeof(ocu_plan_header) &&
                  memcmp((char *)bytes + offsetof(ocu_plan_header, build_id), ocu_build_id(), 16);
-  e = ocu_plan_store(bytes, n);
+  ocu_status e = ocu_plan_store(bytes, n);
   free(bytes);
   if (e && changed)
     return ocu_fail(OCU_NO_PLAN, "opencu's sources changed since this program started; it has to "
@@ -226,7 +226,7 @@ static ocu_status ask_planner(const ocu_spec *spec) {
 ocu_status ocu_plan_obtain(const ocu_spec *spec, int flags, const ocu_plan **out) {
   static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER;
   ocu_self.missing = *spec;
-  if (!fetch(spec)) {
+  if (!fetch(ocu_cpu.target, spec)) {
     if (flags & OCU_CALL_NO_PLANNER) return ocu_fail(OCU_NO_PLAN, "no plan for this class yet");
     pthread_mutex_lock(&asking);
     ocu_status e = ocu_plan_lookup(spec) ? OCU_OK : ask_planner(spec);
@@ -237,19 +237,20 @@ ocu_status ocu_plan_obtain(const ocu_spec *spec, int flags, const ocu_plan **out
   return OCU_OK;
 }
 
+/* ---- the public functions ------------------------------------------------------------------ */
+
 ocu_status ocu_plan_add(const void *plan, size_t bytes) {
   OCU_ENTER();
-  if (!plan) return ocu_fail(OCU_INVALID_VALUE, "plan is NULL");
-  return ocu_plan_map(plan, bytes);
+  ocu_plan_header h;
+  return plan ? map(plan, bytes, &h) : ocu_fail(OCU_INVALID_VALUE, "plan is NULL");
 }
 
 ocu_status ocu_plan_store(const void *plan, size_t bytes) {
   OCU_ENTER();
   if (!plan) return ocu_fail(OCU_INVALID_VALUE, "plan is NULL");
   ocu_plan_header h;
-  ocu_status e = ocu_plan_map(plan, bytes);
+  ocu_status e = map(plan, bytes, &h);
   if (e && e != OCU_UNSUPPORTED) return e;  /* another target's plan can be kept, not used */
-  ocu_plan_flaw(plan, bytes, &h);
   ocu_store_write(&h, plan);                /* without a store the plan lives in memory only */
   return OCU_OK;
 }
@@ -257,18 +258,7 @@ ocu_status ocu_plan_store(const void *plan, size_t bytes) {
 ocu_status ocu_plan_find(const char *target, const ocu_spec *spec) {
   OCU_ENTER();
   if (!target || !spec) return ocu_fail(OCU_INVALID_VALUE, "target or spec is NULL");
-  if (!strcmp(target, ocu_cpu.target)) {
-    if (ocu_plan_lookup(spec) || fetch(spec)) return OCU_OK;
-  } else {
-    void *bytes;
-    size_t n;
-    ocu_plan_header h;
-    bool found = ocu_pack_read(target, spec, &bytes, &n) ||
-                 ocu_store_read(target, spec, &bytes, &n);
-    bool ok = found && !ocu_plan_flaw(bytes, n, &h) && same_spec(&h.spec, spec) &&
-              !strcmp(h.target, target);
-    if (found) free(bytes);
-    if (ok) return OCU_OK;
-  }
+  if (!strcmp(target, ocu_cpu.target) && ocu_plan_lookup(spec)) return OCU_OK;
+  if (fetch(target, spec)) return OCU_OK;
   return ocu_fail(OCU_NO_PLAN, "no plan for this class and %s", target);
 }

@@ -1,5 +1,5 @@
-/* planner.c - asking the planner process, `python -I <package>/planner.py`, for a plan. By its path:
- * of several opencu on a machine, ours answers.
+/* planner.c - asking the planner process, `python -I <package>/planner.py`, for a plan. By its
+ * path, so that of several opencu on a machine ours answers.
  *
  * The planner listens on a UNIX socket: <store>/<build id>/planner.sock, so that all programs of a
  * user share one; without a usable store, on an abstract address that only this process knows.
@@ -23,7 +23,6 @@
 #include <sys/auxv.h>
 #include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -34,43 +33,30 @@
 typedef struct { char magic[8]; ocu_spec spec; char target[32]; } request;
 typedef struct { struct sockaddr_un at; socklen_t bytes; } address;
 
-static int64_t now_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
-
-static int timeout_seconds(void) {
-  const char *text = getenv("OPENCU_PLANNER_TIMEOUT");
-  int n = text ? atoi(text) : 0;
-  return n > 0 ? n : 60;
-}
+/* Who asks holds a lock, so one set of these does. */
+static char python[PATH_MAX], script[PATH_MAX];
+static int64_t deadline;
 
 /* ---- starting Python ----------------------------------------------------------------------- */
 
-static void find_python(char out[PATH_MAX]) {
+static void find_python(void) {
   char path[PATH_MAX + 32];
   const char *own = secure_getenv("OPENCU_PYTHON");
   if (own && *own) {
-    snprintf(out, PATH_MAX, "%s", own);
+    snprintf(python, sizeof python, "%s", own);
     return;
   }
   snprintf(path, sizeof path, "%s/lib/python.txt", ocu_package_path());
   FILE *f = fopen(path, "re");
-  bool found = f && fgets(out, PATH_MAX, f);
+  bool found = f && fgets(python, sizeof python, f);
   if (f) fclose(f);
-  if (found) out[strcspn(out, "\n")] = 0;
-  if (found && !access(out, X_OK)) return;
+  if (found) python[strcspn(python, "\n")] = 0;
+  if (found && !access(python, X_OK)) return;
   int n = snprintf(path, sizeof path, "%s/../../../../bin/python3", ocu_package_path());
-  strcpy(out, n < PATH_MAX ? path : "python3");
-}
-
-static void find_script(char out[PATH_MAX]) {
-  if (snprintf(out, PATH_MAX, "%s/planner.py", ocu_package_path()) >= PATH_MAX) *out = 0;
+  strcpy(python, n < PATH_MAX ? path : "python3");
 }
 
 typedef struct {
-  char python[PATH_MAX], script[PATH_MAX];
   char **env;
   int listener, error;
 } start_order;
@@ -93,9 +79,9 @@ static int start_from_between(void *arg) {
   posix_spawnattr_setsigdefault(&attr, &all);
   posix_spawnattr_setsigmask(&attr, &none);
   posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-  char *argv[] = {o->python, "-I", o->script, NULL};
+  char *argv[] = {python, "-I", script, NULL};
   pid_t pid;
-  o->error = posix_spawnp(&pid, o->python, NULL, &attr, argv, o->env);
+  o->error = posix_spawnp(&pid, python, NULL, &attr, argv, o->env);
   posix_spawnattr_destroy(&attr);
   _exit(0);
 }
@@ -120,11 +106,8 @@ static char **clean_environment(void) {
  * orphan, belongs to init. (A host that is init or a subreaper inherits it like any orphan.) */
 static int start_planner(int listener) {
   enum { STACK = 1 << 16 };
-  start_order o = {.listener = listener};
-  find_python(o.python);
-  find_script(o.script);
+  start_order o = {.listener = listener, .env = clean_environment()};
   char *stack = malloc(STACK);
-  o.env = clean_environment();
   sigset_t all, old;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);  /* no handler may run over there, in our memory */
@@ -137,17 +120,17 @@ static int start_planner(int listener) {
   free(o.env);
   if (o.error)
     ocu_fail(OCU_NO_PLAN, "the planner %s could not be started: %s; set OPENCU_PYTHON to a Python "
-             "that has opencu installed", o.python, strerror(o.error));
+             "that has opencu installed", python, strerror(o.error));
   return o.error;
 }
 
 /* ---- connecting ---------------------------------------------------------------------------- */
 
-static int connect_to(const address *a, int64_t deadline) {
+static int connect_to(const address *a) {
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
-  int64_t left = deadline - now_ms();
-  struct timeval t = {left > 0 ? left / 1000 : 0, left > 0 ? left % 1000 * 1000 : 1000};
+  int64_t left = (deadline - ocu_now()) / 1000, us = left > 1000 ? left : 1000;
+  struct timeval t = {us / 1000000, us % 1000000};
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
   struct ucred peer;
@@ -161,7 +144,7 @@ static int connect_to(const address *a, int64_t deadline) {
 
 /* Listen at the address (which the kernel chooses if it is empty) and start a planner there; -2:
  * nobody can listen there. */
-static int serve_at(address *a, int64_t deadline) {
+static int serve_at(address *a) {
   int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), fd = -1;
   struct sockaddr *at = (struct sockaddr *)&a->at;
   if (!a->bytes) a->bytes = sizeof(sa_family_t);
@@ -171,7 +154,7 @@ static int serve_at(address *a, int64_t deadline) {
   } else if (!start_planner(listener)) {
     a->bytes = sizeof a->at;
     getsockname(listener, at, &a->bytes);
-    fd = connect_to(a, deadline);
+    fd = connect_to(a);
     if (fd < 0) ocu_fail(OCU_NO_PLAN, "the planner cannot be reached: %s", strerror(errno));
   }
   if (listener >= 0) close(listener);
@@ -179,41 +162,41 @@ static int serve_at(address *a, int64_t deadline) {
 }
 
 /* -2: this folder cannot be used for it. */
-static int connect_shared(int folder, int64_t deadline) {
+static int connect_shared(int folder) {
   address a = {.at.sun_family = AF_UNIX, .bytes = sizeof a.at};
   /* A socket's path must be short, the folder's may be long. */
   snprintf(a.at.sun_path, sizeof a.at.sun_path, "/proc/self/fd/%d/planner.sock", folder);
-  int fd = connect_to(&a, deadline);
+  int fd = connect_to(&a);
   if (fd >= 0) return fd;
   int lock = openat(folder, "planner.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (lock < 0) return -2;
   while (flock(lock, LOCK_EX | LOCK_NB)) {
-    if (now_ms() >= deadline) {
+    if (ocu_now() >= deadline) {
       close(lock);
       ocu_fail(OCU_NO_PLAN, "another process holds the planner's lock for too long");
       return -1;
     }
     nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
   }
-  if ((fd = connect_to(&a, deadline)) < 0) {
+  if ((fd = connect_to(&a)) < 0) {
     unlinkat(folder, "planner.sock", 0);
-    fd = serve_at(&a, deadline);
+    fd = serve_at(&a);
   }
   close(lock);
   return fd;
 }
 
-static int connect_planner(int64_t deadline) {
-  static address own;  /* the caller holds a lock */
+static int connect_planner(void) {
+  static address own;
   int folder = ocu_store_open(), fd = -2;
   if (folder >= 0) {
-    fd = connect_shared(folder, deadline);
+    fd = connect_shared(folder);
     close(folder);
   }
   if (fd != -2) return fd;
-  if ((fd = connect_to(&own, deadline)) >= 0) return fd;
+  if ((fd = connect_to(&own)) >= 0) return fd;
   own = (address){.at.sun_family = AF_UNIX};
-  return serve_at(&own, deadline);
+  return serve_at(&own);
 }
 
 /* ---- asking -------------------------------------------------------------------------------- */
@@ -222,7 +205,7 @@ enum answer { ANSWERED, NO_ANSWER, TOO_LATE };
 
 static enum answer no_answer(void) { return errno == EAGAIN ? TOO_LATE : NO_ANSWER; }
 
-static enum answer exchange(int fd, const request *ask, void **plan, size_t *bytes, ocu_status *e) {
+static enum answer exchange(int fd, const request *ask, void **plan, size_t *bytes) {
   if (send(fd, ask, sizeof *ask, MSG_NOSIGNAL) != sizeof *ask) return no_answer();
   uint32_t head[2];
   union { struct cmsghdr align; char room[CMSG_SPACE(sizeof(int))]; } control;
@@ -235,44 +218,44 @@ static enum answer exchange(int fd, const request *ask, void **plan, size_t *byt
   int memory = -1;
   if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
     memcpy(&memory, CMSG_DATA(c), sizeof memory);
-  *e = OCU_NO_PLAN;
   if (head[0]) {
     char text[400] = "";
     ssize_t n = recv(fd, text, head[1] < sizeof text ? head[1] : sizeof text - 1, MSG_WAITALL);
     ocu_fail(OCU_NO_PLAN, "%s", n > 0 ? text : "the planner failed without a message");
-  } else if (memory >= 0 && ocu_slurp(memory, 64 << 20, plan, bytes)) {
-    *e = OCU_OK;
-  } else {
+  } else if (memory < 0 || !(*plan = ocu_slurp(memory, 64 << 20, bytes))) {
     ocu_fail(OCU_NO_PLAN, "the planner's answer has no plan in it");
   }
   if (memory >= 0) close(memory);
   return ANSWERED;
 }
 
-ocu_status ocu_planner_ask(const ocu_spec *spec, const char *target, void **plan, size_t *bytes) {
+void *ocu_planner_ask(const ocu_spec *spec, const char *target, size_t *bytes) {
+  static int seconds;  /* read once, since nonsense is said */
+  if (!seconds) seconds = ocu_env_number("OPENCU_PLANNER_TIMEOUT", "seconds", 86400, 60);
+  deadline = ocu_now() + seconds * 1000000000LL;
+  find_python();
+  snprintf(script, sizeof script, "%s/planner.py", ocu_package_path());
   request ask = {.magic = "OCUASK01", .spec = *spec};
   snprintf(ask.target, sizeof ask.target, "%s", target);
-  char hex[33], why[512], python[PATH_MAX], script[PATH_MAX];
-  ocu_spec_hex(spec, hex);
-  int seconds = timeout_seconds();
-  int64_t deadline = now_ms() + seconds * 1000LL;
   atomic_fetch_add(&ocu_planner_calls, 1);
-  ocu_status e = OCU_NO_PLAN;
+  void *plan = NULL;
   enum answer got = NO_ANSWER;
   for (int attempt = 0; attempt < 3 && got == NO_ANSWER; attempt++) {  /* one may just be leaving */
     if (attempt) nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-    int fd = connect_planner(deadline);
-    got = fd < 0 ? ANSWERED : exchange(fd, &ask, plan, bytes, &e);
+    int fd = connect_planner();
+    got = fd < 0 ? ANSWERED : exchange(fd, &ask, &plan, bytes);
     if (fd >= 0) close(fd);
   }
-  if (!e) return OCU_OK;
-  find_python(python);
-  find_script(script);
+  if (plan) return plan;
   if (got == TOO_LATE)
-    ocu_fail(e, "the planner gave no answer in %d seconds (OPENCU_PLANNER_TIMEOUT)", seconds);
+    ocu_fail(OCU_NO_PLAN, "the planner gave no answer in %d seconds (OPENCU_PLANNER_TIMEOUT)",
+             seconds);
   else if (got == NO_ANSWER)
-    ocu_fail(e, "the planner ended without an answer; `%.200s -I %.200s` shows why, and OPENCU_PYTHON "
-             "names another Python", python, script);
+    ocu_fail(OCU_NO_PLAN, "the planner ended without an answer; `%.200s -I %.200s` shows why, and "
+             "OPENCU_PYTHON names another Python", python, script);
+  char hex[33], why[512];
+  ocu_spec_hex(spec, hex);
   snprintf(why, sizeof why, "%s", ocu_error());
-  return ocu_fail(e, "no plan for %s-%s: %s", target, hex, why);
+  ocu_fail(OCU_NO_PLAN, "no plan for %s-%s: %s", target, hex, why);
+  return NULL;
 }

@@ -12,9 +12,7 @@
  */
 #define _GNU_SOURCE
 #include <pthread.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include "core.h"
 
 enum { CHUNK_BITS = 21, BLOCK_BITS = 8, N_CLASSES = 40 };
@@ -43,7 +41,7 @@ static _Atomic uint64_t *word, *block;
 static chunk *chunks;
 static list runs[2], room[N_CLASSES];
 static int64_t headroom, measured_at, margin;
-static _Atomic int64_t in_use, committed, cached;
+_Atomic int64_t ocu_pool_in_use, ocu_pool_committed, ocu_pool_cached;
 
 /* ---- lists --------------------------------------------------------------------------------- */
 
@@ -107,11 +105,11 @@ static void cut_run(int32_t at, uint32_t n) {
 /* Give pages of freed runs back, the longest freed first, until at most `keep` bytes are cached.
  * Not while work runs: it may use, by mistake, what was freed on another stream. */
 static void give_back(int64_t keep) {
-  if (atomic_load(&cached) <= keep || !ocu_all_idle()) return;
-  while (atomic_load(&cached) > keep && runs[DIRTY].last >= 0) {
+  if (atomic_load(&ocu_pool_cached) <= keep || !ocu_all_idle()) return;
+  while (atomic_load(&ocu_pool_cached) > keep && runs[DIRTY].last >= 0) {
     int32_t at = runs[DIRTY].last;
     uint32_t run = chunks[at].run;
-    uint64_t excess = ((uint64_t)(atomic_load(&cached) - keep) + CHUNK - 1) >> CHUNK_BITS;
+    uint64_t excess = ((uint64_t)(atomic_load(&ocu_pool_cached) - keep) + CHUNK - 1) >> CHUNK_BITS;
     uint32_t n = excess < run ? (uint32_t)excess : run;
     list_remove(&runs[DIRTY], at);
     if (n < run) {
@@ -121,32 +119,26 @@ static void give_back(int64_t keep) {
     }
     int64_t bytes = (int64_t)n << CHUNK_BITS;
     driver->release(base + ((size_t)at << CHUNK_BITS), (size_t)bytes);
-    atomic_fetch_sub(&cached, bytes);
-    atomic_fetch_sub(&committed, bytes);
+    atomic_fetch_sub(&ocu_pool_cached, bytes);
+    atomic_fetch_sub(&ocu_pool_committed, bytes);
     put_run(at, n, CLEAN);
   }
 }
 
 /* ---- charging: what was handed out and not yet touched is spoken for ----------------------- */
 
-static int64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
 /* Bytes that may still be committed. The cheap answer takes nothing to be touched yet. */
 static int64_t spare(int64_t want) {
-  int64_t all = atomic_load(&committed), available = driver->available() - margin;
+  int64_t all = atomic_load(&ocu_pool_committed), available = driver->available() - margin;
   if (want <= available - all) return available - all;
   return all ? available - all + (int64_t)driver->resident(base, range) : available;
 }
 
 static bool charge(int64_t bytes) {
-  int64_t now = now_ns();
+  int64_t now = ocu_now();
   if (now - measured_at > 10000000 || bytes > headroom) {  /* others use memory as well: 10 ms */
     int64_t left = spare(bytes);
-    if (left < bytes && atomic_load(&cached)) {
+    if (left < bytes && atomic_load(&ocu_pool_cached)) {
       give_back(0);
       left = spare(bytes);
     }
@@ -160,7 +152,7 @@ static bool charge(int64_t bytes) {
 
 int64_t ocu_pool_free_bytes(void) {
   pthread_mutex_lock(&lock);
-  int64_t left = spare(INT64_MAX) + atomic_load(&cached);
+  int64_t left = spare(INT64_MAX) + atomic_load(&ocu_pool_cached);
   pthread_mutex_unlock(&lock);
   return left > 0 ? left : 0;
 }
@@ -170,7 +162,7 @@ static int32_t take_run(uint32_t n) {
   int32_t at = best_fit(DIRTY, n);
   if (at >= 0) {
     cut_run(at, n);
-    atomic_fetch_sub(&cached, bytes);
+    atomic_fetch_sub(&ocu_pool_cached, bytes);
     return at;
   }
   if (!charge(bytes)) return -1;
@@ -180,7 +172,7 @@ static int32_t take_run(uint32_t n) {
   }
   if (!driver->commit(base + ((size_t)at << CHUNK_BITS), (size_t)bytes)) return -1;
   cut_run(at, n);
-  atomic_fetch_add(&committed, bytes);
+  atomic_fetch_add(&ocu_pool_committed, bytes);
   return at;
 }
 
@@ -188,7 +180,7 @@ static void free_run(int32_t at) {
   uint32_t n = chunks[at].run;
   for (uint32_t i = 0; i < n; i++)
     atomic_store_explicit(&word[at + i], DEAD, memory_order_relaxed);
-  atomic_fetch_add(&cached, (int64_t)n << CHUNK_BITS);
+  atomic_fetch_add(&ocu_pool_cached, (int64_t)n << CHUNK_BITS);
   put_run(at, n, DIRTY);
   give_back(ocu_cpu.memory_total / 8);
 }
@@ -272,7 +264,7 @@ ocu_status ocu_pool_alloc(int device, size_t bytes, ocu_mem_kind kind, void **ou
   if (!*out)
     return ocu_fail(OCU_OUT_OF_MEMORY, "%zu bytes do not fit: %lld bytes of memory are free", bytes,
                     (long long)ocu_pool_free_bytes());
-  atomic_fetch_add(&in_use, (int64_t)bytes);
+  atomic_fetch_add(&ocu_pool_in_use, (int64_t)bytes);
   return OCU_OK;
 }
 
@@ -316,7 +308,7 @@ ocu_status ocu_pool_retire(void *p, int *device) {
     return ocu_fail(OCU_INVALID_POINTER, "%p is not the start of a live allocation%s", p,
                     at && start == p ? ": it was freed before" : "");
   *device = (int)(w >> 8 & 255);
-  atomic_fetch_sub(&in_use, (int64_t)(w >> 16));
+  atomic_fetch_sub(&ocu_pool_in_use, (int64_t)(w >> 16));
   return OCU_OK;
 }
 
@@ -335,12 +327,6 @@ void ocu_pool_trim(size_t keep) {
   pthread_mutex_lock(&lock);
   give_back(keep < INT64_MAX ? (int64_t)keep : INT64_MAX);
   pthread_mutex_unlock(&lock);
-}
-
-int64_t ocu_pool_count(int what) {
-  return what == OCU_POOL_IN_USE      ? atomic_load(&in_use)
-         : what == OCU_POOL_COMMITTED ? atomic_load(&committed)
-                                      : atomic_load(&cached);
 }
 
 static bool make_tables(size_t n) {

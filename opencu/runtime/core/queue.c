@@ -46,7 +46,6 @@ static int n_runners, n_idle, n_hosting;       /* runner threads: all, asleep, i
 void ocu_lock(void) { pthread_mutex_lock(&lock); }
 void ocu_unlock(void) { pthread_mutex_unlock(&lock); }
 
-
 static ocu_stream *stream_at(uint32_t i) { return ocu_slab_at(&slab, i); }
 
 /* ---- moments ------------------------------------------------------------------------------- */
@@ -166,15 +165,6 @@ static uint64_t take_turn(ocu_stream *s) {
   return 0;
 }
 
-bool ocu_try_now(ocu_stream *s, const ocu_submission *sub, ocu_status *result) {
-  uint64_t seq = take_turn(s);
-  if (!seq) return false;
-  if (sub->stamp) atomic_store(sub->stamp, ocu_stamp_of(s, seq));
-  *result = sub->run ? sub->run(&(ocu_turn){s, seq, false}, sub->data) : OCU_OK;
-  finish(s, seq);
-  return true;
-}
-
 /* ---- queued turns -------------------------------------------------------------------------- */
 
 static void run_item(ocu_stream *s, item *it, bool runner) {
@@ -281,9 +271,12 @@ ocu_status ocu_enqueue(ocu_stream *s, const ocu_submission *sub) {
 }
 
 ocu_status ocu_submit(ocu_stream *s, const ocu_submission *sub) {
-  ocu_status e;
-  if (sub->how & OCU_INLINE && ocu_try_now(s, sub, &e)) return e;
-  return ocu_enqueue(s, sub);
+  uint64_t seq = sub->how & OCU_INLINE ? take_turn(s) : 0;
+  if (!seq) return ocu_enqueue(s, sub);
+  if (sub->stamp) atomic_store(sub->stamp, ocu_stamp_of(s, seq));
+  ocu_status e = sub->run ? sub->run(&(ocu_turn){s, seq, false}, sub->data) : OCU_OK;
+  finish(s, seq);
+  return e;
 }
 
 /* ---- waiting ------------------------------------------------------------------------------- */
@@ -305,10 +298,9 @@ static ocu_status wait_done(ocu_stream *s, uint64_t seq) {
 }
 
 ocu_status ocu_wait(ocu_stream *s, uint64_t seq) {
-  ocu_status e = wait_done(s, seq);
-  if (e) return e;
+  OCU_TRY(wait_done(s, seq));
   if (!atomic_load_explicit(&s->error, memory_order_relaxed)) return OCU_OK;
-  e = (ocu_status)atomic_exchange(&s->error, 0);
+  ocu_status e = (ocu_status)atomic_exchange(&s->error, 0);
   return e ? ocu_fail(e, "an operation queued on this stream failed: %s", ocu_status_name(e)) : e;
 }
 

@@ -5,8 +5,7 @@ ocu_status ocu_stream_create(int device, int flags, ocu_stream **out) {
   OCU_ENTER();
   if (!out) return ocu_fail(OCU_INVALID_VALUE, "out is NULL");
   *out = NULL;
-  ocu_status e = ocu_check_device(device);
-  if (e) return e;
+  OCU_TRY(ocu_check_device(device));
   if (flags & ~OCU_STREAM_NONBLOCKING)
     return ocu_fail(OCU_INVALID_VALUE, "flags %#x: only OCU_STREAM_NONBLOCKING is known",
                     (unsigned)flags);
@@ -23,8 +22,7 @@ ocu_status ocu_stream_destroy(ocu_stream *s) {
 }
 
 ocu_status ocu_stream_sync(ocu_stream *s) {
-  OCU_ENTER();
-  if (!(s = ocu_stream_get(s))) return OCU_INVALID_HANDLE;
+  OCU_ENTER_STREAM(s);
   /* The legacy stream's own place in the order comes after all blocking streams. */
   if (atomic_load(&s->order) == OCU_ORDER_LEGACY && !ocu_stream_idle(s))
     return ocu_submit(s, &(ocu_submission){.how = OCU_WAIT});
@@ -32,8 +30,7 @@ ocu_status ocu_stream_sync(ocu_stream *s) {
 }
 
 ocu_status ocu_stream_query(ocu_stream *s) {
-  OCU_ENTER();
-  if (!(s = ocu_stream_get(s))) return OCU_INVALID_HANDLE;
+  OCU_ENTER_STREAM(s);
   if (ocu_stream_idle(s)) return ocu_wait(s, 0);
   return ocu_fail(OCU_NOT_READY, "work is pending on the stream");
 }
@@ -50,8 +47,7 @@ static ocu_status host_op(const ocu_turn *turn, void *data) {
 }
 
 ocu_status ocu_stream_host_call(ocu_stream *s, void (*fn)(void *), void *arg) {
-  OCU_ENTER();
-  if (!(s = ocu_stream_get(s))) return OCU_INVALID_HANDLE;
+  OCU_ENTER_STREAM(s);
   if (!fn) return ocu_fail(OCU_INVALID_VALUE, "the host function is NULL");
   host_call h = {fn, arg};
   return ocu_enqueue(s, &(ocu_submission){.run = host_op, .data = &h, .bytes = sizeof h,

@@ -1,4 +1,4 @@
-/* sys.c - small helpers over the system: threads, futexes, slabs, reading files. */
+/* sys.c - small helpers over the system: time, threads, futexes, slabs, reading files. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/futex.h>
@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #include "core.h"
 
@@ -18,7 +19,7 @@ static pthread_key_t owner;
 
 static void give_back(void *unused) {
   (void)unused;
-  if (ocu_self.scratch) munmap(ocu_self.scratch, ocu_self.scratch_bytes);
+  free(ocu_self.scratch);
   free(ocu_self.message);
   ocu_self = (ocu_thread){.chosen = ocu_self.chosen};
 }
@@ -31,7 +32,13 @@ void ocu_self_owns(void) {
   pthread_setspecific(owner, &ocu_self);
 }
 
-/* ---- threads and futexes ------------------------------------------------------------------- */
+/* ---- time, threads and futexes -------------------------------------------------------------- */
+
+int64_t ocu_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
 
 void ocu_futex_wait(_Atomic uint32_t *word, uint32_t seen) {
   syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL);
@@ -110,14 +117,14 @@ bool ocu_read_all(int fd, void *out, size_t bytes) {
   return true;
 }
 
-/* A whole regular file in new memory; false if it is larger than the limit, or not a file. */
-bool ocu_slurp(int fd, size_t limit, void **out, size_t *bytes) {
+/* A whole regular file in new memory; NULL if it is larger than the limit, or not a file. */
+void *ocu_slurp(int fd, size_t limit, size_t *bytes) {
   struct stat st;
   if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size <= 0 || (size_t)st.st_size > limit)
-    return false;
+    return NULL;
   *bytes = (size_t)st.st_size;
-  if (!(*out = malloc(*bytes))) return false;
-  if (lseek(fd, 0, SEEK_SET) == 0 && ocu_read_all(fd, *out, *bytes)) return true;
-  free(*out);
-  return false;
+  void *out = malloc(*bytes);
+  if (out && !lseek(fd, 0, SEEK_SET) && ocu_read_all(fd, out, *bytes)) return out;
+  free(out);
+  return NULL;
 }

@@ -7,11 +7,9 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -62,15 +60,13 @@ static inline void pause_cpu(void) {
 
 /* Spin until *word differs from `seen`; false after so many nanoseconds. */
 static bool spin_while(_Atomic uint32_t *word, uint32_t seen, int64_t most) {
-  struct timespec t0, t;
-  clock_gettime(CLOCK_MONOTONIC, &t0);
+  int64_t began = ocu_now();
   do {
     for (int i = 0; i < 32; i++) {
       if (atomic_load_explicit(word, memory_order_acquire) != seen) return true;
       pause_cpu();
     }
-    clock_gettime(CLOCK_MONOTONIC, &t);
-  } while ((t.tv_sec - t0.tv_sec) * 1000000000LL + t.tv_nsec - t0.tv_nsec < most);
+  } while (ocu_now() - began < most);
   return false;
 }
 
@@ -81,20 +77,10 @@ static bool need_scratch(size_t bytes) {
   if (bytes > scratch_most) return false;
   const size_t huge = 2 << 20;
   size_t unit = bytes < huge ? 1 << 16 : huge, size = (bytes + unit - 1) & -unit;
-  size_t room = unit == huge ? size + huge : size;
-  if (ocu_self.scratch) munmap(ocu_self.scratch, ocu_self.scratch_bytes);
-  ocu_self.scratch = NULL;
+  free(ocu_self.scratch);
   ocu_self.scratch_bytes = 0;
-  char *p = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED) return false;
-  if (unit == huge) {  /* trim to whole huge pages */
-    size_t before = -(uintptr_t)p & (huge - 1);
-    if (before) munmap(p, before);
-    if (huge - before) munmap(p + before + size, huge - before);
-    p += before;
-    madvise(p, size, MADV_HUGEPAGE);
-  }
-  ocu_self.scratch = p;
+  if (!(ocu_self.scratch = aligned_alloc(unit, size))) return false;
+  if (unit == huge) madvise(ocu_self.scratch, size, MADV_HUGEPAGE);
   ocu_self.scratch_bytes = size;
   ocu_self_owns();
   return true;

@@ -55,6 +55,6 @@ def test_a_core_that_is_not_built_is_explained(folder, advice, tmp_path):
     shutil.copy(Path(opencu.__file__).parent / "drivers/status.py", drivers)
     if folder == "source":
         (tmp_path / folder / "setup.py").touch()
-    command = [sys.executable, "-c", "import opencu.drivers.status"]
+    command = [sys.executable, "-S", "-c", "import opencu.drivers.status"]
     done = subprocess.run(command, cwd=tmp_path / folder, capture_output=True, text=True)
     assert f"): {advice.format(tmp_path / folder)}" in done.stderr

@@ -221,13 +221,13 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
   bool reads_c = !is_zero(beta, kind->scale);
 
   ocu_matrix x = g->a, y = g->b, z = g->c, out = g->d;
-  if (!out.p || (reads_c && !z.p) || (k && (!x.p || !y.p)) || (kind->bias && !g->bias))
-    return ocu_fail(OCU_INVALID_VALUE, "gemm: %s is NULL",
-                    !out.p                ? "D"
-                    : reads_c && !z.p     ? "C"
-                    : kind->bias && !g->bias ? "bias"
-                    : !x.p                ? "A"
-                                          : "B");
+  const char *missing = !out.p                   ? "D"
+                        : reads_c && !z.p        ? "C"
+                        : kind->bias && !g->bias ? "bias"
+                        : k && !x.p              ? "A"
+                        : k && !y.p              ? "B"
+                                                 : NULL;
+  if (missing) return ocu_fail(OCU_INVALID_VALUE, "gemm: %s is NULL", missing);
   bool in_place = z.p == out.p && z.rs == out.rs && z.cs == out.cs && z.bs == out.bs;
   if (!reads_c) z = out;
   if (!k) x = y = (ocu_matrix){out.p, 0, 0, 0};

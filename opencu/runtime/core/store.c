@@ -220,7 +220,7 @@ void ocu_store_write(const ocu_plan_header *header, const void *plan) {
   if (ok) {
     atomic_fetch_add(&ocu_plans_stored, 1);
     evict();
-  } else if (*root && error != EFBIG && !atomic_exchange(&said, true)) {  /* nor may stderr grow */
-    fprintf(stderr, "opencu: %s\n", ocu_error());
+  } else if (*root && error != EFBIG && !atomic_exchange(&said, true)) {
+    fprintf(stderr, "opencu: %s\n", ocu_error());  /* EFBIG: it may be at its limit, too */
   }
 }

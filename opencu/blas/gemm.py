@@ -179,8 +179,11 @@ def _gemm(
 def _plan_and_call(
     status: int, function: Any, call: tuple, epilogue: Any = None, device: Any = None
 ) -> None:
-    """What to do when a call fails: plan a class that was never planned, here, and call again."""
-    if status == NO_PLAN:
+    """What to do when a call fails: plan a class that was never planned, here, and call again. A
+    product over a long k is up to three classes (split.c)."""
+    for _ in range(3):
+        if status != NO_PLAN:
+            break
         spec = bytes(ffi.buffer(lib.ocu_last_spec().f))
         if epilogue is None:
             from opencu.runtime.plan import ensure

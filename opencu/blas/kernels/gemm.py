@@ -130,6 +130,18 @@ def gemm(
         epilogue(c_band, d_band, acc, alpha, beta, bias_band, add_bias, activation, steps, extras)
 
 
+@tile.kernel
+def combine(a, b, c, d, alpha, beta, bias, BM: int, BN: int, sums, add_bias, activation, steps):
+    """What is left of a product whose k was split: a[i] are the sums over its parts."""
+    (top, bottom), (left, right) = tile_order(d[0], 1, 1)
+    acc = tile.full((BM, BN), 0, sums)
+    for i in range(a.shape[0]):
+        acc = acc + tile.load(a[i][top:bottom, left:right], (0, 0), (BM, BN))
+    c_band, d_band = c[0][top:bottom, left:right], d[0][top:bottom, left:right]
+    bias_band = bias[0][top:bottom, left:right]
+    epilogue_scale(c_band, d_band, acc, alpha, beta, bias_band, add_bias, activation, steps, ())
+
+
 def reference(a, b, c, alpha, beta):
     """The same in float64, without bias and activation; a [z, m, k], b [z, k, n], c [z, m, n]."""
     wide = "c16" if a.dtype.kind == "c" else "f8"
@@ -147,6 +159,7 @@ def reference(a, b, c, alpha, beta):
 _CODES = "f32 f64 f16 bf16 i8 i32 c64 c128".split()  # as in opencu.h
 DTYPES = {code: getattr(tile, name) for code, name in enumerate(_CODES, 1)}
 BUCKETS = {0: "packed", 1: "small", 2: "rows", 3: "dots", 4: "vector", 5: "tall8", 6: "tall16"}
+SUM = 7  # the bucket of combine
 BIAS = {0: no_bias, 1: row_bias, 2: column_bias}
 ACTIVATIONS = {0: identity, 1: relu, 2: tile.gelu_tanh}
 N_ARGS = 26
@@ -167,8 +180,6 @@ def plan(
     _, ab, c, scale, *layouts, bucket, conj, activation, bias, pointers = spec[:13]
     factor, out, scalar = (DTYPES[d] for d in (ab, c, scale))
     sums = getattr(tile, SUMS.get(factor.name, factor.name))
-    tiles = gemm_tiles(target, factor, sums, BUCKETS[bucket], layouts[1])
-    blocks = tiles.blocks
     bias_strides = (int(bias == 1), int(bias == 2))
     kinds = (factor, factor, out, out)
     types = {
@@ -178,35 +189,44 @@ def plan(
         "bias": tile.View(out, (None, *bias_strides)),
         **{f"extra{i}": view_type(out, layout) for i, layout in enumerate(extras)},
     }
-    consts = dict(BM=tiles.bm, BN=tiles.bn, BK=tiles.bk, MR=blocks.mr, NR=blocks.nr, sums=sums)
-    consts |= dict(add_bias=BIAS[bias], activation=ACTIVATIONS[activation], steps=steps)
-    for name, bit in (("load_a", 1), ("load_b", 2)):
-        if conj & bit:
-            consts[name] = load_conjugate
-    code = compile(gemm.trace(types, consts), target, blocks)
-
+    consts = dict(add_bias=BIAS[bias], activation=ACTIVATIONS[activation], steps=steps, sums=sums)
     slots = Slots(N_ARGS + 4 * len(extras))
     arg = slots.arg
     batch, m, n, k = (arg(i) for i in range(4))
-    # One thread takes the largest bands; several take smaller ones, a multiple of their number.
-    threads = slots.threads()
-    alone = threads < 2
-    shrink = (alone + 1).min(2)  # 2 for one thread, else 1
-    rows = m.cdiv(shrink * (tiles.bm // 2)).align(threads.min(m.cdiv(blocks.mr)))
-    columns = n.cdiv(shrink * (tiles.bn // 2))
-    each = m * n * k // tiles.speed + 50
-    matrices = batch.cdiv((slots.const(LAUNCH_NS) // each).max(1))
-    params = [rows, columns, matrices]
-    for at, shape in ((4, (m, k)), (8, (k, n)), (12, (m, n)), (16, (m, n))):
+    shapes = {4: (batch, m, k), 8: (batch, k, n), 12: (batch, m, n), 16: (batch, m, n)}
+    if bucket == SUM:
+        lanes = 8 * target.vector_bytes // sums.part.bytes
+        consts |= dict(BM=1, BN=lanes)
+        code = compile(combine.trace(types, consts), target)
+        shapes[4] = shapes[8] = (k, m, n)
+        grid, cost = (m, n.cdiv(lanes), slots.const(1)), m * n * k // lanes + 50
+    else:
+        tiles = gemm_tiles(target, factor, sums, BUCKETS[bucket], layouts[1])
+        blocks = tiles.blocks
+        consts |= dict(BM=tiles.bm, BN=tiles.bn, BK=tiles.bk, MR=blocks.mr, NR=blocks.nr)
+        for name, bit in (("load_a", 1), ("load_b", 2)):
+            if conj & bit:
+                consts[name] = load_conjugate
+        code = compile(gemm.trace(types, consts), target, blocks)
+        # One thread takes the largest bands; several take smaller ones, a multiple of their number.
+        threads = slots.threads()
+        alone = threads < 2
+        shrink = (alone + 1).min(2)  # 2 for one thread, else 1
+        rows = m.cdiv(shrink * (tiles.bm // 2)).align(threads.min(m.cdiv(blocks.mr)))
+        columns = n.cdiv(shrink * (tiles.bn // 2))
+        each = m * n * k // tiles.speed + 50
+        grid = (rows, columns, batch.cdiv((slots.const(LAUNCH_NS) // each).max(1)))
+        cost = batch * each
+    params = [*grid]
+    for at, shape in shapes.items():
         step = slots.const(1) if pointers else arg(at + 1)
-        params += [arg(at), batch, *shape, step, arg(at + 2), arg(at + 3)]
+        params += [arg(at), *shape, step, arg(at + 2), arg(at + 3)]
     parts = range(2 if scalar.kind == "c" else 1)
     params += [arg(at + part) for at in (20, 22) for part in parts]
     params += [arg(24), batch, m, n, arg(25), *(slots.const(s) for s in bias_strides)]
     for at in range(N_ARGS, N_ARGS + 4 * len(extras), 4):
         params += [arg(at), batch, m, n, arg(at + 1), arg(at + 2), arg(at + 3)]
-    programs = rows * columns * matrices
-    return Plan(slots, [Launch(code, programs, batch * each, params)])
+    return Plan(slots, [Launch(code, grid[0] * grid[1] * grid[2], cost, params)])
 
 
 def packed_specs() -> list[bytes]:
@@ -222,4 +242,5 @@ def packed_specs() -> list[bytes]:
         if kind[0] < 3 or bucket == 0
     ]
     tall = [(1, 1, 1, 2, 1, 1, 1, bucket) for bucket in (5, 6)]
-    return [bytes([1, *spec]).ljust(16, b"\0") for spec in plain + tall]
+    sums = [(*kind, 2, 2, 2, 2, SUM) for kind in kinds[:2]]
+    return [bytes([1, *spec]).ljust(16, b"\0") for spec in plain + tall + sums]

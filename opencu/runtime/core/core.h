@@ -235,6 +235,13 @@ void ocu_spec_hex(const ocu_spec *spec, char out[33]);
 
 /* ---- gemm.c: are the matrices there that arrays of pointers name? ---- */
 ocu_status ocu_gemm_pointed(const ocu_spec *spec, const int64_t *args);
+size_t ocu_dtype_bytes(ocu_dtype dtype);
+
+/* split.c */
+enum { OCU_GEMM_ARGS = 26, OCU_BUCKET_SUM = 7 };
+int64_t ocu_split_parts(int64_t m, int64_t n, int64_t k);  /* 1: one product */
+ocu_status ocu_split(ocu_stream *s, const ocu_spec *spec, const int64_t *args, int64_t parts,
+                     int flags);
 
 /* ---- store.c, pack.c, build.c, planner.c: plans are in new memory, NULL if there is none ---- */
 int ocu_store_open(void);                /* the folder of this build's plans; -1 and ocu_error() */

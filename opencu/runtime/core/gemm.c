@@ -107,6 +107,8 @@ static ocu_status check_scalars(const void *alpha, const void *beta, size_t size
 static const uint8_t sizes[] = {[OCU_F32] = 4, [OCU_F64] = 8, [OCU_F16] = 2, [OCU_BF16] = 2,
                                 [OCU_I8] = 1, [OCU_I32] = 4, [OCU_C64] = 8, [OCU_C128] = 16};
 
+size_t ocu_dtype_bytes(ocu_dtype dtype) { return sizes[dtype]; }
+
 typedef struct { int64_t re, im; } scalar;
 
 static scalar read_scalar(const void *p, ocu_dtype dtype) {
@@ -269,16 +271,18 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
   ocu_spec spec = {{OCU_OP_GEMM, kind->ab, kind->c, kind->scale, layout(&x), layout(&y), layout(&z),
                     layout(&out), bucket(&x, &y, m, n, k), conj, kind->activation, bias,
                     kind->pointers}};
-  int64_t args[26 + 16] = {batch, m, n, k,
+  int64_t args[OCU_GEMM_ARGS + 16] = {batch, m, n, k,
                           (int64_t)x.p, x.bs, x.rs, x.cs, (int64_t)y.p, y.bs, y.rs, y.cs,
                           (int64_t)z.p, z.bs, z.rs, z.cs, (int64_t)out.p, out.bs, out.rs, out.cs,
                           alpha.re, alpha.im, beta.re, beta.im, (int64_t)g->bias, g->bias_bs};
   for (int i = 0; i < n_extra; i++) {
     const int64_t words[4] = {(int64_t)extra[i].p, extra[i].bs, extra[i].rs, extra[i].cs};
-    memcpy(args + 26 + 4 * i, words, sizeof words);
+    memcpy(args + OCU_GEMM_ARGS + 4 * i, words, sizeof words);
   }
+  int64_t parts = batch == 1 && !kind->pointers && !g->epilogue ? ocu_split_parts(m, n, k) : 1;
+  if (parts > 1) return ocu_split(s, &spec, args, parts, flags);
   if (g->epilogue) spec = user_spec(g->epilogue, &spec, extra);
-  return ocu_call(s, &spec, args, 26 + 4 * n_extra, flags);
+  return ocu_call(s, &spec, args, OCU_GEMM_ARGS + 4 * n_extra, flags);
 }
 
 ocu_status ocu_gemm(ocu_stream *s, ocu_dtype dtype, int64_t batch, int64_t m, int64_t n, int64_t k,

@@ -302,3 +302,18 @@ def test_a_store_past_the_caches_is_seen_by_the_next_launch():
 @tile.kernel
 def saxpy_into(x, y, N: int):
     tile.store(y, tile.pid(0), 2 * tile.load(x, tile.pid(0), N))
+
+
+@tile.kernel
+def turned(x, y, factor, N: int):
+    i = tile.pid(0)
+    tile.store(y, i, tile.load(x, i, N) * factor)
+
+
+@pytest.mark.parametrize("dtype", ["c8", "c16"])
+def test_a_complex_number_is_an_argument(dtype):
+    x = (np.arange(10) + 1j).astype(dtype)
+    for factor in (0.5 - 2j, np.dtype(dtype).type(0.5 - 2j)):
+        y = np.zeros_like(x)
+        opencu.launch(turned, (2,), x, y, factor, N=8)
+        np.testing.assert_allclose(y, x * (0.5 - 2j), rtol=1e-6)

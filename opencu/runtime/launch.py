@@ -72,8 +72,10 @@ def _flatten(name: str, x: Any, default: dtypes.DType) -> tuple[Any, list[int]]:
 
 def _number(name: str, x: Any, default: dtypes.DType) -> tuple[Any, list[int]]:
     if isinstance(x, np.generic):
-        return Scalar(_dtype(name, x)), [int.from_bytes(x.tobytes(), "little")]
-    if isinstance(x, (bool, int)):
+        return Scalar(_dtype(name, x)), _words(x)
+    if isinstance(x, complex):
+        dtype = {dtypes.f64: dtypes.c128}.get(default.part, dtypes.c64)
+    elif isinstance(x, (bool, int)):
         dtype = dtypes.bool_ if isinstance(x, bool) else dtypes.i64
     elif isinstance(x, float):
         dtype = default
@@ -84,7 +86,13 @@ def _number(name: str, x: Any, default: dtypes.DType) -> tuple[Any, list[int]]:
         raise ValueError(f"{name} is {x!r}: expected a number that fits {dtype}")
     if dtype in _FLOATS:
         return Scalar(dtype), [int.from_bytes(_FLOATS[dtype].pack(x), "little")]
-    return Scalar(dtype), [int.from_bytes(dtypes.narrow(x, dtype).tobytes(), "little")]
+    return Scalar(dtype), _words(dtypes.narrow(x, dtype))
+
+
+def _words(x: Any) -> list[int]:
+    """A number's bits; of a complex one, those of its parts."""
+    parts = (x.real, x.imag) if x.dtype.kind == "c" else (x,)
+    return [int.from_bytes(part.tobytes(), "little") for part in parts]
 
 
 def launch(
@@ -96,7 +104,8 @@ def launch(
     **consts: Any,
 ) -> None:
     """Run a kernel on a grid of up to three axes, on numpy arrays (returns when done) or device
-    arrays (stream-ordered). A Python float takes the dtype of the first floating array.
+    arrays (stream-ordered). A Python float takes the dtype of the first floating or complex array's
+    numbers, a complex one that of the array.
 
     blocks: register blocks for the kernel's dots, if it has any. KernelError: not a valid kernel.
     """
@@ -110,7 +119,7 @@ def launch(
     if len(names) < len(args):
         raise TypeError(f"{kernel.__name__} takes {len(names)} arguments, got {len(args)}")
     arrays = {n: x for n, x in zip(names, args) if isinstance(x, (np.ndarray, Array))}
-    floats = (_dtype(n, x) for n, x in arrays.items() if x.dtype.kind == "f")
+    floats = (_dtype(n, x).part for n, x in arrays.items() if x.dtype.kind in "fc")
     default = next(floats, dtypes.f32)
     flat = {n: _flatten(n, x, default) for n, x in zip(names, args)}
     device = _device(names, args)

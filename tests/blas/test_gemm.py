@@ -421,3 +421,32 @@ for dtype in (np.float32, np.float64):
 print(opencu.device("cpu").info.target)
 """
     assert python(code, OPENCU_CPU_ISA=isa) == f"x86-64-{isa}"
+
+
+PACKED = """
+import ctypes, itertools, sys
+import numpy as np
+from opencu.drivers.status import ffi, lib
+
+some = (1, 2, 4, 5, 16, 200)
+sizes = itertools.product(some, some, (20, 100))
+for (m, n, k), ta, tb, code in itertools.product(
+    [*sizes, (9, 9, 0), (700, 700, 9), (64, 60, 9000)], (0, 1), (0, 1), (lib.OCU_F32, lib.OCU_F64)
+):
+    x = np.ones((m + 1) * (n + 1) * 2 + (m + n + 2) * (k + 1), "f8")
+    p, one = ffi.cast("void *", x.ctypes.data), ffi.new(("float[1]", "double[1]")[code - 1], [1])
+    a = (k + 1, 1) if ta else (1, m + 1)  # as cuBLAS has them: in columns, leading dimensions odd
+    b = (n + 1, 1) if tb else (1, k + 1)
+    c = ffi.cast("void *", x.ctypes.data + 8 * (m + n + 2) * (k + 1))
+    flags = lib.OCU_CALL_NO_PLANNER | lib.OCU_CALL_SYNC
+    status = lib.ocu_gemm(
+        ffi.NULL, code, 1, m, n, k, one, p, *a, 0, p, *b, 0, one, c, 1, m + 1, 0, flags
+    )
+    if status:
+        spec = bytes(lib.ocu_last_spec().f).hex()
+        sys.exit(f"{m} {n} {k} {ta} {tb} {code}: {status} {ffi.string(lib.ocu_error())} {spec}")
+"""
+
+
+def test_what_cublas_asks_for_is_in_the_pack(python):
+    assert python(PACKED) == ""

@@ -13,10 +13,13 @@ from execute import WIDE, ZEN4, fenced, run, runnable
 
 from opencu import tile
 from opencu.blas.kernels.gemm import gemm
+from opencu.blas.kernels.tiles import gemm_tiles
 from opencu.compiler import Blocks, llvm
 from opencu.tile import dtypes
+from opencu.tile.ir import SUMS
 
 RNG = np.random.default_rng(11)
+BLOCKS = Blocks(12, 32, 12)
 EVERY = {n: ", ".join(f"i32 {i}" for i in range(n, 64, 4)) for n in range(4)}
 PAIRS = {n: ", ".join(f"i32 {i}" for i in range(n, 32, 2)) for n in range(2)}
 
@@ -85,30 +88,48 @@ def emulated(monkeypatch):
 
 
 def matrix(rows: int, columns: int, by_columns: bool, dtype: str) -> np.ndarray:
+    x = RNG.standard_normal((rows, columns))
     if dtype == "i8":
         x = RNG.integers(-128, 128, (rows, columns)).astype("i1")
+    elif dtype[0] == "c":
+        x = (x + 1j * RNG.standard_normal((rows, columns))).astype(getattr(tile, dtype).numpy)
     else:
-        x = dtypes.narrow(RNG.standard_normal((rows, columns)).astype("f4"), tile.bf16)
+        x = dtypes.narrow(x.astype("f4"), getattr(tile, dtype))
     x = np.asfortranarray(x) if by_columns else np.ascontiguousarray(x)
     return fenced(x[None])
 
 
 def value(x: np.ndarray) -> np.ndarray:
-    return (dtypes.widen(x, tile.bf16) if x.dtype == np.uint16 else x).astype("f8")
+    x = dtypes.widen(x, tile.bf16) if x.dtype == np.uint16 else x
+    return x.astype("c16" if x.dtype.kind == "c" else "f8")
 
 
-def check(target, dtype: str, m: int, n: int, k: int, a_columns: bool, b_columns: bool) -> None:
+def check(target, dtype, m, n, k, a_columns, b_columns, blocks=BLOCKS) -> None:
     a, b = matrix(m, k, a_columns, dtype), matrix(k, n, b_columns, dtype)
-    out = np.int32 if dtype == "i8" else np.float32
-    c = fenced(np.full((1, m, n), -1, out))
-    scalars = [out(1), out(0), np.zeros((1, 1, 1), out)]
-    sums = tile.i32 if dtype == "i8" else tile.f32
-    sizes = dict(BM=24, BN=64, BK=64, MR=12, NR=32, sums=sums)
-    run(gemm, target, (-(-m // 24), -(-n // 64), 1), [a, b, c, c, *scalars], Blocks(12, 32, 12),
-        **sizes)  # fmt: skip
+    sums = getattr(tile, SUMS.get(dtype, dtype))
+    number = sums.numpy.type
+    c = fenced(np.full((1, m, n), -1, number))
+    sizes = dict(BM=2 * blocks.mr, BN=2 * blocks.nr, BK=64, MR=blocks.mr, NR=blocks.nr, sums=sums)
+    grid = (-(-m // (2 * blocks.mr)), -(-n // (2 * blocks.nr)), 1)
+    scalars = [number(1), number(0), np.zeros((1, 1, 1), number)]
+    run(gemm, target, grid, [a, b, c, c, *scalars], blocks, **sizes)
     want, size = value(a) @ value(b), abs(value(a)) @ abs(value(b))
-    bound = 0 if dtype == "i8" else (k + 2) * 2.0**-24 * size
-    assert (abs(c - want) <= bound).all()
+    eps = (
+        0 if dtype == "i8" else 2.0 ** (-51 if dtype == "c128" else -22 if dtype[0] == "c" else -24)
+    )
+    assert (abs(c - want) <= (k + 2) * eps * size).all()
+
+
+@pytest.mark.parametrize("target", runnable(), ids=lambda t: t.name)
+@pytest.mark.parametrize("dtype", ["i8", "f16", "bf16", "c64", "c128"])
+def test_every_target_multiplies_every_dtype(target, dtype):
+    element = getattr(tile, dtype)
+    sums = getattr(tile, SUMS.get(dtype, dtype))
+    table = dataclasses.replace(target, name="x86-64-avx512") if target is WIDE else target
+    blocks = gemm_tiles(table, element, sums, "packed", 2).blocks
+    blocks = dataclasses.replace(blocks, mc=blocks.mr)
+    for m, n, k in SIZES:
+        check(target, dtype, m, n, k, m % 2 == 0, n % 2 == 0, blocks)
 
 
 SIZES = [(1, 1, 1), (13, 33, 5), (24, 64, 64), (25, 70, 131), (12, 32, 3), (7, 100, 66)]

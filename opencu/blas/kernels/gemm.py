@@ -230,17 +230,15 @@ def plan(
 
 
 def packed_specs() -> list[bytes]:
-    """The classes that a vendor's gemm calls use: every transpose, c contiguous along an axis."""
+    """The classes that a vendor's gemm calls use: every transpose, d contiguous along an axis; in
+    rows, but where one side is short in either (runtime/core/gemm.c)."""
     kinds = [(1, 1, 1), (2, 2, 2), (3, 3, 1), (4, 4, 1), (7, 7, 7), (8, 8, 8)]
-    plain = [
-        (*kind, a, b, 2, 2, bucket)
-        for kind in kinds
-        for a in (1, 2)
-        for b in (1, 2)
-        for bucket in range(5)
-        if (bucket < 3 or (a, b) == (2, 1)) and (bucket != 2 or b == 2)
-        if kind[0] < 3 or bucket == 0
-    ]
-    tall = [(1, 1, 1, 2, 1, 1, 1, bucket) for bucket in (5, 6)]
-    sums = [(*kind, 2, 2, 2, 2, SUM) for kind in kinds[:2]]
-    return [bytes([1, *spec]).ljust(16, b"\0") for spec in plain + tall + sums]
+    either, bucket = (1, 2), {name: code for code, name in BUCKETS.items()}
+    specs = [(*kind, a, b, 2, 2, 0) for kind in kinds for a in either for b in either]
+    for kind in kinds[:2]:
+        for name in ("small", "rows"):
+            specs += [(*kind, a, b, 2, 2, bucket[name]) for a in either for b in either]
+        specs += [(*kind, 2, 1, d, d, bucket[x]) for x in ("dots", "vector") for d in either]
+        specs += [(*kind, 2, 2, d, d, SUM) for d in either]
+    specs += [(*kinds[0], 2, 1, d, d, bucket[x]) for x in ("tall8", "tall16") for d in either]
+    return [bytes([1, *spec]).ljust(16, b"\0") for spec in specs]

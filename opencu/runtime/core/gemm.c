@@ -232,7 +232,7 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
   if (missing) return ocu_fail(OCU_INVALID_VALUE, "gemm: %s is NULL", missing);
   bool in_place = z.p == out.p && z.rs == out.rs && z.cs == out.cs && z.bs == out.bs;
   if (!reads_c) z = out;
-  if (!k) x = y = (ocu_matrix){out.p, 0, 0, 0};
+  if (!k) x = y = (ocu_matrix){out.p, 0, 0, 1};  /* nothing is read: of a class that is there */
   if (kind->pointers) {
     OCU_TRY(check_arrays((const ocu_matrix *const[]){&x, &y, &z, &out}, batch));
   } else if (!trusted) {

@@ -156,7 +156,7 @@ static void evict(void) {
       unlink(f->fts_path);  /* of a process that ended while it wrote */
       continue;
     }
-    if (!st->st_size) continue;  /* the planner's lock */
+    if (!st->st_size || f->fts_namelen >= 80) continue;  /* the planner's lock; none of ours */
     entry *more = realloc(all, (n + 1) * sizeof *all);
     if (!more) break;
     all = more;

@@ -10,7 +10,7 @@ import opencu
 
 RNG = np.random.default_rng(5)
 LONG = 8192  # from here on k is split, where it is 64 times as long as m and n
-TYPES = ["f4", "f8", "f2", "i1", "c8", "c16"]
+TYPES = ["f4", *(pytest.param(d, marks=pytest.mark.slow) for d in ("f8", "f2", "i1", "c8", "c16"))]
 
 
 def matrix(rows: int, columns: int, dtype: str) -> np.ndarray:

@@ -120,6 +120,7 @@ def check(target, dtype, m, n, k, a_columns, b_columns, blocks=BLOCKS) -> None:
     assert (abs(c - want) <= (k + 2) * eps * size).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", runnable(), ids=lambda t: t.name)
 @pytest.mark.parametrize("dtype", ["i8", "f16", "bf16", "c64", "c128"])
 def test_every_target_multiplies_every_dtype(target, dtype):

@@ -17,9 +17,11 @@ def drivers() -> dict[str, Driver]:
 
 
 def target(name: str) -> Target:
-    """The traits of a target by its name, as plans and ocu_device_info carry it."""
-    from opencu.drivers.cpu import TARGETS
+    """The traits of a target by its name, as plans and ocu_device_info carry it; no vendor's
+    library is opened for it."""
+    from opencu.drivers import cpu, cuda, hip, opencl
 
-    if name not in TARGETS:
-        raise ValueError(f"unknown target '{name}': expected one of {', '.join(TARGETS)}")
-    return TARGETS[name]
+    known = cpu.TARGETS | cuda.TARGETS | hip.TARGETS | opencl.TARGETS
+    if name not in known:
+        raise ValueError(f"unknown target '{name}': expected one of {', '.join(known)}")
+    return known[name]

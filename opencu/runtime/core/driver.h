@@ -95,6 +95,17 @@ typedef struct ocu_driver {
 OCU_API ocu_status ocu_fail(ocu_status s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* For drivers whose library may share its soname with a shim of ours: opens the vendor's own `name`,
+ * by the absolute path that the variable holds, else from LD_LIBRARY_PATH, the loader's cache,
+ * `folders` ("/a:/b"). `said`: the path, or why there is none. */
+OCU_API void *ocu_vendor_open(const char *variable, const char *name, const char *folders,
+                              char *said, size_t bytes);
+/* Looks n functions up; NULL, or the first name that is missing. */
+OCU_API const char *ocu_vendor_functions(void *library, const char *const *names, int n,
+                                         void **out);
+/* The status of an error number that CUDA and HIP share. */
+OCU_API ocu_status ocu_vendor_status(int code);
+
 /* A driver that comes as a library of its own adds itself, in a constructor. The size refuses one
  * that was built for another opencu. */
 OCU_API ocu_status ocu_driver_add_sized(const ocu_driver *table, size_t bytes);

@@ -1,5 +1,6 @@
 """NVIDIA's GPUs, through libcuda alone: PTX from our compiler, no toolkit."""
 
+from opencu.drivers.core import CoreDriver
 from opencu.drivers.interface import Target
 
 # The PTX version is the oldest that knows the chip: a driver takes those up to its own.
@@ -302,3 +303,5 @@ const ocu_driver ocu_cuda_driver = {
     stream_wait, host_call, copy, fill, load, unload, launch, 1, peer, ipc_get, ipc_open, ipc_close,
     graph_begin, graph_end, graph_launch, graph_destroy};
 """
+
+driver = CoreDriver("cuda", TARGETS)

@@ -1,5 +1,6 @@
 """AMD's GPUs, through libamdhip64's module interface: code objects from our compiler, no ROCm tools."""
 
+from opencu.drivers.core import CoreDriver
 from opencu.drivers.interface import Target
 
 TARGETS = {
@@ -271,3 +272,5 @@ const ocu_driver ocu_hip_driver = {
     stream_wait, host_call, copy, fill, load, unload, launch, 1, peer, ipc_get, ipc_open, ipc_close,
     graph_begin, graph_end, graph_launch, graph_destroy};
 """
+
+driver = CoreDriver("hip", TARGETS)

@@ -52,7 +52,8 @@ typedef struct ocu_driver {
   ocu_status (*info)(int d, ocu_device_info *out);
 
   /* At least 256-byte aligned. Memory without an address for the host (DEVICE) still has one of its
-   * own: pointers into an allocation are its address plus an offset. bytes > 0. */
+   * own: pointers into an allocation are its address plus an offset. bytes > 0. out[1] may get a
+   * handle of the driver's, which ocu_pointer_query then tells of any address in the allocation. */
   ocu_status (*alloc)(int d, size_t bytes, ocu_mem_kind kind, void **out);
   ocu_status (*free)(int d, void *p, ocu_mem_kind kind);  /* its work is done */
 

@@ -132,6 +132,7 @@ static ocu_status info(int d, ocu_device_info *out) {
   out->threads = out->cores = p.cores;
   out->l2 = p.l2;
   out->memory_total = out->memory_free = (int64_t)p.memory;
+  *out->target = 0;
   p.arch[strcspn(p.arch, ":")] = 0;  /* "gfx90a:sramecc+:xnack-": our code is for any of these */
   for (int i = 0; i < 3; i++)
     if (!strcmp(p.arch, targets[i])) strcpy(out->target, targets[i]);
@@ -223,7 +224,7 @@ static ocu_status launch(int d, void *s, const ocu_work *w) {
   const loaded *l = w->code;
   void *params[256];
   if (w->programs > INT_MAX / l->threads || w->n_params > 256)  /* HIP counts threads */
-    return ocu_fail(OCU_UNSUPPORTED, "hip:%d takes %d programs of 256 arguments, not %lld of %d", d,
+    return ocu_fail(OCU_UNSUPPORTED, "hip:%d takes %d programs of 256 words, not %lld of %d", d,
                     INT_MAX / l->threads, (long long)w->programs, w->n_params);
   for (int i = 0; i < w->n_params; i++) params[i] = (void *)&w->params[i];
   return CALL(d, hipModuleLaunchKernel, l->function, (unsigned)w->programs, 1, 1, l->threads, 1, 1,

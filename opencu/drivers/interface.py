@@ -57,6 +57,12 @@ class Driver(Protocol):
     def devices(self) -> int:
         """How many devices are present; 0 if the vendor's own runtime is missing."""
 
+    def absent(self) -> str:
+        """Why there is none, or not this and that device; "" if none is missing."""
+
+    def number(self, device: int) -> int:
+        """The C core's number of a device; others here are counted from 0."""
+
     def info(self, device: int) -> DeviceInfo: ...
 
     def target(self, device: int) -> Target: ...

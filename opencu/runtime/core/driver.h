@@ -57,7 +57,7 @@ typedef struct ocu_driver {
   ocu_status (*alloc)(int d, size_t bytes, ocu_mem_kind kind, void **out);
   ocu_status (*free)(int d, void *p, ocu_mem_kind kind);  /* its work is done */
 
-  /* The legacy default stream is one that the core creates, with flags 0. */
+  /* The legacy default stream is NULL if orders_default is set, else one with flags 0. */
   ocu_status (*stream_create)(int d, int flags, void **out);
   ocu_status (*stream_destroy)(int d, void *s);           /* may return before its work is done */
   ocu_status (*stream_sync)(int d, void *s);
@@ -80,7 +80,7 @@ typedef struct ocu_driver {
   ocu_status (*launch)(int d, void *s, const ocu_work *w);
 
   /* Optional, NULL where the vendor has none. */
-  int orders_default;    /* 1: the vendor keeps blocking streams in order with flags-0's legacy one */
+  int orders_default;    /* 1: the vendor has a legacy default stream, NULL, and orders it itself */
   ocu_status (*peer)(int d, int other, int *can);         /* also enables it */
   ocu_status (*ipc_get)(int d, void *p, char handle[64]);
   ocu_status (*ipc_open)(int d, const char handle[64], void **out);

@@ -361,7 +361,9 @@ ocu_status ocu_stream_new(int device, int flags, ocu_stream **out) {
   if (d->driver) {
     OCU_TRY(ocu_native_alive(device));
     ocu_native_reap();
-    OCU_TRY(ocu_native_seen(device, d->driver->stream_create(d->index, flags, &native)));
+    bool vendors = d->driver->orders_default && !devices[device].legacy;  /* its NULL stream */
+    if (!vendors)
+      OCU_TRY(ocu_native_seen(device, d->driver->stream_create(d->index, flags, &native)));
   }
   ocu_lock();
   ocu_stream *s = *out = ocu_slab_take(&slab, at_rest);
@@ -369,7 +371,7 @@ ocu_status ocu_stream_new(int device, int flags, ocu_stream **out) {
     s->flags = flags;
     s->native = native;
     atomic_store(&s->device, device);
-    atomic_store(&s->order, native ? OCU_ORDER_NATIVE
+    atomic_store(&s->order, d->driver ? OCU_ORDER_NATIVE
                             : flags & OCU_STREAM_NONBLOCKING ? OCU_ORDER_FREE : OCU_ORDER_BLOCKING);
     atomic_store(&s->error, 0);
     atomic_store(&s->live, 1);

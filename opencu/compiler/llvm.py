@@ -412,6 +412,8 @@ PASSES = (
 def optimise(text: str, target: Target) -> llvm.ModuleRef:
     """Parse, verify and simplify a module."""
     module = llvm.parse_assembly(text)
+    if target.kind == "simt":  # pointers differ in size
+        module.data_layout = str(_machine(target).target_data)
     module.verify()
     tuning = llvm.create_pipeline_tuning_options(speed_level=2)
     builder = llvm.create_pass_builder(_machine(target), tuning)

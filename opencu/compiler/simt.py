@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from opencu.compiler import complex, dot, elements, group_dot, group_reduction
+from opencu.compiler import complex, dot, group_dot, group_elements, group_reduction
 from opencu.compiler.expressions import is_pure, loads, parts, places, uses
 from opencu.compiler.held import held
 from opencu.compiler.llvm import Space, constant, type_of
@@ -323,6 +323,12 @@ class Simt(Vector):
 
     def lower_dot(self, nest: dot.Nest, fused: tuple[Value, Access] | None) -> None:
         group_dot.lower(self, nest, fused)
+
+    def op_scatter(self, op: Op) -> None:
+        group_elements.lower(self, op)
+
+    def atomic(self, op: Op, dtype: DType, pointer: str, values: list[str]) -> str:
+        return group_elements.atomic(self, op, dtype, pointer, values)
 
     def op_gather(self, op: Op) -> None:
         if not isinstance(op.result.type, Tile):

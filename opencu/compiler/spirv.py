@@ -18,6 +18,7 @@ import os, sys, tempfile
 import llvmlite.binding as llvm
 llvm.initialize_all_targets()
 llvm.initialize_all_asmprinters()
+llvm.set_option("", "-disable-lsr")  # makes i2 of x & 3, and the backend i8 of that
 machine = llvm.Target.from_triple("spirv64-unknown-unknown").create_target_machine(opt=2)
 read, write = sys.stdin.buffer.read, sys.stdout.buffer.write
 while size := read(8):

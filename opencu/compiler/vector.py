@@ -264,7 +264,11 @@ class Vector:
     def op_scatter(self, op: Op) -> None:
         elements.lower(self, op)
 
-    op_atomic = op_scatter
+    def op_atomic(self, op: Op) -> None:
+        self.op_scatter(op)
+
+    def atomic(self, op: Op, dtype: DType, pointer: str, values: list[str]) -> str:
+        return elements.atomic(self.f, op.attrs["fn"], dtype, pointer, values)
 
     def op_gather(self, op: Op) -> None:
         """A number is read where it stands; a tile where it is used."""

@@ -22,7 +22,7 @@
 #include "opencu.h"
 
 #define OCU_LIKELY(x) __builtin_expect(!!(x), 1)
-#define OCU_MAX_DEVICES 64
+#define OCU_MAX_DEVICES 128
 
 /* ---- env.c: an empty variable is not set ---- */
 const char *ocu_env(const char *name);
@@ -66,7 +66,8 @@ typedef struct {
   _Atomic int lost;
 } ocu_device;
 extern ocu_device ocu_devices[OCU_MAX_DEVICES];
-extern const ocu_driver *const ocu_own_drivers[];  /* of the package, NULL behind the last */
+/* Of the package, NULL behind the last; setup.py makes it. */
+extern const ocu_driver *const ocu_own_drivers[] __attribute__((weak));
 ocu_status ocu_check_device(int device);
 ocu_status ocu_start(void);
 

@@ -124,7 +124,7 @@ static driver *open_driver(const char *name, size_t bytes) {
     d->opened = true;
     d->first = atomic_load(&n_devices);
     int n = d->table ? d->table->open(d->why, sizeof d->why)
-                     : ocu_env_number("OPENCU_CPU_DEVICES", "devices", OCU_MAX_DEVICES / 2, 1);
+                     : ocu_env_number("OPENCU_CPU_DEVICES", "devices", 64, 1);
     for (int i = 0; i < n; i++) add_device(d, i);
   }
   pthread_mutex_unlock(&lock);
@@ -141,7 +141,7 @@ const char *ocu_driver_open(const char *name, int *first, int *count) {
 
 /* Drivers that are libraries of their own: OPENCU_DRIVERS, with ':' between their paths. */
 static void load_drivers(const char *paths) {
-  for (const ocu_driver *const *d = ocu_own_drivers; *d; d++) enter_driver(*d);
+  for (const ocu_driver *const *d = ocu_own_drivers; d && *d; d++) enter_driver(*d);
   char *list = paths && *paths ? strdup(paths) : NULL, *rest;
   for (char *path = list ? strtok_r(list, ":", &rest) : NULL; path; path = strtok_r(NULL, ":", &rest))
     if (!dlopen(path, RTLD_NOW)) fprintf(stderr, "opencu: OPENCU_DRIVERS: %s\n", dlerror());

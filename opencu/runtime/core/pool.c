@@ -289,7 +289,8 @@ int ocu_pool_find(const void *p, ocu_pointer_info *out) {
   if (!at) return 0;
   uint64_t w = atomic_load_explicit(at, memory_order_acquire);
   if ((w & 3) != LIVE || (size_t)((const char *)p - start) >= w >> 16) return -1;
-  *out = (ocu_pointer_info){start, w >> 16, (int)(w >> 8 & 255), (ocu_mem_kind)(w >> 2 & 63), 0, NULL};
+  *out = (ocu_pointer_info){.base = start, .bytes = w >> 16, .device = (int)(w >> 8 & 255),
+                            .kind = (ocu_mem_kind)(w >> 2 & 63)};
   return 1;
 }
 

@@ -296,7 +296,7 @@ static ocu_status graph_destroy(int d, void *graph) { return CALL(d, cuGraphExec
 const ocu_driver ocu_cuda_driver = {
     "cuda", open_driver, info, alloc, free_memory, stream_create, stream_destroy, stream_sync,
     stream_query, event_create, event_destroy, event_record, event_sync, event_query, event_elapsed,
-    stream_wait, host_call, copy, fill, load, unload, launch, 0, peer, ipc_get, ipc_open, ipc_close,
+    stream_wait, host_call, copy, fill, load, unload, launch, 1, peer, ipc_get, ipc_open, ipc_close,
     graph_begin, graph_end, graph_launch, graph_destroy};
 """
 

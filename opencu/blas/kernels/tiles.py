@@ -37,7 +37,7 @@ def gemm_tiles(target: Target, dtype: DType, sums: DType, bucket: str, b_layout:
         return _group(target.threads, sums, bucket)
     base = "f64" if sums.part.bits == 64 else "f32"
     lanes = target.vector_bytes // sums.part.bytes
-    tiles = _real(GEMM[target.name], base, lanes, bucket, b_layout)
+    tiles = _real(GEMM.get(target.name, GEMM["x86-64-sse2"]), base, lanes, bucket, b_layout)
     if sums.kind == "c":
         return _complex(tiles, lanes)
     if bucket.startswith("tall") and dtype != sums:  # converted once, while it is packed

@@ -215,6 +215,6 @@ static ocu_status launch(int d, void *s, const ocu_work *w) {
 static const ocu_driver acme = {
     "acme", open_acme, info, alloc, free_memory, stream_create, stream_destroy, stream_sync,
     stream_query, event_create, event_destroy, event_record, event_sync, event_query,
-    event_elapsed, stream_wait, host_call, copy, fill, load, unload, launch, .orders_default = 1};
+    event_elapsed, stream_wait, host_call, copy, fill, load, unload, launch};
 
 __attribute__((constructor)) static void add(void) { ocu_driver_add(&acme); }

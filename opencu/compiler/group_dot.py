@@ -22,7 +22,7 @@ from opencu.compiler.register_block import MEETS
 from opencu.tile.ir import KernelError, Value
 
 DEPTH = 32  # of what lies in shared memory at once, at most
-STAGED = 16 << 10  # bytes of it, if that is not too shallow
+STAGED = 20 << 10  # bytes of it, if that is not too shallow
 SUMS = 200  # 4-byte registers for a thread's sums
 
 

@@ -195,7 +195,7 @@ def plan(
     batch, m, n, k = (arg(i) for i in range(4))
     shapes = {4: (batch, m, k), 8: (batch, k, n), 12: (batch, m, n), 16: (batch, m, n)}
     if bucket == SUM:
-        lanes = 8 * target.vector_bytes // sums.part.bytes
+        lanes = max(8 * target.vector_bytes // sums.part.bytes, target.threads)
         consts |= dict(BM=1, BN=lanes)
         code = compile(combine.trace(types, consts), target)
         shapes[4] = shapes[8] = (k, m, n)
@@ -216,6 +216,8 @@ def plan(
         columns = n.cdiv(shrink * (tiles.bn // 2))
         each = m * n * k // tiles.speed + 50
         grid = (rows, columns, batch.cdiv((slots.const(LAUNCH_NS) // each).max(1)))
+        if target.kind == "simt":
+            grid = (m.cdiv(tiles.bm), n.cdiv(tiles.bn), batch)
         cost = batch * each
     params = [*grid]
     for at, shape in shapes.items():

@@ -29,7 +29,8 @@ typedef struct {
 
 /* The head of a simt kernel's code, which lies behind it: PTX, an ELF file, SPIR-V words. The kernel
  * is named opencu_kernel. One argument for each word of the params: `ptr addrspace(1)` for pointers,
- * else i64; in SPIR-V a pointer is two, the base and an i64 of bytes to add to it. */
+ * else i64; in SPIR-V a pointer is two, the base and an i64 of bytes to add to it. A vector chip's
+ * code ("program") begins with an ocu_kernel; `shared` is the scratch that each call of it needs. */
 typedef struct {
   uint64_t bytes;        /* of the code; PTX ends in a 0 byte, which counts */
   uint32_t threads;      /* of a work-group */

@@ -40,7 +40,7 @@ _UNUSED = (
 MACHINES = {
     "ptx": Machine(
         "ptx_kernel",
-        '"nvvm.maxntid"="{threads}"',
+        '"nvvm.maxntid"="{threads}" "nvvm.minctasm"="1"',
         f"i32 {_NVVM}read.ptx.sreg.tid.x()",
         f"i32 {_NVVM}read.ptx.sreg.ctaid.x()",
         (f"call void {_NVVM}barrier.cta.sync.aligned.all(i32 0)",),

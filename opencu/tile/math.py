@@ -187,6 +187,14 @@ def exp(x):
 
 
 @elementary
+def exp_below(x):
+    """e^x for x <= 0, as softmax needs it: zero where e^x is denormal."""
+    n, r = _reduce(x)
+    low = -87.0 if x.dtype == f32 else -708.0
+    return tile.select(x < low, 0.0, _exp(r) * _power(n))
+
+
+@elementary
 def tanh(x):
     """The hyperbolic tangent: 1 - 2 / (e^2|x| + 1), or near zero a polynomial."""
     size, limit = tile.abs(x), 10.0 if x.dtype == f32 else 20.0

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from opencu.drivers import target as find_target
 from opencu.drivers.interface import Target
 from opencu.drivers.status import check, lib
 from opencu.runtime.array import BFLOAT16, Array, row_major, share
 from opencu.runtime.device import current, host_device
 from opencu.runtime.host import NUMPY, TORCH, from_numpy, in_elements, kind, of_torch
 from opencu.runtime.launch import launch
+from opencu.runtime.plan import target_of
 from opencu.runtime.stream import Stream, handle_on
 
 FLOATS = (np.dtype("f4"), np.dtype("f8"), np.dtype("f2"), BFLOAT16)
@@ -32,7 +34,7 @@ class Operands:
 
     @property
     def target(self) -> Target:
-        return self.device.driver.target(self.device.index)
+        return find_target(target_of(self.device.index))
 
     def take(self, name: str, x: Any, dtypes: Sequence[np.dtype], written: bool = False) -> Array:
         """An argument as a device array, of one of some dtypes."""

@@ -56,7 +56,7 @@ def attention(
             call.apart(y, name, x)
     if y.size:
         dtype = dtypes.of(a.dtype)
-        bands, consts, blocks = kernels.plan(call.target, dtype, length, keys, d, e)
+        bands, consts, blocks = kernels.plan(call.target, dtype, length, keys, d, e, causal)
         arrays = (a, b, c, y)
         axes = merged(lead, *(x.steps[:-2] for x in arrays))
         *outer, (batch, z), (heads, h) = [(1, [0] * 4), *axes]
@@ -68,7 +68,7 @@ def attention(
             number = consts["sums"].numpy.type(scale)
             grid = (bands, heads, batch)
             call.launch(
-                kernels.attention, grid, *views, number, causal=causal, blocks=blocks, **consts
+                kernels.attention, grid, *views, number, blocks=blocks, **consts
             )
     return call.result(y, out)
 

@@ -25,21 +25,23 @@ from opencu.tile.ir import SUMS
 
 
 @tile.kernel
-def attention(q, k, v, o, scale, BQ: int, BK: int, D: int, DV: int, causal: bool, sums):
-    """Row i sees the rows of k up to i where it is causal."""
+def attention(q, k, v, o, scale, BQ: int, BK: int, D: int, DV: int, causal: bool, masked: bool, sums):
+    """Row i sees the rows of k up to i where it is causal; masked: some rows of a chunk are not seen."""
     i, h, z = tile.pid(0), tile.pid(1), tile.pid(2)
     qz, kz, vz, oz = q[z][h], k[z][h], v[z][h], o[z][h]
     band, length = tile.load(qz, (i, 0), (BQ, D)), kz.shape[0]
     top = tile.full((BQ, 1), -math.inf, sums)
     total = tile.full((BQ, 1), 0, sums)
     acc = tile.full((BQ, DV), 0, sums)
-    row, column = tile.iota((BQ, 1), 0) + i * BQ, tile.iota((1, BK), 1)
+    row, column = tile.iota((BQ, 1), 0, tile.i32), tile.iota((1, BK), 1, tile.i32)
     for j in range(cdiv(min(length, (i + 1) * BQ) if causal else length, BK)):
         keys = tile.transpose(tile.load(kz, (j, 0), (BK, D)))
         s = tile.dot(band, keys, tile.full((BQ, BK), 0, sums)) * scale
-        last = length - 1 - j * BK
-        seen = column <= (tile.minimum(row - j * BK, last) if causal else last)
-        s = tile.select(seen, s, -math.inf)
+        if masked:
+            last = tile.cast(length - 1 - j * BK, tile.i32)
+            if causal:
+                last = tile.minimum(row + tile.cast(i * BQ - j * BK, tile.i32), last)
+            s = tile.select(column <= last, s, -math.inf)
         new = tile.maximum(top, tile.max(s, 1, True))
         new = tile.select(new == -math.inf, 0.0, new)
         p = tile.exp_below(s - new)
@@ -60,12 +62,13 @@ def reference(q, k, v, causal: bool = False, scale: float | None = None) -> np.n
     return w / w.sum(-1, keepdims=True) @ v
 
 
-def plan(target: Target, dtype: tile.DType, length: int, keys: int, d: int, dv: int):
+def plan(target: Target, dtype: tile.DType, length: int, keys: int, d: int, dv: int, causal: bool):
     """The bands of q, the kernel's constants and its dots' register blocks."""
     sums = getattr(tile, SUMS.get(dtype.name, dtype.name))
     blocks: Blocks = gemm_tiles(target, dtype, sums, "packed", 2).blocks
     sizes = tiles(target)
     group = 8  # columns of a head: whole vectors, whole units
     BQ, BK = min(room(length), sizes.queries), min(room(keys) + -room(keys) % group, sizes.keys)
-    consts = dict(BQ=BQ, BK=BK, D=-(-d // group) * group, DV=-(-dv // group) * group, sums=sums)
+    D, DV = (-(-size // group) * group for size in (d, dv))
+    consts = dict(BQ=BQ, BK=BK, D=D, DV=DV, causal=causal, masked=causal or keys % BK > 0, sums=sums)
     return cdiv(length, BQ), consts, blocks

@@ -12,7 +12,7 @@ import numpy as np
 from opencu.drivers import target as find_target
 from opencu.drivers.interface import Target
 from opencu.drivers.status import check, lib
-from opencu.runtime.array import BFLOAT16, Array, row_major, share
+from opencu.runtime.array import BFLOAT16, Array, asarray, row_major, share
 from opencu.runtime.device import current, host_device
 from opencu.runtime.host import NUMPY, TORCH, from_numpy, in_elements, kind, of_torch
 from opencu.runtime.launch import launch
@@ -64,6 +64,10 @@ class Operands:
             return share(np.empty(shape, dtype))
         return row_major(shape, np.dtype(dtype), self.device)
 
+    def copied(self, host: np.ndarray) -> Array:
+        """A numpy array's values on the call's device."""
+        return share(host) if self.host else asarray(host, self.device)
+
     def output(
         self, out: Any, shape: tuple[int, ...], dtype: Any, name: str = "out"
     ) -> Array:
@@ -94,7 +98,7 @@ class Operands:
         self.wait()
         if out is not None:
             return out
-        host: Any = array.memory.owner
+        host = array._numpy()
         return from_numpy(host) if self.torch else host
 
     def wait(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from opencu.blas.gemm import gemm as products
 from opencu.blas.kernels.gemm import gemm
 from opencu.dnn.kernels import conv as kernels
 from opencu.dnn.kernels.tiles import tiles
@@ -59,19 +60,58 @@ def conv(
     if v is not None and v.shape != (o,):
         raise ValueError(f"bias has shape {v.shape}: expected {(o,)}")
     last = c > 1 and a.steps[1] == 1 and len(_pixels(a)) == 1
-    y = _empty(call, n, o, shape, a.dtype, last) if out is None else call.output(out, (n, o, *shape), a.dtype)
-    if out is not None:
-        for name, each_of in (("x", a), ("w", b), ("bias", v)):
-            if each_of is not None:
-                call.apart(y, name, each_of)
-    if y.size:
-        direct = o > 1 and y.steps[1] == 1 and len(_pixels(y)) == 1
+    if out is None:
+        y = _empty(call, n, o, shape, a.dtype, last)
+    else:
+        y = call.output(out, (n, o, *shape), a.dtype)
+        for name, taken in (("x", a), ("w", b), ("bias", v)):
+            if taken is not None:
+                call.apart(y, name, taken)
+    if y.size and taps == [1, 1] and padding == (0, 0) and groups == 1 and not last:
+        steps = (*a.steps[:2], a.steps[2] * stride[0], a.steps[3] * stride[1])
+        _one_tap(call, part(a, 0, (n, c, *shape), steps), b, v, y)
+    elif y.size:
         source = a if last else _turned(call, a)
+        direct = o > 1 and y.steps[1] == 1 and len(_pixels(y)) == 1
         result = y if direct else _empty(call, n, o, shape, a.dtype, True)
         _multiply(call, source, b, v, result, (stride, padding, dilation), groups)
         if not direct:
             _turn(call, result, y, front=True)
     return call.result(y, out)
+
+
+def _one_tap(call: Operands, x: Array, w: Array, bias: Array | None, y: Array) -> None:
+    """A plain product for each image; of every few pixels of x a copy is made first."""
+    n, c, *size = x.shape
+    result = y
+    if len(merged(size, x.steps[2:])) > 1:
+        x, thinned = call.empty(x.shape, x.dtype), x
+        _copy(call, thinned, x)
+    if len(merged(size, y.steps[2:])) > 1:
+        result = call.empty(y.shape, y.dtype)
+    images, out = (
+        part(v, 0, (*v.shape[:2], size[0] * size[1]), (*v.steps[:2], v.steps[3] if size[1] > 1 else v.steps[2]))
+        for v in (x, result)
+    )
+    filters = part(w, 0, w.shape[:2], w.steps[:2])
+    epilogue = None
+    if bias is not None:
+        epilogue = ("bias", part(bias, 0, (*bias.shape, 1), (*bias.steps, 0)))
+    products(filters, images, out, epilogue=epilogue, stream=call.stream)
+    if result is not y:
+        _copy(call, result, y)
+
+
+def _copy(call: Operands, x: Array, y: Array) -> None:
+    T = tiles(call.target).turned
+    *outer, (batch, steps) = merged(x.shape[:2], x.steps[:2], y.steps[:2])
+    for at in every(outer, 2):
+        views = [
+            part(v, place, (batch, *v.shape[2:]), (steps[i], *v.steps[2:]))
+            for i, (v, place) in enumerate(zip((x, y), at))
+        ]
+        h, w = x.shape[2:]
+        call.launch(kernels.thin, (cdiv(h, T), cdiv(w, T), batch), *views, T=T)
 
 
 def _pair(name: str, value: Any, least: int) -> tuple[int, int]:

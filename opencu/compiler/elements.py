@@ -69,6 +69,10 @@ def _touch(state, op: Op, operands: list[str], lane: int, width: int, exists: st
         if op.name == "scatter":
             f.store(t, values[0], pointer, dtype.bytes)
             return []
+        if op.attrs["scope"] == "program" and op.attrs["fn"] == "add":
+            old = f.load(t, pointer, dtype.bytes)
+            f.store(t, Lanes(f, dtype, 1).op("fadd" if dtype.kind == "f" else "add", old, values[0]), pointer, dtype.bytes)
+            return [old]
         return [_atomic(f, op.attrs["fn"], dtype, pointer, values)]
 
     if op.name == "scatter":

@@ -12,7 +12,7 @@ import numpy as np
 from opencu.drivers import target as find_target
 from opencu.drivers.interface import Target
 from opencu.drivers.status import check, lib
-from opencu.runtime.array import BFLOAT16, Array, asarray, row_major, share
+from opencu.runtime.array import BFLOAT16, DEFAULT, Array, asarray, row_major, share
 from opencu.runtime.device import current, host_device
 from opencu.runtime.host import NUMPY, TORCH, from_numpy, in_elements, kind, of_torch
 from opencu.runtime.launch import launch
@@ -41,18 +41,17 @@ class Operands:
         if kind(name, x) != self.kind:
             raise TypeError(f"{name} is {kind(name, x)}: expected {self.kind}, as {self.name} is")
         if self.host:
-            host, conjugate = of_torch(name, x, written) if self.torch else (x, False)
-            host = host.conj() if conjugate else host
-            if host.dtype in dtypes:  # else refused below
-                if written and in_elements(host) is not host:
-                    raise ValueError(f"{name} has strides {host.strides}: expected whole elements")
-                host = in_elements(host)
-        else:
-            host = x
-        if host.dtype not in dtypes:
+            host = of_torch(name, x, written)[0] if self.torch else x
+            if written and in_elements(host) is not host:
+                raise ValueError(f"{name} has strides {host.strides}: expected whole elements")
+            x = share(in_elements(host)) if host.dtype in dtypes else host
+        return self.checked(name, x, dtypes)
+
+    def checked(self, name: str, out: Array, dtypes: Sequence[np.dtype]) -> Array:
+        """An array of one of some dtypes on the call's device."""
+        if out.dtype not in dtypes:
             known = ", ".join("bfloat16" if d == BFLOAT16 else str(d) for d in dtypes)
-            raise TypeError(f"{name} has dtype {host.dtype}: expected {known}")
-        out = share(host) if self.host else x
+            raise TypeError(f"{name} has dtype {out.dtype}: expected {known}")
         if out.device is not self.device:
             where = f"{self.device.name}, where {self.name} is"
             raise ValueError(f"{name} is on {out.device.name}: expected {where}")
@@ -63,6 +62,15 @@ class Operands:
         if self.host:
             return share(np.empty(shape, dtype))
         return row_major(shape, np.dtype(dtype), self.device)
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """The same, all zero, in stream order."""
+        out = self.empty(shape, dtype)
+        with current(self.device):
+            handle = handle_on(self.device, self.stream)
+            self.device.driver.fill(handle, out.ptr, 0, out.nbytes, False)
+        out.memory.use(self.stream or DEFAULT)
+        return out
 
     def copied(self, host: np.ndarray) -> Array:
         """A numpy array's values on the call's device."""
@@ -81,12 +89,14 @@ class Operands:
             raise ValueError(f"{name} is read-only: expected an array that can be written")
         return array
 
-    def apart(self, out: Array, name: str, x: Array, same: bool = False) -> None:
+    def apart(
+        self, out: Array, name: str, x: Array, same: bool = False, name_out: str = "out"
+    ) -> None:
         """Refuse an out that shares memory with an operand, but for being the `same` elements."""
         if same and (out.ptr, out.shape, out.steps) == (x.ptr, x.shape, x.steps):
             return
         if np.may_share_memory(out._numpy(), x._numpy()):
-            raise ValueError(f"out shares memory with {name}: expected separate memory")
+            raise ValueError(f"{name_out} shares memory with {name}: expected separate memory")
 
     def launch(self, kernel: Any, grid: Sequence[int], *args: Any, **consts: Any) -> None:
         launch(kernel, grid, *args, stream=self.stream, **consts)

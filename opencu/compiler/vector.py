@@ -26,7 +26,7 @@ from opencu.compiler.expressions import (
     root_view,
 )
 from opencu.compiler.held import held
-from opencu.compiler.llvm import constant, type_of
+from opencu.compiler.llvm import Lanes, constant, type_of
 from opencu.compiler.memory import Access, Place, Point, ViewRef, moved, side_by_side
 from opencu.compiler.order import early_loads
 from opencu.compiler.points import Points
@@ -268,7 +268,13 @@ class Vector:
         self.op_scatter(op)
 
     def atomic(self, op: Op, dtype: DType, pointer: str, values: list[str]) -> str:
-        return elements.atomic(self.f, op.attrs["fn"], dtype, pointer, values)
+        f, fn = self.f, op.attrs["fn"]
+        if op.attrs["scope"] != "program" or fn != "add":
+            return elements.atomic(f, fn, dtype, pointer, values)
+        old = f.load(type_of(dtype), pointer, dtype.bytes)
+        new = Lanes(f, dtype, 1).op("fadd" if dtype.kind == "f" else "add", old, values[0])
+        f.store(type_of(dtype), new, pointer, dtype.bytes)
+        return old
 
     def op_gather(self, op: Op) -> None:
         """A number is read where it stands; a tile where it is used."""

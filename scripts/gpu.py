@@ -150,6 +150,12 @@ class Table:
         print(f"{row['what']:12} {row['case']:28} {tail}", flush=True)
 
 
+def half(dtype: str):
+    import opencu
+
+    return opencu.bfloat16 if dtype == "bfloat16" else dtype
+
+
 def measure_gemm(table: Table, sizes) -> None:
     import numpy as np
 
@@ -165,7 +171,8 @@ def measure_gemm(table: Table, sizes) -> None:
     torch = on_gpu()
     for dtype in DTYPES:
         for n in sizes:
-            host = [random_of(random, dtype, n, n) for _ in range(2)]
+            kind = "float32" if dtype == "float16" else dtype
+            host = [random_of(random, kind, n, n).astype(half(dtype)) for _ in range(2)]
             a, b = (opencu.asarray(x, device) for x in host)
             c, d = (opencu.empty((n, n), a.dtype, device) for _ in range(2))
             peers = {"cuBLAS": cublas.gemm(a, b, d, dtype)} if cublas else {}
@@ -211,7 +218,7 @@ def measure_copies(table: Table, quick: bool) -> None:
     case = f"{bytes_ >> 20} MiB, a kernel"
     table.measure("copy", case, "GB/s", 2e-9 * bytes_, ours, {"the device's own": theirs})
     empty = opencu.zeros(1, np.float32, device)
-    table.measure("launch", "one program, from Python", "launches/us", 1e-6,
+    table.measure("launch", "one program, from Python", "launches/ms", 1e-3,
                   lambda: opencu.launch(nothing, (1,), empty), {})  # fmt: skip
 
 

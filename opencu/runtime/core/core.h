@@ -62,6 +62,7 @@ typedef struct {
   int index;                             /* as the driver counts */
   int threads;                           /* OCU_X_THREADS */
   int64_t memory;                        /* bytes */
+  bool counted;                          /* the driver cannot tell what of them is free: we count */
   ocu_target *target;                    /* whose plans it runs */
   _Atomic int lost;
 } ocu_device;

@@ -237,7 +237,7 @@ ocu_status ocu_native_alloc(int device, ocu_stream *s, size_t bytes, ocu_mem_kin
   for (int attempt = 0; attempt < 2 && e == OCU_OUT_OF_MEMORY; attempt++) {
     if (attempt) ocu_wait_device(device), ocu_native_trim(device, 0);
     if (reuse(device, s, bytes, kind, out)) break;
-    if (room > (size_t)(d->memory - used[device]))
+    if (d->counted && room > (size_t)(d->memory - used[device]))
       e = ocu_fail(OCU_OUT_OF_MEMORY, "%zu bytes do not fit: %lld bytes of memory are free", bytes,
                    (long long)(d->memory - used[device]));
     else e = ocu_native_seen(device, d->driver->alloc(d->index, room, kind, got));

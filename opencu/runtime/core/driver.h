@@ -94,6 +94,7 @@ typedef struct ocu_driver {
   ocu_status (*graph_end)(int d, void *s, void **graph);  /* ready to launch */
   ocu_status (*graph_launch)(int d, void *graph, void *s);
   ocu_status (*graph_destroy)(int d, void *graph);
+  int (*follows_pointers)(int d);  /* 0: a kernel cannot follow a pointer that it reads; NULL: it can */
 } ocu_driver;
 
 /* Sets this thread's message (ocu_error) and returns the status. */

@@ -150,6 +150,13 @@ ocu_status ocu_native_code(const ocu_plan *p, int step, int device, const void *
   return e;
 }
 
+ocu_status ocu_native_follows(const ocu_stream *s) {
+  const ocu_device *d = ocu_device_of(s);
+  if (!d->driver->follows_pointers || d->driver->follows_pointers(d->index)) return OCU_OK;
+  return ocu_fail(OCU_UNSUPPORTED, "%s:%d has no addresses that kernels could read from an array: "
+                  "pass matrices at strides", d->driver->name, d->index);
+}
+
 /* ---- memory: all allocations by their address -------------------------------------------------- */
 
 enum { LIVE, RETIRED, KEPT };

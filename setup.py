@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent
 CORE, DRIVERS = ROOT / "opencu/runtime/core", ROOT / "opencu/drivers"
 CORE_FLAGS = (
     "-O2 -std=gnu11 -fPIC -shared -fvisibility=hidden -pthread -Wall -Wextra -Wno-unused-parameter"
-    " -Wl,-soname,libopencu.so"
+    " -Wno-missing-field-initializers -Wl,-soname,libopencu.so"
 ).split()
 PLANNING = ("tile", "compiler", "blas", "drivers", "runtime")  # what a plan depends on
 BUILD_PACK = (

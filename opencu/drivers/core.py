@@ -3,7 +3,7 @@
 A driver file gives its targets and, as SOURCE, the C that fills the table (runtime/core/driver.h).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -14,15 +14,22 @@ from opencu.drivers.status import check, ffi, lib
 
 class CoreDriver:
     def __init__(
-        self, name: str, targets: dict[str, Target], wheel: tuple[str, str] | None = None
+        self,
+        name: str,
+        targets: dict[str, Target],
+        prepare: Callable[[], object] | None = None,
+        wheel: tuple[str, str] | None = None,
     ):
-        """wheel: the distribution and the library in it that may bring the vendor's runtime."""
-        self.name, self.targets, self.wheel = name, targets, wheel
+        """prepare: called once before the core opens the driver: may bring its table. wheel: the
+        distribution and the library in it that may bring the vendor's runtime."""
+        self.name, self.targets, self.prepare, self.wheel = name, targets, prepare, wheel
         self._opened: tuple[int, int, str] | None = None
 
     def open(self) -> tuple[int, int, str]:
         """The core's number of the first device, how many there are, why others are absent."""
         if self._opened is None:
+            if self.prepare:
+                self.prepare()
             if self.wheel:
                 self._note_wheel(*self.wheel)
             first, count = ffi.new("int *"), ffi.new("int *")

@@ -290,11 +290,11 @@ static ocu_status launch(int d, void *s, const ocu_work *w) {
   pthread_mutex_unlock(&k->lock);
   return FLUSHED(d, s, failed(d, "clEnqueueNDRangeKernel", error));
 }
-
+static int follows_pointers(int d) { return devices[d].shared; }
 const ocu_driver ocu_opencl_driver = {
     "opencl", open_driver, info, alloc, free_memory, stream_create, stream_destroy, stream_sync,
     NULL, event_create, event_destroy, event_record, event_sync, event_query, event_elapsed,
-    stream_wait, host_call, copy, fill, load, unload, launch, .orders_default = 0};
+    stream_wait, host_call, copy, fill, load, unload, launch, .follows_pointers = follows_pointers};
 """
 
 driver = CoreDriver("opencl", TARGETS, wheel=("intel-opencl-rt", "libintelocl.so"))

@@ -92,11 +92,12 @@ ocu_status gemm_scalars(ocu_stream *stream, int on_device, ocu_dtype dtype, cons
                         const void **beta, struct scalars *store) {
   if (!on_device && dtype != OCU_F16) return OCU_OK;
   const void **scalar[] = {alpha, beta};
-  ocu_status status = on_device ? ocu_stream_sync(stream) : OCU_OK;
   for (int i = 0; i < 2; i++) {
-    if (status == OCU_OK) status = ocu_check(*scalar[i], dtype_bytes(dtype), 0);
+    ocu_status status = on_device
+                            ? ocu_copy(stream, store->value[i], *scalar[i], dtype_bytes(dtype), 1)
+                            : ocu_check(*scalar[i], dtype_bytes(dtype), 0);
     if (status != OCU_OK) return status;
-    memcpy(store->value[i], *scalar[i], dtype_bytes(dtype));
+    if (!on_device) memcpy(store->value[i], *scalar[i], dtype_bytes(dtype));
     if (dtype == OCU_F16) {
       uint16_t half;
       memcpy(&half, store->value[i], sizeof half);

@@ -62,6 +62,7 @@ typedef struct {
   int index;                             /* as the driver counts */
   int threads;                           /* OCU_X_THREADS */
   int64_t memory;                        /* bytes */
+  bool counted;                          /* the driver cannot tell what of them is free: we count */
   ocu_target *target;                    /* whose plans it runs */
   _Atomic int lost;
 } ocu_device;
@@ -250,6 +251,7 @@ ocu_status ocu_native_query(ocu_stream *s);
 void ocu_native_reap(void);              /* gives retired streams back whose work is done */
 ocu_status ocu_native_seen(int device, ocu_status e);  /* notes a lost device; returns e */
 ocu_status ocu_native_alive(int device);
+ocu_status ocu_native_follows(const ocu_stream *s);  /* may kernels there read pointers? */
 ocu_status ocu_native_code(const ocu_plan *p, int step, int device, const void **out);
 extern _Atomic bool ocu_native_devices;  /* are there any? */
 /* s: in whose order the memory is used, or NULL. */

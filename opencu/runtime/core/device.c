@@ -105,7 +105,8 @@ static void add_device(driver *d, int index) {
   if (!e && !target) e = ocu_fail(OCU_INVALID_VALUE, "there are too many targets");
   if (!e) {
     if (d->table) atomic_store(&ocu_native_devices, true);
-    ocu_devices[n] = (ocu_device){d->table, index, info.threads, info.memory_total, target, 0};
+    ocu_devices[n] = (ocu_device){d->table, index, info.threads, info.memory_total,
+                                  !info.memory_free, target, 0};
     e = ocu_queue_add(n);
   }
   if (e) {

@@ -76,7 +76,8 @@ typedef struct ocu_driver {
   ocu_status (*host_call)(int d, void *s, void (*fn)(void *), void *arg);
 
   /* Stream-ordered and asynchronous; the core waits where host memory is pageable. Rows are at
-   * least one byte, at least one row; dst and src are memory of the driver's or the host's. */
+   * least one byte, at least one row; dst and src are memory of the driver's or the host's;
+   * the pitch of a single row is its width. */
   ocu_status (*copy)(int d, void *s, const ocu_rect *r);
   ocu_status (*fill)(int d, void *s, const ocu_rect *r);
   ocu_status (*load)(int d, const ocu_group_code *code, void **out);
@@ -93,6 +94,7 @@ typedef struct ocu_driver {
   ocu_status (*graph_end)(int d, void *s, void **graph);  /* ready to launch */
   ocu_status (*graph_launch)(int d, void *graph, void *s);
   ocu_status (*graph_destroy)(int d, void *graph);
+  int (*follows_pointers)(int d);  /* 0: a kernel cannot follow a pointer that it reads; NULL: it can */
 } ocu_driver;
 
 /* Sets this thread's message (ocu_error) and returns the status. */

@@ -150,6 +150,13 @@ ocu_status ocu_native_code(const ocu_plan *p, int step, int device, const void *
   return e;
 }
 
+ocu_status ocu_native_follows(const ocu_stream *s) {
+  const ocu_device *d = ocu_device_of(s);
+  if (!d->driver->follows_pointers || d->driver->follows_pointers(d->index)) return OCU_OK;
+  return ocu_fail(OCU_UNSUPPORTED, "%s:%d has no addresses that kernels could read from an array: "
+                  "pass matrices at strides", d->driver->name, d->index);
+}
+
 /* ---- memory: all allocations by their address -------------------------------------------------- */
 
 enum { LIVE, RETIRED, KEPT };
@@ -237,7 +244,7 @@ ocu_status ocu_native_alloc(int device, ocu_stream *s, size_t bytes, ocu_mem_kin
   for (int attempt = 0; attempt < 2 && e == OCU_OUT_OF_MEMORY; attempt++) {
     if (attempt) ocu_wait_device(device), ocu_native_trim(device, 0);
     if (reuse(device, s, bytes, kind, out)) break;
-    if (room > (size_t)(d->memory - used[device]))
+    if (d->counted && room > (size_t)(d->memory - used[device]))
       e = ocu_fail(OCU_OUT_OF_MEMORY, "%zu bytes do not fit: %lld bytes of memory are free", bytes,
                    (long long)(d->memory - used[device]));
     else e = ocu_native_seen(device, d->driver->alloc(d->index, room, kind, got));

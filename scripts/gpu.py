@@ -1,8 +1,8 @@
 """`make gpu`: on a machine with a GPU, tests and measures what wants one, in one command.
 
-    1. builds opencu for this Python, which may have no network: WHEELS names a folder of wheels (cffi
-       and llvmlite with what they need; pytest for the tests; setuptools if its own is older than
-       77), PACK a plan pack made elsewhere with `opencu cache build --target sm_90a --out FILE`
+    1. builds opencu for this Python, which may have no network: WHEELS names a folder of wheels
+       (cffi and llvmlite with what they need; pytest for the tests; setuptools if there is none from
+       77 on), PACK a plan pack made elsewhere with `opencu cache build --target sm_90a --out FILE`
     2. runs the conformance tests on the device's driver
     3. measures gemm, copies, launches, calls through the cuBLAS shim and the kernels of dnn and
        sparse against cuBLAS (found beside PyTorch or in a toolkit) and PyTorch, where they are
@@ -39,7 +39,7 @@ CUBLAS = {
     "bfloat16": (14, 68, ctypes.c_float),
 }
 
-# ---- before opencu can be imported ------------------------------------------------------------------
+# ---- before opencu can be imported ---------------------------------------------------------------
 
 
 def prepare(environment: dict[str, str]) -> None:
@@ -47,7 +47,9 @@ def prepare(environment: dict[str, str]) -> None:
     wheels = os.environ.get("WHEELS")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", f"--target={SITE}"]
     for name in ("cffi", "llvmlite", "pytest", "setuptools") if wheels else ():
-        done = subprocess.run([*pip, f"--find-links={wheels}", name], capture_output=True, text=True)
+        done = subprocess.run(
+            [*pip, f"--find-links={wheels}", name], capture_output=True, text=True
+        )
         if done.returncode:
             print(f"gpu: {wheels} has no {name} that fits: {done.stderr.strip().splitlines()[-1]}")
     if os.environ.get("PACK"):
@@ -78,7 +80,7 @@ def conformance(driver: str, environment: dict[str, str]) -> dict:
     return {"passed": ok, **counts, "text": "" if ok else text[-4000:]}
 
 
-# ---- measuring ---------------------------------------------------------------------------------------
+# ---- measuring -----------------------------------------------------------------------------------
 
 
 def real_library(stem: str) -> str | None:

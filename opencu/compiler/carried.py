@@ -64,6 +64,8 @@ class _Loop:
                 self.carriers.append(_Number(state, v))
             elif registers and i in registers.members:
                 self.carriers.append(_Vectors(state, v, registers.points))
+            elif sums := state.sums(op, v, i):
+                self.carriers.append(sums)
             else:
                 self.carriers.append(_Memory(state, v, 1 if reads[i] == {i} else 2))
         self.registers = registers

@@ -14,12 +14,14 @@ import math
 from dataclasses import replace
 
 from opencu.compiler.dot import Nest
-from opencu.compiler.expressions import is_zero, parts
+from opencu.compiler.carried import MOVES
+from opencu.compiler.expressions import is_pure, is_zero, parts, uses
 from opencu.compiler.llvm import Lanes, constant, type_of
 from opencu.compiler.memory import Access, Point, moved
 from opencu.compiler.multiply import choose, converted
+from opencu.compiler.points import Memo
 from opencu.compiler.register_block import MEETS
-from opencu.tile.ir import KernelError, Value
+from opencu.tile.ir import KernelError, Op, Value
 
 DEPTH = 32  # of what lies in shared memory at once, at most
 STAGED = 20 << 10  # bytes of it, if that is not too shallow
@@ -27,7 +29,10 @@ SUMS = 200  # 4-byte registers for a thread's sums
 
 
 def lower(state, nest: Nest, fused: tuple[Value, Access] | None) -> None:
-    GroupDot(state, nest, fused).run()
+    """Emit the nest; `fused` is the value that the result flows into, and where it is stored."""
+    dot = GroupDot(state, nest)
+    outputs = [fused] if fused else [(v, state.points.access[v]) for v in nest.results]
+    dot.finish(dot.run(), nest.results, outputs)
 
 
 def strip(count: int, bytes: int) -> int:
@@ -38,7 +43,7 @@ def strip(count: int, bytes: int) -> int:
 class GroupDot:
     """One nest being emitted."""
 
-    def __init__(self, state, nest: Nest, fused: tuple[Value, Access] | None):
+    def __init__(self, state, nest: Nest):
         self.state, self.nest, self.f, self.points = state, nest, state.f, state.points
         operands, planes = nest.dot.operands, nest.planes
         self.dtype = nest.results[0].type.dtype
@@ -49,7 +54,6 @@ class GroupDot:
             for x in (operands[:planes], operands[planes : 2 * planes])
         )
         self.init = nest.loop.operands[3:] if nest.loop else operands[2 * planes :]
-        self.outputs = [fused] if fused else [(v, state.points.access[v]) for v in nest.results]
         (bm, self.bk), (_, bn) = self.a[0].type.shape, self.b[0].type.shape
         self.shape = bm, bn
         self.block = self.sizes()
@@ -62,14 +66,25 @@ class GroupDot:
         if registers > SUMS:
             what = f"a dot of {bm} x {bn} takes {registers} registers a thread for its sums"
             raise KernelError(nest.dot.loc, f"{state.target.name}: {what}: at most {SUMS}")
-        self.first = []  # per turn and axis: the block's first row, column
+        self.starts: list[list[list[str]]] = []  # per turn and axis: where the block's strips lie
         self.exists = []
         for turn in range(self.turns):
             number = self.f.add(self.f.thread, str(turn * state.target.threads))
             self.exists.append(self.f.less(number, str(count)) if count % state.target.threads else "true")
             number = self.f.select(self.exists[-1], number, str(count - 1))
             place = state.at(number, self.across)
-            self.first.append([self.f.mul(p, str(s)) for p, s in zip(place, self.strips)])
+            axes = zip(place, self.strips, self.across, self.block)
+            self.starts.append([self.spread(self.f.mul(p, str(s)), s, n * s, r) for p, s, n, r in axes])
+        each = [[self.each(axis, turn) for axis in (0, 1)] for turn in range(self.turns)]
+        self.points_of = [[Point((r, c), 1, 1, True) for r in x for c in y] for x, y in each]
+
+    def spread(self, first: str, strip: int, stride: int, count: int) -> list[str]:
+        return [self.f.add(first, str(i * stride)) for i in range(count // strip)]
+
+    def each(self, axis: int, turn: int, w: int = 1) -> list[str]:
+        """This thread's rows (axis 0) or columns, every w-th of a strip."""
+        steps = range(0, self.strips[axis], w)
+        return [self.f.add(s, str(i)) for s in self.starts[turn][axis] for i in steps]
 
     def sizes(self) -> tuple[int, int]:
         """A thread's rows and columns: as few as do with the threads that there are, and square."""
@@ -80,11 +95,12 @@ class GroupDot:
             block[axis] *= 2
         return block[0], block[1]
 
-    def run(self) -> None:
+    def run(self, memo: Memo | None = None) -> list[str]:
+        """The sums; the memo knows what they start from."""
         state, f, loop = self.state, self.f, self.nest.loop
         since = len(state.frames[-1])
         self.stage()
-        acc = self.begin()
+        acc = self.begin(memo or {})
         if loop is None:
             acc = self.chunk(acc)
         else:
@@ -101,7 +117,7 @@ class GroupDot:
 
             acc = state.around(lambda: f.loop(lo, hi, step, self.carried(acc), trip))
         state.release(since)
-        self.finish(acc)
+        return acc
 
     def carried(self, acc: list[str]) -> list[tuple[str, str]]:
         return [(self.type, x) for x in acc]
@@ -113,7 +129,8 @@ class GroupDot:
         lanes = 16 // self.bytes
         self.lines = [-(-n * r // lanes) * lanes + lanes for n, r in zip(self.across, self.block)]
         line = sum(self.lines) * self.bytes * len(self.a)
-        most = max(min(DEPTH, STAGED // line), 8)
+        free = self.state.target.shared_bytes - max((hi for _, hi in self.state.live), default=0)
+        most = max(min(DEPTH, STAGED // line, free // line), 1)
         self.kc = max(d for d in range(1, most + 1) if self.bk % d == 0)
         rows, columns = self.lines
         a, b = ([self.state.allocate(n * self.kc * self.bytes) for _ in self.a] for n in self.lines)
@@ -190,69 +207,103 @@ class GroupDot:
         """This thread's elements of a staged column or row."""
         found, w = [], self.strips[axis]
         lanes = Lanes(self.f, self.dtype, w)
-        for start in self.starts(axis, turn):
+        for start in self.starts[turn][axis]:
             at = (start, k) if axis == 0 else (k, start)
             vector = self.points.load(a, self.dtype, Point(at, axis, w))
             found += [lanes.extract(vector, i) for i in range(w)]
         return found
 
-    def starts(self, axis: int, turn: int) -> list[str]:
-        """Where this thread's strips lie along an axis."""
-        stride = self.across[axis] * self.strips[axis]
-        count = self.block[axis] // self.strips[axis]
-        return [self.f.add(self.first[turn][axis], str(i * stride)) for i in range(count)]
-
     # ---- the sums' first and last use ------------------------------------------------------------
 
-    def rows(self, turn: int) -> list[str]:
-        starts = self.starts(0, turn)
-        return [self.f.add(s, str(i)) for s in starts for i in range(self.strips[0])]
-
-    def begin(self) -> list[str]:
+    def begin(self, memo: Memo) -> list[str]:
         self.state.sync([v for v in self.init if not is_zero(v)])
         acc = []
         for v in self.init:
             if is_zero(v):
                 acc += [constant(self.dtype, 0)] * self.sums
                 continue
-            for turn in range(self.turns):
-                columns = [
-                    self.f.add(s, str(i))
-                    for s in self.starts(1, turn)
-                    for i in range(self.strips[1])
-                ]
-                points = [Point((r, c), 1, 1, True) for r in self.rows(turn) for c in columns]
-                acc += self.points.at(v, points, {})
+            for points in self.points_of:
+                acc += self.points.at(v, points, memo)
         return acc
 
-    def finish(self, acc: list[str]) -> None:
+    def finish(
+        self, acc: list[str], results: list[Value], outputs: list[tuple[Value, Access]]
+    ) -> None:
         """The epilogue, and the stores: by strips of a row, or element by element at the edges."""
-        state, values = self.state, [v for v, _ in self.outputs]
+        state, values = self.state, [v for v, _ in outputs]
         real = [x for v in values for x in parts(v)]
-        state.sync(real, *(a for _, a in self.outputs))
+        state.sync(real, *(a for _, a in outputs))
         w = math.gcd(self.strips[1], *(state.width(v) for v in values))
         fits = all(n * r == s for n, r, s in zip(self.across, self.block, self.shape))
-        whole = state.whole(values, 1, w, *(a for _, a in self.outputs)) if fits else "false"
-        for turn, exists in enumerate(self.exists):
-            self.f.when(
-                exists,
-                lambda t=turn: state.either(
-                    whole, lambda: self.write(acc, t, w, False), lambda: self.write(acc, t, 1, True)
-                ),
-            )
+        whole = state.whole(values, 1, w, *(a for _, a in outputs)) if fits else "false"
 
-    def write(self, acc: list[str], turn: int, w: int, checked: bool) -> None:
-        lanes, width = Lanes(self.f, self.dtype, w), self.block[1]
-        for r, row in enumerate(self.rows(turn)):
-            starts = [
-                self.f.add(s, str(i)) for s in self.starts(1, turn) for i in range(0, self.strips[1], w)
-            ]
-            points = [Point((row, c), 1, w, checked) for c in starts]
-            memo = {}
-            for plane, v in enumerate(self.nest.results):
-                first = plane * self.sums + turn * math.prod(self.block) + r * width
-                for i, p in enumerate(points):
-                    some = acc[first + i * w : first + (i + 1) * w]
-                    memo[v, p] = lanes.of(some) if w > 1 else some[0]
-            for value, access in self.outputs:
-                self.points.put(access, value, points, memo)
+        def write(turn: int, w: int, checked: bool) -> None:
+            lanes, width = Lanes(self.f, self.dtype, w), self.block[1]
+            for r, row in enumerate(self.each(0, turn)):
+                points = [Point((row, c), 1, w, checked) for c in self.each(1, turn, w)]
+                memo: Memo = {}
+                for plane, v in enumerate(results):
+                    first = plane * self.sums + turn * math.prod(self.block) + r * width
+                    for i, p in enumerate(points):
+                        some = acc[first + i * w : first + (i + 1) * w]
+                        memo[v, p] = lanes.of(some) if w > 1 else some[0]
+                for value, access in outputs:
+                    self.points.put(access, value, points, memo)
+
+        def either(turn: int) -> None:
+            state.either(whole, lambda: write(turn, w, False), lambda: write(turn, 1, True))
+
+        for turn, exists in enumerate(self.exists):
+            self.f.when(exists, lambda t=turn: either(t))
+
+
+class Sums:
+    """A carried tile that is the sums of a dot in the loop's body, from trip to trip in the threads'
+    registers: acc = dot(a, b, f(acc)), where f goes element by element."""
+
+    def __init__(self, state, v: Value, dot: Op):
+        self.state, self.v, self.dot = state, v, dot
+        self.group = GroupDot(state, Nest(dot, None, dot.results))
+        self.points = [p for points in self.group.points_of for p in points]
+        self.count = self.group.sums
+        state.sums_of[dot] = self
+
+    @staticmethod
+    def of(state, loop: Op, v: Value, i: int) -> "Sums | None":
+        body, counted = loop.blocks[-1], loop.name == "for"
+        arg, end = body.args[counted + i], body.ops[-1].operands[i]
+        dot = end.op
+        if dot is None or dot.name != "dot" or dot not in body.ops or len(dot.results) > 1:
+            return None
+        asked = not counted and any(loop.blocks[0].args[i] in uses(o) for o in loop.blocks[0].ops)
+        if asked or [o for o in body.ops if end in uses(o)] != body.ops[-1:]:
+            return None
+        derived = {arg}
+        for o in body.ops:
+            if o is dot and not derived & set(o.operands[:2]):
+                continue
+            if derived & uses(o):
+                if not is_pure(o) or o.name in (*MOVES, "yield"):
+                    return None
+                derived.add(o.result)
+        once = body.ops[-1].operands.count(end) == 1
+        return Sums(state, v, dot) if once and dot.operands[2] in derived else None
+
+    def start(self) -> list[tuple[str, str]]:
+        self.state.sync([self.v])
+        return self.group.carried(self.state.points.at(self.v, self.points, {}))
+
+    def enter(self, arg: Value, values: list[str]) -> None:
+        self.memo = {(arg, p): x for p, x in zip(self.points, values)}
+
+    def run(self) -> None:
+        """The dot's turn in the body."""
+        self.after = self.group.run(dict(self.memo))
+
+    def leave(self, end: Value, values: list[str]) -> list[str]:
+        return self.after
+
+    def finish(self, result: Value, values: list[str]) -> None:
+        memory = self.state.memory(result.type)
+        self.group.finish(values, [result], [(result, memory)])
+        self.state.points.access[result] = memory

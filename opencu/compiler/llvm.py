@@ -1,15 +1,19 @@
 """LLVM IR as text: a small function builder, and the way from text to an object file."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import llvmlite.binding as llvm
 import numpy as np
 
 from opencu.drivers.interface import Target
 from opencu.tile import dtypes
 from opencu.tile.dtypes import DType, bool_, i32
+
+if TYPE_CHECKING:
+    import llvmlite.binding as llvm
 
 # Storage types are their bits: no LLVM operation on them can turn into a call of a library.
 SCALAR = {"f32": "float", "f64": "double", "i32": "i32", "i64": "i64", "bool": "i1"}
@@ -391,8 +395,19 @@ def _known(x: str) -> bool:
     return x.lstrip("-").isdigit()
 
 
+def binding():
+    """LLVM, which a machine that runs plans made elsewhere does without."""
+    try:
+        import llvmlite.binding as llvm
+    except ImportError as error:
+        what = "this class of calls is in no plan pack or store, and llvmlite, to compile it"
+        raise ImportError(f"{what}, is missing: pip install llvmlite") from error
+    return llvm
+
+
 @functools.cache
 def _machine(target: Target) -> llvm.TargetMachine:
+    llvm = binding()
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     return llvm.Target.from_triple(target.triple).create_target_machine(
@@ -411,6 +426,7 @@ PASSES = (
 
 def optimise(text: str, target: Target) -> llvm.ModuleRef:
     """Parse, verify and simplify a module."""
+    llvm = binding()
     module = llvm.parse_assembly(text)
     if target.kind == "simt":  # pointers differ in size
         module.data_layout = str(_machine(target).target_data)

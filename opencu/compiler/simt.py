@@ -14,7 +14,7 @@ import math
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from opencu.compiler import complex, dot, group_dot, group_elements, group_reduction
 from opencu.compiler.expressions import is_pure, loads, parts, places, uses
@@ -77,6 +77,7 @@ class Simt(Vector):
     live: list[tuple[int, int]] = field(default_factory=list)  # shared memory in use
     frames: list[list[tuple[int, int]]] = field(default_factory=lambda: [[]])  # by open ops
     expire: dict[int, list] = field(default_factory=dict)  # given back behind an op
+    sums_of: dict[Op, group_dot.Sums] = field(default_factory=dict)  # dots in a loop's registers
     marks: list[int] = field(default_factory=list)  # where the open loops' logs start
     loc: tuple[str, int] | None = None
 
@@ -113,7 +114,10 @@ class Simt(Vector):
     def step(self, op: Op, rest: list[Op]) -> None:
         self.frames.append([])
         self.loc = op.loc
-        super().step(op, rest)
+        if op in self.sums_of:
+            self.sums_of[op].run()
+        else:
+            super().step(op, rest)
         last = last_user(op.results, rest)
         if last is not None:
             self.expire.setdefault(id(last), []).extend(self.frames[-1])
@@ -297,6 +301,9 @@ class Simt(Vector):
             return None
         chunks = [self.f.add(self.f.thread, str(u * threads)) for u in range(count)]
         return [self.point(c, shape, lane, w, True) for c in chunks]
+
+    def sums(self, loop: Op, v: Value, i: int) -> Any:
+        return group_dot.Sums.of(self, loop, v, i)
 
     def ragged(self, shape: tuple[int, ...], points: list[Point]) -> bool:
         return math.prod(shape) != len(points) * points[0].width * self.target.threads

@@ -12,7 +12,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from opencu.compiler import carried, complex, dot, elements, llvm, reduction
 from opencu.compiler.expressions import (
@@ -437,6 +437,10 @@ class Vector:
             return None
         places = sorted(itertools.product(*axes), key=lambda at: (moved(at, lane, 0), at[lane]))
         return [Point(tuple(map(str, at)), lane, w, True) for at in places]
+
+    def sums(self, loop: Op, v: Value, i: int) -> Any:
+        """How carried value i of a loop travels if it is a dot's sums and those have a way."""
+        return None
 
     def ragged(self, shape: tuple[int, ...], points: list[Point]) -> bool:
         """May such points lie outside of their tile?"""

@@ -1,0 +1,111 @@
+"""Every kernel of the library for every GPU: assembled by ptxas, linked for AMD, run on OpenCL."""
+
+import functools
+import re
+import shutil
+import struct
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import opencl
+import pytest
+from calls import CALLS, Library
+
+from opencu.blas.kernels import geam, gemm
+from opencu.compiler import Code, compile, spirv
+from opencu.drivers import target as named
+from opencu.tile import KernelError
+
+NVIDIA, AMD = ("sm_80", "sm_90a", "sm_100"), ("gfx90a", "gfx942", "gfx1100")
+HEADER = struct.calcsize("<QII4Q")
+DTYPES = [(1, 1, 1), (2, 2, 2), (3, 3, 1), (4, 4, 1), (5, 6, 6), (7, 7, 7), (8, 8, 8)]
+PTXAS = shutil.which("ptxas")
+VALIDATOR = shutil.which("spirv-val")
+
+
+def products() -> list[bytes]:
+    """Every dtype, and every bucket of tiles."""
+    specs = [(1, *kind, 2, 1 + i % 2, 2, 2, 0) for i, kind in enumerate(DTYPES)]
+    specs += [(1, *DTYPES[i % 3], 1, 2, 2, 2, b) for i, b in enumerate(gemm.BUCKETS)]
+    specs += [(1, 1, 1, 1, 2, 2, 2, 2, gemm.SUM)]
+    return [bytes(s).ljust(16, b"\0") for s in specs]
+
+
+@functools.cache
+def library(name: str) -> dict[str, Code]:
+    """Every kernel of the library for a target."""
+    target, codes = named(name), {}
+    with pytest.MonkeyPatch.context() as patch:
+        for label, call in CALLS.items():
+            found = Library(patch, target, lambda *_: None)
+            call()
+            codes |= {f"{label}/{i}": code for i, code in enumerate(found.codes)}
+            patch.undo()
+    for spec in products():
+        codes[f"gemm {list(spec[:9])}"] = gemm.plan(spec, target).launches[0].code
+    for spec in geam.packed_specs():
+        codes[f"geam {list(spec[:5])}"] = geam.plan(spec, target).launches[0].code
+    return codes
+
+
+@pytest.mark.skipif(PTXAS is None, reason="ptxas is not installed")
+@pytest.mark.parametrize("name", NVIDIA)
+def test_ptxas_assembles_every_kernel_and_spills_nothing(name, tmp_path):
+    def assemble(item):
+        number, (label, code) = item
+        source = tmp_path / f"{number}.ptx"
+        assert code.blob[-1] == 0
+        source.write_bytes(code.blob[HEADER:-1])
+        command = [PTXAS, "-v", f"-arch={name}", str(source), "-o", str(tmp_path / f"{number}.o")]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, f"{label}: {done.stderr}"
+        assert re.search(" 0 bytes spill stores, 0 bytes spill loads", done.stderr), label
+        shared = re.search(r"(\d+) bytes smem", done.stderr)
+        assert int(shared[1]) if shared else 0 <= named(name).shared_bytes
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(assemble, enumerate(library(name).items())))
+
+
+@pytest.mark.parametrize("name", AMD)
+def test_every_kernel_links_for_amd(name):
+    for label, code in library(name).items():
+        size, threads, shared, *_ = struct.unpack_from("<QII4Q", code.blob)
+        data = code.blob[HEADER:]
+        assert len(data) == size and threads == 256, label
+        assert data[:4] == b"\x7fELF" and struct.unpack_from("<H", data, 16) == (3,), label
+        assert b"amdhsa.kernels" in data and b"opencu_kernel.kd" in data, label
+        assert shared <= 64 << 10, label
+
+
+@pytest.mark.skipif(isinstance(opencl.device(), str), reason=str(opencl.device()))
+@pytest.mark.parametrize("label", CALLS)
+def test_the_library_gives_the_same_on_opencl(label, monkeypatch):
+    wanted = CALLS[label]()
+
+    def run(code, words, programs):
+        opencl.Kernel(code)(words, programs)
+
+    Library(monkeypatch, named("spirv64"), run)
+    ours = CALLS[label]()
+    eps = float(np.finfo(wanted.dtype).eps) if wanted.dtype.kind == "f" else 0
+    np.testing.assert_allclose(ours, wanted, rtol=256 * eps, atol=256 * eps)
+
+
+@pytest.mark.skipif(VALIDATOR is None, reason="spirv-val is not installed")
+def test_every_module_is_valid_spirv(tmp_path):
+    for label, code in library("spirv64").items():
+        (tmp_path / "module.spv").write_bytes(code.blob[HEADER:])
+        command = [VALIDATOR, "--target-env", "opencl2.1", str(tmp_path / "module.spv")]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, f"{label}: {done.stdout}{done.stderr}"
+
+
+def test_a_backend_that_aborts_is_an_error_and_the_next_module_is_compiled():
+    odd = 'target triple = "spirv64-unknown-unknown"\ndefine spir_kernel void @k({}) {{ {} ret void }}'
+    with pytest.raises(KernelError, match="LLVM's SPIR-V backend gave up: "):
+        spirv.emit(odd.format("<32 x float> %x, ptr %p", "store <32 x float> %x, ptr %p"), None)
+    assert spirv.emit(odd.format("", ""), None)[:4] == b"\x03\x02\x23\x07"
+
+

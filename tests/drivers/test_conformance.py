@@ -116,8 +116,12 @@ def drawn(*shape):
     return np.random.default_rng(1).integers(0, 255, shape, np.uint8)
 
 
-@pytest.mark.parametrize("rows, width, pitch", [(1, 1, 1), (7, 13, 13), (5, 3, 17), (64, 640, 1000)])
-def test_rows_of_any_pitch_are_copied_between_host_and_device_and_within(driver, rows, width, pitch):
+@pytest.mark.parametrize(
+    "rows, width, pitch", [(1, 1, 1), (7, 13, 13), (5, 3, 17), (64, 640, 1000)]
+)
+def test_rows_of_any_pitch_are_copied_between_host_and_device_and_within(
+    driver, rows, width, pitch
+):
     source, back = drawn(rows, pitch), np.zeros((rows, width + 2), np.uint8)
     first, second = driver.alloc(0, rows * pitch), driver.alloc(0, rows * (width + 5))
     copy = lib.ocu_copy_2d

@@ -1,4 +1,4 @@
-"""opencl.py: which library it opens, and the ways of its devices; test_conformance.py has the rest."""
+"""opencl.py: which library it opens, the ways of its devices; test_conformance.py has the rest."""
 
 import os
 import subprocess

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 
 from opencu import tile
 from opencu.bench.measure import timed
+from opencu.compiler.llvm import binding
 from opencu.drivers.interface import Target
 from opencu.runtime.array import asarray, empty
 from opencu.runtime.device import Device, current
@@ -81,6 +81,7 @@ class Loop:
     """A loop on some threads, each from an address of its own, as a Run of measure.interleave."""
 
     def __init__(self, text: str, target: Target, work: list[tuple[int, int]]):
+        llvm = binding()
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         bits = 8 * target.vector_bytes

@@ -6,15 +6,15 @@
 
     a thread's rows, MR = 4 in strips of 2, of 4 threads down      0 0 1 1 2 2 3 3 0 0 1 1 2 2 3 3
 
-(columns alike): neighbours read neighbouring words of shared memory, and write neighbouring words of
-the result. After the last step the epilogue runs at each thread's own points.
+(columns alike): neighbours read neighbouring words of shared memory, and write neighbouring words
+of the result. After the last step the epilogue runs at each thread's own points.
 """
 
 import math
 from dataclasses import replace
 
-from opencu.compiler.dot import Nest
 from opencu.compiler.carried import MOVES
+from opencu.compiler.dot import Nest
 from opencu.compiler.expressions import is_pure, is_zero, parts, uses
 from opencu.compiler.llvm import Lanes, constant, type_of
 from opencu.compiler.memory import Access, Point, moved
@@ -70,11 +70,15 @@ class GroupDot:
         self.exists = []
         for turn in range(self.turns):
             number = self.f.add(self.f.thread, str(turn * state.target.threads))
-            self.exists.append(self.f.less(number, str(count)) if count % state.target.threads else "true")
+            self.exists.append(
+                self.f.less(number, str(count)) if count % state.target.threads else "true"
+            )
             number = self.f.select(self.exists[-1], number, str(count - 1))
             place = state.at(number, self.across)
             axes = zip(place, self.strips, self.across, self.block)
-            self.starts.append([self.spread(self.f.mul(p, str(s)), s, n * s, r) for p, s, n, r in axes])
+            self.starts.append(
+                [self.spread(self.f.mul(p, str(s)), s, n * s, r) for p, s, n, r in axes]
+            )
         each = [[self.each(axis, turn) for axis in (0, 1)] for turn in range(self.turns)]
         self.points_of = [[Point((r, c), 1, 1, True) for r in x for c in y] for x, y in each]
 
@@ -172,7 +176,9 @@ class GroupDot:
             self.state.touch(spaces, [])
             unroll = math.gcd(self.kc, 4)
             end, step = str(self.kc), str(unroll)
-            return self.f.loop("0", end, step, self.carried(acc), lambda k, acc: self.steps(k, acc, unroll))
+            return self.f.loop(
+                "0", end, step, self.carried(acc), lambda k, acc: self.steps(k, acc, unroll)
+            )
 
         if self.kc == self.bk:
             return part("0", acc)
@@ -199,8 +205,15 @@ class GroupDot:
                         for q, plane in meets:
                             factor = self.f.let(f"fneg {self.type} {x}") if p and q else x
                             for c, y in enumerate(ys[q]):
-                                n = plane * self.sums + turn * math.prod(self.block) + r * columns + c
-                                acc[n] = self.multiply.step(self.f, self.dtype, 1, factor, y, acc[n])
+                                n = (
+                                    plane * self.sums
+                                    + turn * math.prod(self.block)
+                                    + r * columns
+                                    + c
+                                )
+                                acc[n] = self.multiply.step(
+                                    self.f, self.dtype, 1, factor, y, acc[n]
+                                )
         return acc
 
     def line(self, a: Access, axis: int, turn: int, k: str) -> list[str]:
@@ -258,8 +271,8 @@ class GroupDot:
 
 
 class Sums:
-    """A carried tile that is the sums of a dot in the loop's body, from trip to trip in the threads'
-    registers: acc = dot(a, b, f(acc)), where f goes element by element."""
+    """A carried tile that is the sums of a dot in the loop's body, in the threads' registers from
+    trip to trip: acc = dot(a, b, f(acc)), where f goes element by element."""
 
     def __init__(self, state, v: Value, dot: Op):
         self.state, self.v, self.dot = state, v, dot

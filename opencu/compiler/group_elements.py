@@ -74,10 +74,14 @@ def _scatter(state, op: Op, tile: Tile) -> None:
         state.touch([space], [GLOBAL])
 
         def look(other: str, found: list[str]) -> list[str]:
-            same = f.let(f"icmp eq i64 {state.points.load(slots, i64, Point((other,), 0, 1))}, {key}")
+            same = f.let(
+                f"icmp eq i64 {state.points.load(slots, i64, Point((other,), 0, 1))}, {key}"
+            )
             return [f.let(f"or i1 {found[0]}, {same}")]
 
-        last = f.loop(f.add(f.thread, "1"), str(min(threads, total)), "1", [("i1", "false")], look)[0]
+        last = f.loop(f.add(f.thread, "1"), str(min(threads, total)), "1", [("i1", "false")], look)[
+            0
+        ]
         write = f.let(f"and i1 {inside}, {f.let(f'xor i1 {last}, true')}")
         x = state.points.at(value, [p], memo)[0]
         f.when(write, lambda: f.store(type_of(dtype), x, pointer, dtype.bytes))

@@ -120,7 +120,9 @@ class GroupReduction(Reduction):
             state.touch([], [f.spaces[memory.pointer]])
             place = Point(tuple(there), 0, 1)
             write = f.all_of((exists, f.let(f"icmp eq i64 {team.rank}, 0")))
-            f.when(write, lambda: state.points.store(memory, self.op.result.type.dtype, total, place))
+            f.when(
+                write, lambda: state.points.store(memory, self.op.result.type.dtype, total, place)
+            )
 
         team.each(one)
 
@@ -156,7 +158,10 @@ def scan(state, op: Op) -> None:
                 distance *= 2
             value = fold.combine([carried], value, 1)
             state.touch([], [f.spaces[memory.pointer]])
-            f.when(inside, lambda: state.points.store(memory, dtype, value[0], replace(p, checked=False)))
+            f.when(
+                inside,
+                lambda: state.points.store(memory, dtype, value[0], replace(p, checked=False)),
+            )
             if team.size == 1 or shape[axis] <= team.size:
                 return value[0]
             last = f.let(f"or i64 {f.thread}, {team.size - 1}")

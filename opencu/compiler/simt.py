@@ -13,14 +13,14 @@ import itertools
 import math
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from opencu.compiler import complex, dot, group_dot, group_elements, group_reduction
-from opencu.compiler.expressions import is_pure, loads, parts, places, uses
+from opencu.compiler.expressions import is_pure, parts, places, uses
 from opencu.compiler.held import held
-from opencu.compiler.llvm import Space, constant, type_of
-from opencu.compiler.memory import Access, Place, Point, moved
+from opencu.compiler.llvm import Space
+from opencu.compiler.memory import Access, Point
 from opencu.compiler.order import early_loads
 from opencu.compiler.simplify import simplify
 from opencu.compiler.vector import Vector
@@ -315,8 +315,8 @@ class Simt(Vector):
         return self.f.branch(whole, then, other, types)
 
     def put(self, value: Value, access: Access, streamed: str = "") -> None:
-        """Compute a tile and write it: vectors that are dealt to the threads; at the edges of views,
-        and where vectors are not aligned, elements."""
+        """Compute a tile and write it: the threads are dealt vectors; at the edges of views, and
+        where vectors are not aligned, elements."""
         self.sync(parts(value), access)
         shape, lane = value.type.shape, access.unit_axis(value.type.shape)
         if lane is None or self.f.spaces[access.pointer].number == SHARED:

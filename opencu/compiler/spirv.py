@@ -2,7 +2,7 @@
 module it makes mistakes. A child of ours forks for every module.
 
     to the child     8 bytes: how many follow; a module's text
-    from it          1 if it worked, 0 if not; 8 bytes: how many follow; SPIR-V, or why there is none
+    from it          1 if it worked, else 0; 8 bytes: how many follow; SPIR-V, or why there is none
 """
 
 import atexit

@@ -428,8 +428,8 @@ class Vector:
         self.f.each("0", ends[d], "1", lambda i: self.every(rest, ends, row, moved(at, d, i)))
 
     def resident(self, tile: Tile, w: int, members: int) -> list[Point] | None:
-        """The points of a tile that stays in registers, in vectors of w lanes; None if so many tiles
-        are too large."""
+        """The points of a tile that stays in registers, in vectors of w lanes; None if so many
+        tiles are too large."""
         shape, lane = tile.shape, max(range(len(tile.shape)), key=lambda d: (tile.shape[d] > 1, d))
         axes = [range(s) for s in shape]
         axes[lane] = range(0, shape[lane], w)

@@ -4,14 +4,13 @@ A vector of several lanes is moved whole, aligned, if its point is not checked; 
 each behind its own bounds check.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from opencu.compiler.llvm import Function, Lanes, Space, constant, i16, type_of
+from opencu.compiler.llvm import Function, Lanes, Space, constant, type_of
 from opencu.compiler.memory import Access, Point, ViewRef, moved
 from opencu.compiler.points import Points
 from opencu.drivers.interface import Target
-from opencu.tile.dtypes import DType, bool_, f32, f64, i32, i64, u8
+from opencu.tile.dtypes import DType, bool_, f32, i32, i64
 from opencu.tile.ir import Op
 
 SHARED, GLOBAL = 3, Space(1, 0, 1)  # address spaces; any two views may be the same memory
@@ -83,7 +82,9 @@ class GroupFunction(Function):
         self.target, self.machine = target, MACHINES[target.format]
         self.params: list[str] = []
         self.spaces["@shared"] = Space(SHARED, 0, 0)
-        self.thread, self.group = (self.number(x) for x in (self.machine.thread, self.machine.group))
+        self.thread, self.group = (
+            self.number(x) for x in (self.machine.thread, self.machine.group)
+        )
 
     def foreign(self, call: str) -> str:
         """Declare what a call names; the text of the call."""
@@ -112,7 +113,9 @@ class GroupFunction(Function):
         if dtype.bits == 64:
             bits = one.to("bitcast", x, i64) if dtype.kind == "f" else x
             high = Lanes(self, i64, 1).op("lshr", bits, 32)
-            words = [self._shuffle(Lanes(self, i64, 1).to("trunc", z, i32), lane) for z in (bits, high)]
+            words = [
+                self._shuffle(Lanes(self, i64, 1).to("trunc", z, i32), lane) for z in (bits, high)
+            ]
             low, high = (Lanes(self, i32, 1).to("zext", z, i64) for z in words)
             both = Lanes(self, i64, 1).op("or", low, Lanes(self, i64, 1).op("shl", high, 32))
             return Lanes(self, i64, 1).to("bitcast", both, dtype) if dtype.kind == "f" else both
@@ -133,12 +136,13 @@ class GroupFunction(Function):
         """The module's text."""
         memory = f"@shared = internal addrspace(3) global [{shared} x i8] undef, align 16"
         attributes = self.machine.attributes.format(threads=self.target.threads)
+        name = f"{self.machine.convention} void @opencu_kernel"
         return "\n".join(
             [
                 f'target triple = "{self.target.triple}"',
                 *([memory] if shared else []),
                 *sorted(self.declared),
-                f"define {self.machine.convention} void @opencu_kernel({', '.join(self.params)}) #0 {{",
+                f"define {name}({', '.join(self.params)}) #0 {{",
                 "entry:",
                 *self.lines,
                 "  ret void",
@@ -180,9 +184,13 @@ class GroupPoints(Points):
     def gather(self, op: Op, index: list[str], width: int) -> str:
         """Elements of a view, lane by lane, each behind its bounds check."""
         f, view, dtype = self.f, self.views[op.operands[0]], op.result.type.dtype
-        return Lanes(f, dtype, width).of(
-            self._element(view, dtype, index, lane, width) for lane in range(width)
-        ) if width > 1 else self._element(view, dtype, index, 0, 1)
+        return (
+            Lanes(f, dtype, width).of(
+                self._element(view, dtype, index, lane, width) for lane in range(width)
+            )
+            if width > 1
+            else self._element(view, dtype, index, 0, 1)
+        )
 
     def _element(self, view: ViewRef, dtype: DType, index: list[str], lane: int, width: int) -> str:
         f, one = self.f, type_of(dtype)

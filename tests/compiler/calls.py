@@ -12,7 +12,6 @@ from opencu.runtime.operands import Operands
 from opencu.tile import dtypes
 
 
-
 def numbers(dtype, *shape):
     """The same ones for each call."""
     return np.random.default_rng(sum(shape)).standard_normal(shape).astype(dtype)

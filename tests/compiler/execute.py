@@ -6,6 +6,7 @@ import mmap
 
 import numpy as np
 import opencl
+import pytest
 
 from opencu.compiler import Blocks, compile
 from opencu.drivers import target as named
@@ -38,6 +39,13 @@ def runnable() -> list[Target]:
         if {"avx512_vnni", "avx512_bf16"} <= set(flags):
             found.append(ZEN4)
     return found + ([] if isinstance(opencl.device(), str) else [SPIRV])
+
+
+def marked() -> list:
+    """The same as parameters of a test; OpenCL's are slow, for its compiler is."""
+    return [
+        pytest.param(t, marks=pytest.mark.slow if t is SPIRV else (), id=t.name) for t in runnable()
+    ]
 
 
 class Fenced:

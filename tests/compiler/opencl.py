@@ -29,7 +29,9 @@ def device():
     library = folder / "libintelocl.so"
     if not library.exists():
         folder = Path(sys.base_prefix) / "lib"
-        library = next((p for p in map(Path, sys.path) if (p / "../../libintelocl.so").exists()), None)
+        library = next(
+            (p for p in map(Path, sys.path) if (p / "../../libintelocl.so").exists()), None
+        )
         if library is None:
             return "intel-opencl-rt is not installed (pip install opencu[opencl-cpu])"
         folder = (library / "../..").resolve()
@@ -45,10 +47,28 @@ def device():
     all_types = ctypes.c_uint64(0xFFFFFFFF)
     call(cl, "clGetDeviceIDs", _void(platforms[0]), all_types, 1, ctypes.byref(found), None)
     context = _void(
-        call(cl, "clCreateContext", None, 1, ctypes.byref(found), None, None, ctypes.byref(error), gives_status=False)
+        call(
+            cl,
+            "clCreateContext",
+            None,
+            1,
+            ctypes.byref(found),
+            None,
+            None,
+            ctypes.byref(error),
+            gives_status=False,
+        )
     )
     queue = _void(
-        call(cl, "clCreateCommandQueueWithProperties", context, found, None, ctypes.byref(error), gives_status=False)
+        call(
+            cl,
+            "clCreateCommandQueueWithProperties",
+            context,
+            found,
+            None,
+            ctypes.byref(error),
+            gives_status=False,
+        )
     )
     return cl, context, found, queue
 
@@ -60,7 +80,13 @@ class Kernel:
         self.pointers = sum(mask << 64 * i for i, mask in enumerate(masks))
         data, error = code.blob[HEADER.size :], ctypes.c_int()
         made = call(
-            self.cl, "clCreateProgramWithIL", context, data, _size(len(data)), ctypes.byref(error), gives_status=False
+            self.cl,
+            "clCreateProgramWithIL",
+            context,
+            data,
+            _size(len(data)),
+            ctypes.byref(error),
+            gives_status=False,
         )
         program = _void(made)
         try:
@@ -68,10 +94,19 @@ class Kernel:
             call(self.cl, "clBuildProgram", program, 1, ctypes.byref(found), options, None, None)
         except OSError as failed:
             log = ctypes.create_string_buffer(1 << 16)
-            call(self.cl, "clGetProgramBuildInfo", program, found, 0x1183, _size(len(log)), log, None)
+            call(
+                self.cl, "clGetProgramBuildInfo", program, found, 0x1183, _size(len(log)), log, None
+            )
             raise OSError(log.value.decode()) from failed
         self.kernel = _void(
-            call(self.cl, "clCreateKernel", program, b"opencu_kernel", ctypes.byref(error), gives_status=False)
+            call(
+                self.cl,
+                "clCreateKernel",
+                program,
+                b"opencu_kernel",
+                ctypes.byref(error),
+                gives_status=False,
+            )
         )
 
     def __call__(self, words: list[int], programs: int) -> None:
@@ -80,9 +115,27 @@ class Kernel:
             if self.pointers >> i & 1:
                 call(self.cl, "clSetKernelArgSVMPointer", self.kernel, at, _void(word or None))
                 at, word = at + 1, 0
-            call(self.cl, "clSetKernelArg", self.kernel, at, _size(8), ctypes.byref(ctypes.c_uint64(word)))
+            call(
+                self.cl,
+                "clSetKernelArg",
+                self.kernel,
+                at,
+                _size(8),
+                ctypes.byref(ctypes.c_uint64(word)),
+            )
             at += 1
         if programs:
             sizes = (_size * 1)(programs * self.threads), (_size * 1)(self.threads)
-            call(self.cl, "clEnqueueNDRangeKernel", self.queue, self.kernel, 1, None, *sizes, 0, None, None)
+            call(
+                self.cl,
+                "clEnqueueNDRangeKernel",
+                self.queue,
+                self.kernel,
+                1,
+                None,
+                *sizes,
+                0,
+                None,
+                None,
+            )
         call(self.cl, "clFinish", self.queue)

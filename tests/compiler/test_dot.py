@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from execute import AVX2, AVX512, SPIRV, SSE2, WIDE, ZEN4, fenced, run, runnable
+from execute import AVX2, AVX512, SPIRV, SSE2, WIDE, ZEN4, fenced, marked, run, runnable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +12,7 @@ from opencu.compiler import Blocks, compile, llvm, vector
 from opencu.drivers.cpu import TARGETS
 from opencu.tile import KernelError
 
-targets = pytest.mark.parametrize("target", runnable(), ids=lambda t: t.name)
+targets = pytest.mark.parametrize("target", marked())
 RNG = np.random.default_rng(3)
 # Per target and dtype: the register block of its tile table.
 SHAPES = {

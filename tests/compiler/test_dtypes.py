@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from execute import SSE2, fenced, interpret, run, runnable
+from execute import SSE2, fenced, interpret, marked, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +13,7 @@ from opencu.compiler import compile, llvm, vector
 from opencu.drivers.cpu import TARGETS
 from opencu.tile import KernelError, View, dtypes
 
-targets = pytest.mark.parametrize("target", runnable(), ids=lambda t: t.name)
+targets = pytest.mark.parametrize("target", marked())
 REAL = [d for d in dtypes.ALL if d.kind in "fiu"]
 RNG = np.random.default_rng(5)
 N = 512
@@ -244,7 +244,7 @@ def scale_2d(x, y, M: int, N: int):
 
 
 @pytest.mark.parametrize("dtype", [*REAL, tile.bool_], ids=str)
-@pytest.mark.parametrize("target", runnable(), ids=lambda t: t.name)
+@pytest.mark.parametrize("target", marked())
 @given(
     shape=st.tuples(st.integers(0, 9), st.integers(0, 150)),
     how=st.tuples(*[st.sampled_from(["rows", "columns", "reversed"])] * 2),

@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from execute import WIDE, ZEN4, fenced, run, runnable
+from execute import WIDE, ZEN4, fenced, marked, run, runnable
 
 from opencu import tile
 from opencu.blas.kernels.gemm import gemm
@@ -121,7 +121,7 @@ def check(target, dtype, m, n, k, a_columns, b_columns, blocks=BLOCKS) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", runnable(), ids=lambda t: t.name)
+@pytest.mark.parametrize("target", marked())
 @pytest.mark.parametrize("dtype", ["i8", "f16", "bf16", "c64", "c128"])
 def test_every_target_multiplies_every_dtype(target, dtype):
     element = getattr(tile, dtype)

@@ -5,16 +5,14 @@ import re
 
 import numpy as np
 import pytest
-from execute import AVX2, AVX512, SSE2, interpret, run, runnable
+from execute import AVX2, AVX512, SSE2, interpret, marked, run
 from test_dtypes import apply_unary
 
 from opencu import tile
 from opencu.compiler import compile, llvm, vector
 from opencu.tile import KernelError, View, dtypes
 
-where = pytest.mark.parametrize(
-    "target", [*runnable(), None], ids=lambda t: t.name if t else "interpreter"
-)
+where = pytest.mark.parametrize("target", [*marked(), pytest.param(None, id="interpreter")])
 RNG = np.random.default_rng(11)
 long = np.longdouble
 
@@ -84,7 +82,7 @@ def test_f32_is_within_two_ulp(target, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", runnable(), ids=lambda t: t.name)
+@pytest.mark.parametrize("target", marked())
 @functions
 def test_f32_is_within_two_ulp_everywhere(target, name):
     for start in range(0, 257, 32):

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from execute import fenced, interpret, run, runnable
+from execute import fenced, interpret, marked, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opencu import tile
 
-targets = pytest.mark.parametrize("target", runnable(), ids=lambda t: t.name)
+targets = pytest.mark.parametrize("target", marked())
 RNG = np.random.default_rng(2)
 
 

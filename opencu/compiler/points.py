@@ -5,6 +5,7 @@ values at the points that it is about to use, and the expression behind it is em
 the fusion of elementwise chains, of load hooks into packing, and of epilogues into register blocks.
 """
 
+import functools
 from dataclasses import replace
 
 from opencu.compiler import casts
@@ -133,15 +134,28 @@ class Points(Memory):
         return f.branch(f.all_of(whole), beside, apart, [t])[0]
 
     def gather(self, op: Op, index: list[str], width: int) -> str:
-        """Elements of a view, lane by lane: a lane outside reads a place that always exists."""
+        """Elements of a view, lane by lane; with no checks where all lanes are inside."""
         f, view, dtype = self.f, self.views[op.operands[0]], op.result.type.dtype
-        one, found = type_of(dtype), []
-        for lane in range(width):
-            inside, pointer = self.element(view, index, dtype.bytes, lane, width)
-            pointer = f.select(inside, pointer, "%params", "ptr")
-            x = f.load(one, pointer, min(dtype.bytes, 8))
-            found.append(f.select(inside, x, constant(dtype, 0), one))
-        return found[0] if width == 1 else Lanes(f, dtype, width).of(found)
+        one, size = type_of(dtype), min(dtype.bytes, 8)
+        t = type_of(dtype, width)
+
+        def lanes(checked: bool) -> list[str]:
+            found = []
+            for lane in range(width):
+                inside, pointer = self.element(view, index, dtype.bytes, lane, width)
+                if checked:  # a lane outside reads a place that always exists
+                    pointer = f.select(inside, pointer, "%params", "ptr")
+                x = f.load(one, pointer, size)
+                found.append(f.select(inside, x, constant(dtype, 0), one) if checked else x)
+            return [found[0] if width == 1 else Lanes(f, dtype, width).of(found)]
+
+        if width == 1:
+            return lanes(True)[0]
+        v, masks = Lanes(f, i64, width), Lanes(f, bool_, width)
+        inside = [v.op("icmp ult", i, v.splat(n)) for i, n in zip(index, view.sizes)]
+        every = f.let(f"bitcast {masks.type} {functools.reduce(lambda x, y: masks.op('and', x, y), inside)} to i{width}")
+        all_in = f.let(f"icmp eq i{width} {every}, -1")
+        return f.branch(all_in, lambda: lanes(False), lambda: lanes(True), [t])[0]
 
     def _iota(self, op: Op, p: Point) -> str:
         dtype, axis = op.result.type.dtype, op.attrs["axis"]

@@ -3,6 +3,7 @@
     share      stored elements of a program of spmv: rows are cut there, so none is too long
     short      lanes that read a row, where rows have fewer than `many` elements on average
     long       the same for longer rows: several sums run side by side
+    rows       short rows that are added up side by side, a lane each
     chunk      elements that histogram and scan take at once
     strip      elements of a program of theirs at least
     programs   of theirs at most
@@ -19,6 +20,7 @@ class Tiles:
     share: int
     short: int
     long: int
+    rows: int
     many: int
     chunk: int
     strip: int
@@ -27,8 +29,8 @@ class Tiles:
 
 
 TILES = {
-    "vector": Tiles(1 << 14, 8, 32, 32, 1 << 10, 1 << 16, 64, 1 << 14),  # Zen 3, 2026-11
-    "simt": Tiles(1 << 12, 32, 128, 64, 1 << 10, 1 << 13, 1 << 10, 0),
+    "vector": Tiles(1 << 14, 8, 32, 16, 24, 1 << 10, 1 << 16, 64, 1 << 14),  # Zen 3, 2026-11
+    "simt": Tiles(1 << 12, 32, 128, 128, 64, 1 << 10, 1 << 13, 1 << 10, 0),
 }
 
 

@@ -24,6 +24,7 @@ from opencu.compiler.expressions import (
     read_views,
     reads_elsewhere,
     root_view,
+    uses,
 )
 from opencu.compiler.held import held
 from opencu.compiler.llvm import constant, type_of
@@ -57,6 +58,7 @@ class Vector:
     f: llvm.Function = field(default_factory=llvm.Function)
     nests: dict[Value, dot.Nest] = field(default_factory=dict)  # dots that wait for their store
     read: set[Value] = field(default_factory=set)  # the parameters that are loaded from
+    used: set[Value] = field(default_factory=set)  # the values that some op uses
     held: set[Value] = field(default_factory=set)  # tiles that go to scratch where they stand
     grid: list[str] = field(default_factory=list)  # its three sizes
     pid: list[str] = field(default_factory=list)  # this program's place in it
@@ -401,6 +403,7 @@ def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) 
     simplify(complex.split(simplify(function)))
     state = Vector(target, blocks, held=held(function) | early_loads(function.body))
     state.read = read_views(function.body)
+    state.used = {v for op in function.body.ops for v in uses(op)}
     f = state.f
     words = itertools.count()
 

@@ -12,13 +12,14 @@
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from opencu import tile
 from opencu.blas.kernels.tiles import gemm_tiles
 from opencu.compiler import Blocks
-from opencu.dnn.kernels.tiles import room, tiles
+from opencu.dnn.kernels.tiles import tiles
 from opencu.drivers.interface import Target
 from opencu.tile import cdiv
 from opencu.tile.ir import SUMS
@@ -65,10 +66,12 @@ def reference(q, k, v, causal: bool = False, scale: float | None = None) -> np.n
 def plan(target: Target, dtype: tile.DType, length: int, keys: int, d: int, dv: int, causal: bool):
     """The bands of q, the kernel's constants and its dots' register blocks."""
     sums = getattr(tile, SUMS.get(dtype.name, dtype.name))
-    blocks: Blocks = gemm_tiles(target, dtype, sums, "packed", 2).blocks
-    sizes = tiles(target)
-    group = 8  # columns of a head: whole vectors, whole units
-    BQ, BK = min(room(length), sizes.queries), min(room(keys) + -room(keys) % group, sizes.keys)
+    packed: Blocks = gemm_tiles(target, dtype, sums, "packed", 2).blocks
+    blocks = replace(packed, pack_a=False, mc=0, unroll=2)  # p lies in a cache as it is
+    sizes, mr = tiles(target), blocks.mr
+    bands, chunks = cdiv(length, sizes.queries), max(cdiv(keys, sizes.keys), 1)
+    group = 8  # columns of a head, and rows of k: whole vectors, whole units
+    BQ, BK = cdiv(cdiv(length, bands), mr) * mr, cdiv(max(cdiv(keys, chunks), 1), group) * group
     D, DV = (-(-size // group) * group for size in (d, dv))
     consts = dict(BQ=BQ, BK=BK, D=D, DV=DV, causal=causal, masked=causal or keys % BK > 0, sums=sums)
     return cdiv(length, BQ), consts, blocks

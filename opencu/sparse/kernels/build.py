@@ -26,10 +26,12 @@ def strip(x, N: int):
 @tile.kernel
 def count(x, parts, N: int, scope: str):
     first, last = strip(x, N)
-    own = parts[tile.pid(0) % parts.shape[0]]
-    for k in range(first, last):
-        b = tile.cast(tile.load(x, k, N), tile.i64)
-        b = tile.select(tile.iota(N) < x.shape[0] - k * N, b, -1)
+    own, whole = parts[tile.pid(0) % parts.shape[0]], x.shape[0] // N
+    for k in range(first, min(last, whole)):
+        tile.atomic_add(own, tile.load(x, k, N), 1, scope)
+    if last > whole:
+        b = tile.cast(tile.load(x, whole, N), tile.i64)
+        b = tile.select(tile.iota(N) < x.shape[0] - whole * N, b, -1)
         tile.atomic_add(own, b, 1, scope)
 
 

@@ -1,4 +1,4 @@
-"""The kernels of dnn and sparse against bare C loops with the same reads and writes, and PyTorch."""
+"""The kernels of dnn and sparse against PyTorch, and bare C loops with their reads and writes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import statistics
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -62,12 +62,13 @@ def attention(random: np.random.Generator) -> Case:
     return Case(partial(opencu.dnn.attention, *arrays), partial(theirs, *map(from_numpy, arrays)))
 
 
-def conv(random: np.random.Generator, c: int, o: int, taps: int, stride: int, size: int) -> Case:
+def conv(random: np.random.Generator, layer: tuple[int, int, int, int, int]) -> Case:
     import torch
 
+    c, o, taps, stride, size = layer
     x = random.standard_normal((BATCH, c, size, size), np.float32)
     w = random.standard_normal((o, c, taps, taps), np.float32)
-    options = dict(stride=stride, padding=taps // 2)
+    options: Any = dict(stride=stride, padding=taps // 2)
     theirs = partial(torch.nn.functional.conv2d, *map(from_numpy, (x, w)), **options)
     return Case(partial(opencu.dnn.conv, x, w, **options), theirs)
 
@@ -90,7 +91,8 @@ def spmv(random: np.random.Generator, rows: int, lengths: np.ndarray) -> Case:
     a = Matrix(random.standard_normal(indptr[-1], np.float32), indices, indptr, (rows, rows))
     x = random.standard_normal(rows, np.float32)
     parts = map(from_numpy, (indptr, indices, a.data))
-    theirs = torch.sparse_csr_tensor(*parts, a.shape, check_invariants=False)
+    make: Any = torch.sparse_csr_tensor
+    theirs = make(*parts, a.shape)
     return Case(partial(opencu.sparse.spmv, a, x), partial(torch.mv, theirs, from_numpy(x)))
 
 
@@ -133,8 +135,13 @@ CASES: dict[str, Callable[[np.random.Generator], Case]] = {
     "histogram": counts,
     "scan": scan,
     "philox": philox,
-    **{f"conv {c[0]}>{c[1]} {c[2]}x{c[2]}/{c[3]} {c[4]}": partial(conv, **dict(zip(("c", "o", "taps", "stride", "size"), c))) for c in LAYERS},
-}  # fmt: skip
+    **{
+        f"conv {layer[0]}>{layer[1]} {layer[2]}x{layer[2]}/{layer[3]} {layer[4]}": partial(
+            conv, layer=layer
+        )
+        for layer in LAYERS
+    },
+}
 
 
 def rows(args: argparse.Namespace) -> Iterator[dict]:

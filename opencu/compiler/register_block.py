@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # product of two imaginary parts is subtracted.
 MEETS = {1: (((0, 0),),), 2: (((0, 0), (1, 1)), ((1, 0), (0, 1)))}
 
+AHEAD = 512  # bytes along k that are fetched early: of 0 to 2048 the best on Zen 3, by a tenth
+
 
 class Rows(NamedTuple):
     first: str
@@ -276,6 +278,7 @@ class AlongK(RegisterBlock):
             for u in range(count):
                 at = f.add(k, str(u * step))
                 ys = [[values(v, at, 1, c) for c in self.column_at] for v in b]
+                self.fetch_ahead(at)
                 for r, row in enumerate(self.row_at):
                     xs = [values(v, at, 0, row) for v in a]
                     for i in range(len(xs[0])):
@@ -284,6 +287,17 @@ class AlongK(RegisterBlock):
             return acc
 
         return steps
+
+    def fetch_ahead(self, k: str) -> None:
+        """Fetch what the next steps read of b, the longer operand."""
+        f = self.f
+        for x in dict.fromkeys(x for v in self.nest.factors[1] for x in loads(v)):
+            access, bytes = self.points.access.get(x), x.type.dtype.bytes
+            if access is None:  # a gather's
+                continue
+            ahead = f.add(k, str(AHEAD // bytes))
+            for c in self.column_at:
+                f.prefetch(self.points.address(access, bytes, Point((ahead, c), 0, 1)))
 
     def half(self, x: str, which: int) -> str:
         """Every second one of twice as many bf16 as lanes, in f32."""

@@ -18,7 +18,10 @@ from opencu.drivers.status import check, ffi, lib
 
 # Who plans an operation: a module with plan(spec, target) and packed_specs(). Looked up by name,
 # since a layer imports downwards only.
-PLANNERS = {lib.OCU_OP_GEMM: "opencu.blas.kernels.gemm"}
+PLANNERS = {
+    lib.OCU_OP_GEMM: "opencu.blas.kernels.gemm",
+    lib.OCU_OP_GEAM: "opencu.blas.kernels.geam",
+}
 
 
 class Slots:

@@ -1,4 +1,5 @@
-/* cublas_gemm.c - cuBLAS's products: column-major C = alpha op(A) op(B) + beta C, one or many.
+/* cublas_gemm.c - cuBLAS's products: column-major C = alpha op(A) op(B) + beta C, one or many; and
+ * sums C = alpha op(A) + beta op(B).
  * Their entry points, one for each type letter and integer width, are made from cublas_api.h. */
 #include "gemm.h"
 
@@ -9,6 +10,16 @@ struct plan {
   ocu_gemm_kind kind;
   ocu_dtype scalars;
 };
+
+/* NULL and the class, or the argument for which there is none. */
+static const char *class_of(const struct gemm *g, struct plan *plan) {
+  const char *reason = gemm_kind(&g->types, &plan->kind, &plan->scalars);
+  if (reason) return reason;
+  plan->kind.pointers = (uint8_t)g->pointers;
+  if (is_complex(plan->kind.ab))
+    plan->kind.conj = (uint8_t)((g->transa == CUBLAS_OP_C) | (g->transb == CUBLAS_OP_C) << 1);
+  return NULL;
+}
 
 static cublasStatus_t check(const struct gemm *g, struct plan *plan) {
   if ((unsigned)g->transa > CUBLAS_OP_C || (unsigned)g->transb > CUBLAS_OP_C || g->m < 0 ||
@@ -21,11 +32,8 @@ static cublasStatus_t check(const struct gemm *g, struct plan *plan) {
     return CUBLAS_STATUS_INVALID_VALUE;
   /* Products of a batch that all write the same C would race. */
   if (g->batch > 1 && !g->pointers && !g->c.stride) return CUBLAS_STATUS_INVALID_VALUE;
-  const char *reason = gemm_kind(&g->types, &plan->kind, &plan->scalars);
+  const char *reason = class_of(g, plan);
   if (reason) return refused(g->name, reason);
-  plan->kind.pointers = (uint8_t)g->pointers;
-  if (is_complex(plan->kind.ab))
-    plan->kind.conj = (uint8_t)((g->transa == CUBLAS_OP_C) | (g->transb == CUBLAS_OP_C) << 1);
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -34,7 +42,9 @@ static ocu_matrix column_major(const struct operand *x, cublasOperation_t op) {
   return (ocu_matrix){x->p, x->stride, x->ld, 1};
 }
 
-static cublasStatus_t launch(const struct gemm *g, const struct plan *plan) {
+/* The call is right: run it, as a product or, without a k, as a sum. */
+static cublasStatus_t launch(const struct gemm *g, const struct plan *plan,
+                             ocu_status (*run)(ocu_stream *, const ocu_product *, int)) {
   if (!g->m || !g->n || !g->batch) return finish(ocu_alive(), g->name);
   ocu_stream *stream = stream_of(g->handle->stream);
   const void *alpha = g->alpha, *beta = g->beta;
@@ -55,7 +65,7 @@ static cublasStatus_t launch(const struct gemm *g, const struct plan *plan) {
                                .b = column_major(&g->b, g->transb),
                                .c = c,
                                .d = c};
-  status = ocu_multiply(stream, &product, 0);
+  status = run(stream, &product, 0);
   return status == OCU_OK ? CUBLAS_STATUS_SUCCESS : finish(status, g->name);
 }
 
@@ -70,7 +80,27 @@ cublasStatus_t gemm(const struct gemm *g) {
   if (__builtin_expect(atomic_load_explicit(&logging, memory_order_relaxed), 0)) log_gemm(g);
   if (!is_live(g->handle)) return CUBLAS_STATUS_NOT_INITIALIZED;
   cublasStatus_t status = check(g, &plan);
-  return status == CUBLAS_STATUS_SUCCESS ? launch(g, &plan) : status;
+  return status == CUBLAS_STATUS_SUCCESS ? launch(g, &plan, ocu_multiply) : status;
+}
+
+/* C may be A or B, as it stands. */
+cublasStatus_t geam(const struct gemm *g) {
+  const struct operand *const x[] = {&g->a, &g->b};
+  const cublasOperation_t op[] = {g->transa, g->transb};
+  struct plan plan;
+  if (__builtin_expect(atomic_load_explicit(&logging, memory_order_relaxed), 0)) log_gemm(g);
+  if (!is_live(g->handle)) return CUBLAS_STATUS_NOT_INITIALIZED;
+  if (g->m < 0 || g->n < 0 || g->c.ld < at_least_1(g->m) || !g->alpha || !g->beta)
+    return CUBLAS_STATUS_INVALID_VALUE;
+  for (int i = 0; i < 2; i++) {
+    int plain = op[i] == CUBLAS_OP_N;
+    if ((unsigned)op[i] > CUBLAS_OP_C || x[i]->ld < at_least_1(plain ? g->m : g->n) ||
+        (x[i]->p && x[i]->p == g->c.p && !(plain && x[i]->ld == g->c.ld)))
+      return CUBLAS_STATUS_INVALID_VALUE;
+  }
+  const char *reason = class_of(g, &plan);
+  if (reason) return refused(g->name, reason);
+  return launch(g, &plan, ocu_geam);
 }
 
 /* ---- groups: batches of pointers, each with sizes and scalars of its own --------------------- */
@@ -136,7 +166,7 @@ cublasStatus_t gemm_grouped(const struct groups *g) {
     for (int64_t i = 0, first = 0; i < g->count; i++) {
       const struct gemm one = group(g, scalar, i, first);
       cublasStatus_t status = check(&one, &plan);
-      if (status == CUBLAS_STATUS_SUCCESS && launching) status = launch(&one, &plan);
+      if (status == CUBLAS_STATUS_SUCCESS && launching) status = launch(&one, &plan, ocu_multiply);
       if (status != CUBLAS_STATUS_SUCCESS) return status;
       first += one.batch;
     }

@@ -58,6 +58,7 @@ struct groups {
 };
 
 HIDDEN cublasStatus_t gemm(const struct gemm *g);
+HIDDEN cublasStatus_t geam(const struct gemm *g); /* C = alpha op(A) + beta op(B) */
 HIDDEN cublasStatus_t gemm_grouped(const struct groups *g);
 
 extern HIDDEN atomic_bool logging;

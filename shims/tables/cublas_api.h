@@ -102,6 +102,11 @@ cublasStatus_t cublas{T:SDCZ}gemm_v2{_64}(cublasHandle_t handle, cublasOperation
     const {t} *B, {int} ldb, const {t} *beta, {t} *C, {int} ldc)
   => gemm(&(struct gemm){handle, "{name}", {{types}}, transa, transb, m, n, k, alpha, {A, lda, 0},
       {B, ldb, 0}, beta, {C, ldc, 0}, 1, 0});
+cublasStatus_t cublas{T:SDCZ}geam{_64}(cublasHandle_t handle, cublasOperation_t transa,
+    cublasOperation_t transb, {int} m, {int} n, const {t} *alpha, const {t} *A, {int} lda, const {t}
+    *beta, const {t} *B, {int} ldb, {t} *C, {int} ldc)
+  => geam(&(struct gemm){handle, "{name}", {{types}}, transa, transb, m, n, 0, alpha, {A, lda, 0},
+      {B, ldb, 0}, beta, {C, ldc, 0}, 1, 0});
 cublasStatus_t cublas{T:H}gemm{_64}(cublasHandle_t handle, cublasOperation_t transa,
     cublasOperation_t transb, {int} m, {int} n, {int} k, const {t} *alpha, const {t} *A, {int} lda,
     const {t} *B, {int} ldb, const {t} *beta, {t} *C, {int} ldc)

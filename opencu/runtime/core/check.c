@@ -5,6 +5,7 @@
 #include <link.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -91,12 +92,12 @@ static bool on_stack(uintptr_t first, uintptr_t last) {
 }
 
 /* Memory of opencu's own: a handle is an address in it, and no place for a result. */
-static struct { _Atomic uintptr_t first, end; } own[16];
+static struct { _Atomic uintptr_t first, end; } own[64];  /* every library of ours has one */
 static _Atomic unsigned n_own;
 
 void ocu_keep(const void *p, size_t bytes) {
   unsigned i = atomic_fetch_add(&n_own, 1);
-  if (i >= sizeof own / sizeof *own) return;
+  if (i >= sizeof own / sizeof *own) abort();
   atomic_store(&own[i].end, (uintptr_t)p + bytes);
   atomic_store(&own[i].first, (uintptr_t)p);
 }

@@ -1,5 +1,5 @@
-/* gemm.c - D = activation(alpha op(A) op(B) + beta C + bias): from a call to its class and the
- * arguments of its plan. */
+/* gemm.c - D = activation(alpha op(A) op(B) + beta C + bias), and D = alpha op(A) + beta op(B): from
+ * a call to its class and the arguments of its plan. */
 #include <stdlib.h>
 #include <string.h>
 #include "core.h"
@@ -297,4 +297,47 @@ ocu_status ocu_gemm(ocu_stream *s, ocu_dtype dtype, int64_t batch, int64_t m, in
                                         .alpha = alpha, .beta = beta,
                                         .a = {a, a_bs, a_rs, a_cs}, .b = {b, b_bs, b_rs, b_cs},
                                         .c = z, .d = z}, flags);
+}
+
+/* ---- sums ------------------------------------------------------------------------------------ */
+
+ocu_status ocu_geam(ocu_stream *s, const ocu_product *g, int flags) {
+  OCU_ENTER();
+  if (!g) return ocu_fail(OCU_INVALID_VALUE, "geam: the operands are NULL");
+  const ocu_gemm_kind *kind = &g->kind;
+  if (kind->ab != kind->c || kind->ab != kind->scale || kind->ab == OCU_I8 ||
+      kind->ab == OCU_I32 || !kind_exists(kind))
+    return ocu_fail(OCU_UNSUPPORTED, "geam: no kernel for dtypes %d, %d, %d, conjugates %d",
+                    kind->ab, kind->c, kind->scale, kind->conj);
+  int64_t m = g->m, n = g->n, size = sizes[kind->c];
+  if (m < 0 || n < 0)
+    return ocu_fail(OCU_INVALID_VALUE, "geam: negative size in m %lld, n %lld", (long long)m,
+                    (long long)n);
+  if (!g->alpha || !g->beta) return ocu_fail(OCU_INVALID_VALUE, "geam: alpha or beta is NULL");
+  if (!m || !n) return OCU_OK;
+  OCU_TRY(check_scalars(g->alpha, g->beta, (size_t)size));
+  const scalar factor[2] = {read_scalar(g->alpha, kind->c), read_scalar(g->beta, kind->c)};
+  const char *const names[] = {"A", "B", "D"};
+  ocu_matrix x[3] = {g->a, g->b, g->d};
+  uint8_t conj = kind->conj;
+  for (int i = 2; i >= 0; i--) {
+    if (i < 2 && is_zero(factor[i], kind->c)) {  /* not read: of a class that is there */
+      x[i] = x[2];
+      conj &= (uint8_t)~(1 << i);
+      continue;
+    }
+    if (!x[i].p) return ocu_fail(OCU_INVALID_VALUE, "geam: %s is NULL", names[i]);
+    OCU_TRY(check(names[i], &x[i], 1, m, n, size, i == 2));
+    if (!pooled(x[i].p)) flags |= OCU_CALL_SYNC;
+  }
+  if (x[2].cs != 1 && x[2].rs == 1) {
+    for (int i = 0; i < 3; i++) x[i] = transpose(x[i]);
+    int64_t swap = m;
+    m = n, n = swap;
+  }
+  ocu_spec spec = {{OCU_OP_GEAM, kind->c, layout(&x[0]), layout(&x[1]), layout(&x[2]), conj}};
+  const int64_t args[] = {m, n, (int64_t)x[0].p, x[0].rs, x[0].cs, (int64_t)x[1].p, x[1].rs,
+                          x[1].cs, (int64_t)x[2].p, x[2].rs, x[2].cs, factor[0].re, factor[0].im,
+                          factor[1].re, factor[1].im};
+  return ocu_call(s, &spec, args, sizeof args / sizeof *args, flags);
 }

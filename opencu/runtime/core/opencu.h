@@ -127,7 +127,7 @@ OCU_API ocu_status ocu_fill_units(ocu_stream *s, void *dst, size_t pitch, uint32
  */
 
 typedef struct { uint8_t f[16]; } ocu_spec;  /* f[0]: operation; the rest as that operation says */
-enum { OCU_OP_GEMM = 1, OCU_OP_GEMM_USER = 2, OCU_OP_USER = 255 };
+enum { OCU_OP_GEMM = 1, OCU_OP_GEMM_USER = 2, OCU_OP_GEAM = 3, OCU_OP_USER = 255 };
 
 typedef struct {
   char magic[8];          /* "OCUPLAN1" */
@@ -231,6 +231,9 @@ OCU_API ocu_status ocu_gemm(ocu_stream *s, ocu_dtype dtype, int64_t batch, int64
                             int64_t a_bs, const void *b, int64_t b_rs, int64_t b_cs, int64_t b_bs,
                             const void *beta, void *c, int64_t c_rs, int64_t c_cs, int64_t c_bs,
                             int flags);
+/* D = alpha op(A) + beta op(B), all m x n and of one dtype, not of integers: the members a, b, d of a
+ * product without a batch. D may be A or B itself. An operand whose factor is 0 is not read. */
+OCU_API ocu_status ocu_geam(ocu_stream *s, const ocu_product *g, int flags);
 /* The class that ocu_multiply would look up, for planning after OCU_NO_PLAN. */
 OCU_API ocu_spec ocu_last_spec(void);        /* the spec of this thread's last OCU_NO_PLAN */
 #endif

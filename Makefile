@@ -47,7 +47,12 @@ build: .venv/built
 	-$(PIP) markupsafe && $(PIP) --no-deps --no-build-isolation $(CLIENTS)
 	touch $@
 
-test: build .venv/clients.ready
+# An OpenCL device for the tests of that driver, without which they are skipped.
+.venv/opencl.ready: .venv/ready
+	-$(PIP) 'intel-opencl-rt>=2025,<2027' 'intel-cmplr-lib-rt>=2025,<2027'
+	touch $@
+
+test: build .venv/clients.ready .venv/opencl.ready
 	$(PY) -m pytest -n auto --dist loadscope
 
 .venv-clients/ready: Makefile

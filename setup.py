@@ -4,6 +4,7 @@ Everything lands in the package's own lib/ and include/ folders: in the source t
 install, in the wheel otherwise. A second build only remakes what is older than its sources.
 """
 
+import ast
 import importlib.util
 import os
 import shutil
@@ -17,7 +18,7 @@ from setuptools import setup
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
-CORE = ROOT / "opencu/runtime/core"
+CORE, DRIVERS = ROOT / "opencu/runtime/core", ROOT / "opencu/drivers"
 CORE_FLAGS = (
     "-O2 -std=gnu11 -fPIC -shared -fvisibility=hidden -pthread -Wall -Wextra"
     " -Wl,-soname,libopencu.so"
@@ -58,6 +59,28 @@ def finish(command: list[str | Path]) -> None:
         sys.exit(f"opencu: the build stopped at: {' '.join(map(str, command))}")
 
 
+def extract_drivers(folder: Path) -> list[Path]:
+    """The C in the driver files, each in a file of its own, and a list of their tables."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = []
+    for path in sorted(DRIVERS.glob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SOURCE":
+                made.append(folder / f"{path.stem}.c")
+                text = ast.literal_eval(node.value)
+                made[-1].write_text(f'#line {node.lineno} "{path}"\n{text}')
+    tables = [f"ocu_{path.stem}_driver" for path in made]
+    made.append(folder / "tables.c")
+    made[-1].write_text(
+        '#include "core.h"\n'
+        + "".join(f"extern const ocu_driver {name};\n" for name in tables)
+        + "const ocu_driver *const ocu_own_drivers[] = {"
+        + "".join(f"&{name}, " for name in tables)
+        + "NULL};\n"
+    )
+    return made
+
+
 def load(path: Path):
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
@@ -83,10 +106,13 @@ class BuildNative(build_ext):
 
     def build_core(self, cc: str) -> None:
         target = self.lib / "libopencu.so"
-        shutil.copy2(CORE / "opencu.h", self.include)
-        if stale(target, CORE.glob("*.[ch]")):
+        for header in ("opencu.h", "driver.h"):
+            shutil.copy2(CORE / header, self.include)
+        if stale(target, [*CORE.glob("*.[ch]"), *DRIVERS.glob("*.py"), Path(__file__)]):
             partial = self.lib / ".libopencu.so.new"  # a process may have the old one mapped
-            finish([cc, *CORE_FLAGS, "-o", partial, *sorted(CORE.glob("*.c")), "-ldl"])
+            made = extract_drivers(Path(self.build_temp, "drivers"))
+            sources = [*sorted(CORE.glob("*.c")), *made]
+            finish([cc, *CORE_FLAGS, f"-I{CORE}", "-o", partial, *sources, "-ldl"])
             partial.replace(target)
 
     def build_shims(self, cc: str) -> None:

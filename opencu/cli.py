@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(metavar="COMMAND", required=True)
 
     run_ = commands.add_parser("run", help="run a program with opencu in the vendors' place")
-    run_.add_argument("--device", metavar="D", help='the device to use: "cpu", "cpu:1"')
+    run_.add_argument("--device", metavar="D", help='the device to use: "cpu:1", "opencl"')
     run_.add_argument("program", nargs=argparse.REMAINDER, metavar="-- PROGRAM ARGS")
     run_.set_defaults(command=run)
 
@@ -91,16 +91,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 def info(args: argparse.Namespace) -> int:
-    """Print every device with PASS, or FAIL and why; exit code 1 if one failed."""
+    """Print every device with PASS, or FAIL and why, and why others are absent; exit code 1 if one
+    failed."""
     from opencu.bench.peak import examine
+    from opencu.drivers import drivers
     from opencu.runtime.device import devices
 
     found = [examine(each) for each in devices()]
+    absent = {name: why for name, each in drivers().items() if (why := each.absent())}
     if args.json:
-        print(json.dumps({"version": __version__, "devices": found}, indent=1))
+        print(json.dumps({"version": __version__, "devices": found, "absent": absent}, indent=1))
     else:
         for each in found:
             print(described(each))
+        for name, why in absent.items():
+            print(f"{name}  absent  {why}")
     return int(any(each["status"] != "PASS" for each in found))
 
 

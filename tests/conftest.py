@@ -11,13 +11,20 @@ from opencu.drivers import drivers
 
 
 def pytest_generate_tests(metafunc):
-    """A test that takes `driver` runs on every driver with a device, one that takes `device` on
-    every device."""
+    """A test that takes `driver` runs on every driver, or is skipped with the reason why it has no
+    device; one that takes `device` runs on every device."""
     if "driver" in metafunc.fixturenames:
-        present = [each for each in drivers().values() if each.devices()]
-        metafunc.parametrize("driver", present, ids=[each.name for each in present])
+        there = {name: each.devices() for name, each in drivers().items()}
+        metafunc.parametrize("driver", [
+            pytest.param(each, id=name, marks=() if there[name] else absent(each))
+            for name, each in drivers().items()
+        ])
     if "device" in metafunc.fixturenames:
         metafunc.parametrize("device", opencu.devices(), ids=[d.name for d in opencu.devices()])
+
+
+def absent(driver):
+    return pytest.mark.skip(reason=f"{driver.name}: {driver.absent()}")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ def test_a_device_is_one_object_by_any_of_its_names():
 
 def test_a_device_tells_what_it_is(device):
     info = device.info
-    assert info.name and info.target.startswith("x86-64-")
+    assert info.name and info.target in device.driver.targets
     assert 0 < info.memory_free <= info.memory_total
     assert info.threads >= 1
 
@@ -30,7 +30,7 @@ def test_a_device_that_does_not_exist_is_refused_by_name(name):
 def test_the_cpu_can_be_several_devices(python):
     code = """
 import numpy as np, opencu
-print([device.name for device in opencu.devices()])
+print([device.name for device in opencu.devices() if device.on_host])
 x = np.arange(6.0).reshape(2, 3)
 far = opencu.asarray(x, "cpu:1")
 x[:] = 0

@@ -1,4 +1,4 @@
-"""The limits of a CPU device: a register-only loop of fused multiply-adds, and a plain copy."""
+"""A device's small test, and the limits of a CPU device: a register-only loop of fused multiply-adds, and a plain copy."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 
+from opencu import tile
 from opencu.bench.measure import timed
 from opencu.drivers.interface import Target
 from opencu.runtime.array import asarray, empty
 from opencu.runtime.device import Device, current
+from opencu.runtime.launch import launch
 from opencu.runtime.stream import NULL
 
 CHAINS = 12  # independent sums: more than latency x units of any core so far, within 16 registers
@@ -144,7 +146,7 @@ def examine(device: Device) -> dict[str, Any]:
         check(device)
     except (ArithmeticError, MemoryError, OSError, RuntimeError, ValueError) as error:
         return {"name": device.name, "status": "FAIL", "reason": str(error)}
-    info = device.info
+    info, dtypes = device.info, LLVM_TYPE if device.on_host else ()
     return {
         "name": device.name,
         "status": "PASS",
@@ -159,17 +161,23 @@ def examine(device: Device) -> dict[str, Any]:
                 "one thread": gflops(device, dtype, 1),
                 "all threads": gflops(device, dtype, info.threads),
             }
-            for dtype in LLVM_TYPE
+            for dtype in dtypes
         },
     }
 
 
-def check(device: Device) -> None:
-    """A small product on the device against float64; ArithmeticError if it is wrong."""
-    from opencu.blas import gemm
+@tile.kernel
+def double_rows(x, y, COLUMNS: int):
+    i = tile.pid(0)
+    rows = tile.load(x, (i, 0), (1, COLUMNS))
+    tile.store(y, (i, 0), rows + rows)
 
-    a, b = np.random.default_rng(0).standard_normal((2, 33, 33), np.float32)
-    found = np.asarray(gemm(asarray(a, device), asarray(b, device)))
-    error = np.abs(found - a.astype(np.float64) @ b).max()
-    if not error < 33 * np.finfo(np.float32).eps * np.abs(a).max() * np.abs(b).max() * 33:
-        raise ArithmeticError(f"a 33 x 33 product is off by {error}")
+
+def check(device: Device) -> None:
+    """A small kernel on the device, checked; ArithmeticError if it is wrong."""
+    x = np.random.default_rng(0).standard_normal((33, 17), np.float32)
+    there, found = asarray(x, device), empty(x.shape, x.dtype, device)
+    launch(double_rows, (len(x),), there, found, COLUMNS=32)
+    wrong = np.count_nonzero(np.asarray(found) != 2 * x)
+    if wrong:
+        raise ArithmeticError(f"a kernel that doubles numbers is wrong for {wrong} of {x.size}")

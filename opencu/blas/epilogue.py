@@ -20,7 +20,7 @@ import numpy as np
 from opencu import tile
 from opencu.blas.kernels import gemm as kernels
 from opencu.compiler.simplify import simplify
-from opencu.drivers.cpu import TARGETS
+from opencu.drivers import target as target_named
 from opencu.drivers.status import check, ffi, lib
 from opencu.runtime import plan as plans
 from opencu.runtime.array import Array
@@ -72,7 +72,7 @@ class Epilogue:
 
     def ensure(self, spec: bytes, device: int) -> None:
         """Make the plan that ocu_multiply found missing for the ocu_epilogue, and keep it."""
-        target = TARGETS[plans.target_of(device)]
+        target = target_named(plans.target_of(device))
         of = bytes(ffi.buffer(self.fused.of.f))
         layouts = tuple(self.fused.layouts[0 : self.fused.n])
         data = plans.write(kernels.plan(of, target, self.chain(), layouts), spec, target)

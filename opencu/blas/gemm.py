@@ -98,10 +98,10 @@ def _gemm(
     """gemm on device arrays; with host, on arrays over host memory and done on return. conj: 1: of
     a, 2: of b, as in the core."""
     code, device = a.code, a.memory.device
-    if stream is None and device_get() != device.index:
+    if device_get() != device.number:
         with current(device):
             return _gemm(
-                a, b, c, alpha, beta, trans_a, trans_b, out_dtype, None, host, conj, epilogue
+                a, b, c, alpha, beta, trans_a, trans_b, out_dtype, stream, host, conj, epilogue
             )
     m, k, a_rs, a_cs, a_at, a_low, a_high = a.matrix or as_matrix("a", a)
     inner, n, b_rs, b_cs, b_at, b_low, b_high = b.matrix or as_matrix("b", b)
@@ -190,7 +190,7 @@ def _plan_and_call(
 
             ensure(spec)
         else:
-            epilogue.ensure(spec, device.index)
+            epilogue.ensure(spec, device.number)
         status = function(*call)
     check(status)
 

@@ -23,7 +23,7 @@ import os
 import sys
 from typing import NamedTuple
 
-from opencu.compiler import blob, llvm, vector
+from opencu.compiler import blob, elf, llvm, simt, spirv, vector
 from opencu.compiler.dot import Blocks
 from opencu.drivers.interface import Target
 from opencu.tile.ir import Function
@@ -42,15 +42,26 @@ class Code(NamedTuple):
 
 def compile(function: Function, target: Target, blocks: Blocks | None = None) -> Code:
     """Machine code of a kernel for a target; KernelError if the target cannot hold it."""
-    if target.kind != "vector":
-        raise NotImplementedError(f"target {target.name}: there is no {target.kind} lowering yet")
     show = os.environ.get("OPENCU_DEBUG", "").split(",")
-    lowered = vector.lower(function, target, blocks)
+    lowering = vector if target.kind == "vector" else simt
+    lowered = lowering.lower(function, target, blocks)
     for stage, text in (("ir", str(function)), ("llvm", lowered.text)):
         if stage in show:
             print(text, file=sys.stderr)
     module = llvm.optimise(lowered.text, target)
     if "asm" in show:
         print(llvm.emit(module.clone(), target, assembly=True), file=sys.stderr)
+    if target.kind == "simt":
+        code = _group_code(module, target, function)
+        return Code(lowered.header(len(code)) + code, 0, 0, lowered.params)
     linked = blob.link(llvm.emit(module, target), lowered.entry)
     return Code(linked.code, linked.entry, lowered.scratch, lowered.params)
+
+
+def _group_code(module, target: Target, function: Function) -> bytes:
+    """A module as its driver takes it."""
+    if target.format == "ptx":
+        return llvm.emit(module, target, assembly=True).encode() + b"\0"
+    if target.format == "spirv":
+        return spirv.emit(str(module), function.loc)
+    return elf.link(llvm.emit(module, target))

@@ -5,9 +5,10 @@ own sections; an undefined symbol means that LLVM called a library, which is a c
 """
 
 import struct
+from collections.abc import Iterator
 from typing import NamedTuple
 
-_SYMTAB, _RELA, _ALLOC, _NOBITS = 2, 4, 0x2, 8
+SYMTAB, RELA, NOBITS, ALLOC = 2, 4, 8, 0x2
 _PC32, _PLT32, _PC64 = 2, 4, 24  # R_X86_64_*
 _UNWIND = ".eh_frame"  # nothing unwinds through a kernel
 
@@ -17,10 +18,10 @@ class Blob(NamedTuple):
     entry: int  # offset of the entry point
 
 
-class _Section(NamedTuple):
-    """A section's header, as it lies in the file."""
+class Section(NamedTuple):
+    """A section's header, as it lies in the file but for the name."""
 
-    name_at: int
+    name: str
     type: int
     flags: int
     address: int
@@ -32,50 +33,69 @@ class _Section(NamedTuple):
     entry: int
 
 
-def _name(elf: bytes, strings: _Section, at: int) -> str:
-    start = strings.offset + at
+def _name(elf: bytes, strings: int, at: int) -> str:
+    start = strings + at
     return elf[start : elf.index(b"\0", start)].decode()
+
+
+def sections(elf: bytes, machine: int, what: str) -> list[Section]:
+    """The sections of a 64-bit object file for a machine."""
+    if elf[:6] != b"\x7fELF\x02\x01" or struct.unpack_from("<HH", elf, 16) != (1, machine):
+        raise ValueError(f"expected an {what} object file")
+    (table,) = struct.unpack_from("<Q", elf, 0x28)
+    size, count, names = struct.unpack_from("<HHH", elf, 0x3A)
+    headers = list(struct.iter_unpack("<IIQQQQIIQQ", elf[table : table + size * count]))
+    strings = headers[names][4]
+    return [Section(_name(elf, strings, at), *rest) for at, *rest in headers]
+
+
+def symbols(elf: bytes, found: list[Section]) -> list[tuple[str, int, int, int, int, int]]:
+    """Every symbol: name, info, visibility, number of its section, value, size."""
+    return [
+        (_name(elf, found[table.link].offset, name), *rest)
+        for table in found
+        if table.type == SYMTAB
+        for name, *rest in struct.iter_unpack(
+            "<IBBHQQ", elf[table.offset : table.offset + table.size]
+        )
+    ]
+
+
+def relocations(elf: bytes, found: list[Section]) -> Iterator[tuple[int, int, int, int, int]]:
+    """Every relocation: number of its section, offset there, symbol, kind, addend."""
+    for table in (s for s in found if s.type == RELA):
+        for entry in struct.iter_unpack("<QIIq", elf[table.offset : table.offset + table.size]):
+            offset, kind, symbol, addend = entry
+            yield table.info, offset, symbol, kind, addend
 
 
 def link(elf: bytes, entry: str) -> Blob:
     """Lay out an x86-64 object file and apply its relocations."""
-    if elf[:6] != b"\x7fELF\x02\x01" or struct.unpack_from("<HH", elf, 16) != (1, 62):
-        raise ValueError("expected an x86-64 object file")
-    (table,) = struct.unpack_from("<Q", elf, 0x28)
-    size, count, names = struct.unpack_from("<HHH", elf, 0x3A)
-    headers = elf[table : table + size * count]
-    sections = [_Section(*header) for header in struct.iter_unpack("<IIQQQQIIQQ", headers)]
+    found = sections(elf, 62, "x86-64")
     code, place = bytearray(), {}
-    for i, s in enumerate(sections):
-        name = _name(elf, sections[names], s.name_at)
-        if s.flags & _ALLOC and s.size and name != _UNWIND:
-            if s.type == _NOBITS:
-                raise ValueError(f"section {name}: code objects have no writable memory")
+    for i, s in enumerate(found):
+        if s.flags & ALLOC and s.size and s.name != _UNWIND:
+            if s.type == NOBITS:
+                raise ValueError(f"section {s.name}: code objects have no writable memory")
             code += bytes(-len(code) % max(s.align, 64))
             place[i] = len(code)
             code += elf[s.offset : s.offset + s.size]
 
-    symbols, start = [], None
-    for table in (s for s in sections if s.type == _SYMTAB):
-        for at in range(table.offset, table.offset + table.size, 24):
-            name, _, _, section, value, _ = struct.unpack_from("<IBBHQQ", elf, at)
-            text = _name(elf, sections[table.link], name)
-            where = place[section] + value if section in place else None
-            symbols.append((text, where))
-            if text == entry and where is not None:
-                start = where
-
-    for s in (s for s in sections if s.type == _RELA and s.info in place):
-        for at in range(s.offset, s.offset + s.size, 24):
-            offset, info, addend = struct.unpack_from("<QQq", elf, at)
-            name, target = symbols[info >> 32]
-            kind, spot = info & 0xFFFFFFFF, place[s.info] + offset
-            if target is None:
-                what = name or "a section that is not there"
-                raise ValueError(f"the code calls {what}, which no code object may")
-            if kind not in (_PC32, _PLT32, _PC64):
-                raise ValueError(f"relocation type {kind} against {name}")
-            struct.pack_into("<q" if kind == _PC64 else "<i", code, spot, target + addend - spot)
+    named = [
+        (name, place[section] + value if section in place else None)
+        for name, _, _, section, value, _ in symbols(elf, found)
+    ]
+    start = next((at for name, at in named if name == entry and at is not None), None)
+    for section, offset, number, kind, addend in relocations(elf, found):
+        if section not in place:
+            continue
+        (name, target), spot = named[number], place[section] + offset
+        if target is None:
+            what = name or "a section that is not there"
+            raise ValueError(f"the code calls {what}, which no code object may")
+        if kind not in (_PC32, _PLT32, _PC64):
+            raise ValueError(f"relocation type {kind} against {name}")
+        struct.pack_into("<q" if kind == _PC64 else "<i", code, spot, target + addend - spot)
     if start is None:
         raise ValueError(f"no symbol {entry}")
     return Blob(bytes(code), start)

@@ -31,7 +31,9 @@ def lower(state, op: Op) -> None:
     def trip(values: list[str]) -> list[str]:
         loop.enter(op.blocks[-1].args[counted:], values)
         state.block(op.blocks[-1])
-        return loop.leave(op.blocks[-1].ops[-1].operands, values)
+        after = loop.leave(op.blocks[-1].ops[-1].operands, values)
+        state.settle()
+        return after
 
     if counted:
         lo, hi, step = (state.scalars[v] for v in op.operands[:3])
@@ -40,7 +42,7 @@ def lower(state, op: Op) -> None:
             state.scalars[op.blocks[0].args[0]] = counter
             return trip(values)
 
-        last = state.f.loop(lo, hi, step, start, counted_trip)
+        last = state.around(lambda: state.f.loop(lo, hi, step, start, counted_trip))
     else:
 
         def more(values: list[str]) -> str:
@@ -48,7 +50,7 @@ def lower(state, op: Op) -> None:
             state.block(op.blocks[0])
             return state.scalars[op.blocks[0].ops[-1].operands[0]]
 
-        last = state.f.repeat(start, more, trip)
+        last = state.around(lambda: state.f.repeat(start, more, trip))
     loop.finish(op.results, last)
 
 
@@ -136,9 +138,11 @@ class _Memory:
         state.put(v, self.places[0])
 
     def start(self) -> list[tuple[str, str]]:
-        return [("ptr", p.pointer) for p in self.places]
+        return [(self.state.f.pointer_type(p.pointer), p.pointer) for p in self.places]
 
     def enter(self, arg: Value, values: list[str]) -> None:
+        for x in values:
+            self.state.f.points_like(x, *(p.pointer for p in self.places))
         self.state.points.access[arg] = replace(self.places[0], pointer=values[0])
 
     def leave(self, end: Value, values: list[str]) -> list[str]:

@@ -77,7 +77,7 @@ class Cast:
     def widen(self, source: DType, x: str) -> str:
         """f32 from the bits of a storage type."""
         f, i = self.f, self.i32
-        if source == f16 and self.target.vector_bytes >= 32:
+        if source == f16 and self.target.f16:
             half = f.let(f"bitcast {self.i16.type} {x} to {self.half}")
             return f.let(f"fpext {self.half} {half} to {self.f32.type}")
         bits = self.i16.to("zext", x, i32)
@@ -96,7 +96,7 @@ class Cast:
     def narrow(self, to: DType, x: str) -> str:
         """The bits of f32 rounded to a storage type."""
         f = self.f
-        if to == f16 and self.target.vector_bytes >= 32:
+        if to == f16 and self.target.f16:
             half = f.let(f"fptrunc {self.f32.type} {x} to {self.half}")
             return f.let(f"bitcast {self.half} {half} to {self.i16.type}")
         bits = self.f32.to("bitcast", x, i32)

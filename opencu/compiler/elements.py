@@ -13,12 +13,12 @@ def lower(state, op: Op) -> None:
     """Emit a scatter or an atomic; an atomic's result goes to scratch."""
     operands = op.operands[1:]
     if not isinstance(operands[0].type, Tile):
-        old = _touch(state, op, [state.scalars[v] for v in operands], 0, 1, "true")
+        old = touch(state, op, [state.scalars[v] for v in operands], 0, 1, "true")
         for result in op.results:
             state.scalars[result] = old
         return
     for v in operands:
-        if _reads(v, op.operands[0], state.points.access):
+        if reads(v, op.operands[0], state.points.access):
             state.hold(v)
     shape = operands[0].type.shape
     lane, ends = len(shape) - 1, [str(s) for s in shape]
@@ -31,7 +31,7 @@ def lower(state, op: Op) -> None:
         values = [state.points.at(v, [p], memo)[0] for v in operands]
         for i in range(w):
             place = state.f.add(c, str(i))
-            old = _touch(state, op, values, i, w, state.f.less(place, ends[lane]))
+            old = touch(state, op, values, i, w, state.f.less(place, ends[lane]))
             if memory:
                 there = Point(moved(at, lane, place), lane, 1, True)
                 state.points.store(memory, op.result.type.dtype, old, there)
@@ -44,7 +44,7 @@ def lower(state, op: Op) -> None:
         state.points.access[op.result] = memory
 
 
-def _reads(v: Value, view: Value, known) -> bool:
+def reads(v: Value, view: Value, known) -> bool:
     """Is v computed from memory that is about to be written?"""
     return any(
         x not in known or x.op.name == "load"
@@ -55,7 +55,7 @@ def _reads(v: Value, view: Value, known) -> bool:
     )
 
 
-def _touch(state, op: Op, operands: list[str], lane: int, width: int, exists: str) -> str:
+def touch(state, op: Op, operands: list[str], lane: int, width: int, exists: str) -> str:
     """Write one lane's element if it is there; what was there before, for atomics."""
     f, dtype = state.f, op.operands[-1].type.dtype
     view = state.views[op.operands[0]]
@@ -69,7 +69,7 @@ def _touch(state, op: Op, operands: list[str], lane: int, width: int, exists: st
         if op.name == "scatter":
             f.store(t, values[0], pointer, dtype.bytes)
             return []
-        return [_atomic(f, op.attrs["fn"], dtype, pointer, values)]
+        return [state.atomic(op, dtype, pointer, values)]
 
     if op.name == "scatter":
         f.branch(inside, write, list)
@@ -77,17 +77,23 @@ def _touch(state, op: Op, operands: list[str], lane: int, width: int, exists: st
     return f.branch(inside, write, lambda: [constant(dtype, 0)], [t])[0]
 
 
-def _atomic(f, fn: str, dtype, pointer: str, values: list[str]) -> str:
+def atomic(f, fn: str, dtype, pointer: str, values: list[str], how: str = "acq_rel") -> str:
+    """What was there before; `how`: the order, maybe behind a scope."""
     t, align = type_of(dtype), dtype.bytes
     if fn == "cas":
-        expected, new = values
-        order = f"acq_rel acquire, align {align}"
-        pair = f.let(f"cmpxchg ptr {pointer}, {t} {expected}, {t} {new} {order}")
-        return f.let(f"extractvalue {{ {t}, i1 }} {pair}, 0")
+        return swap(f, t, align, pointer, *values, how)[0]
     names = {"exchange": "xchg"}
     if dtype.kind == "f":
         names |= {"add": "fadd", "max": "fmaximum", "min": "fminimum"}
     elif dtype.kind == "u":
         names |= {"max": "umax", "min": "umin"}
     name = names.get(fn, fn)
-    return f.let(f"atomicrmw {name} ptr {pointer}, {t} {values[0]} acq_rel, align {align}")
+    return f.let(f"atomicrmw {name} {f.ptr(pointer)}, {t} {values[0]} {how}, align {align}")
+
+
+def swap(f, t: str, align: int, pointer: str, expected: str, new: str, how: str) -> list[str]:
+    """Compare and swap: what was there, and whether it was as expected."""
+    failure = "acquire" if how.endswith("acq_rel") else "monotonic"
+    order = f"{how} {failure}, align {align}"
+    pair = f.let(f"cmpxchg {f.ptr(pointer)}, {t} {expected}, {t} {new} {order}")
+    return [f.let(f"extractvalue {{ {t}, i1 }} {pair}, {i}") for i in (0, 1)]

@@ -19,14 +19,15 @@ LARGE = 256 << 10
 Loops = tuple[Op, ...]  # the loops around an op
 
 
-def held(function: Function) -> set[Value]:
+def held(function: Function, large: int = LARGE) -> set[Value]:
     """The tiles that are computed once and kept in scratch."""
-    uses = _Uses(function)
+    uses = _Uses(function, large)
     return {v for v in uses.loops if uses.shared(v) and weight(v) >= LIGHT}
 
 
 class _Uses:
-    def __init__(self, function: Function):
+    def __init__(self, function: Function, large: int):
+        self.large = large
         self.loops: dict[Value, Loops] = {}  # of tiles that an op outside of branches makes
         self.users: dict[Value, list[tuple[Op, Loops, Op | None]]] = {}
         self.known: dict[Value, frozenset] = {}
@@ -68,7 +69,7 @@ class _Uses:
         if v.op is None or not is_pure(v.op) or len(self.roots(v)) < 2:
             return False
         size = math.prod(v.type.shape)
-        if v.type.dtype.kind == "b" or size * v.type.dtype.bytes > LARGE:
+        if v.type.dtype.kind == "b" or size * v.type.dtype.bytes > self.large:
             return False
         return not any(
             self.roots(r) == self.roots(v) and math.prod(r.type.shape) <= size

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -37,13 +38,24 @@ def constant(dtype: DType, value: bool | int | float) -> str:
     return str(int(value))
 
 
+class Space(NamedTuple):
+    """Where a pointer may point: an address space, and there to some bytes of lo .. hi."""
+
+    number: int
+    lo: int
+    hi: int
+
+
 class Function:
     """The body of one LLVM function. Operands are their text: '%t3', '42'; blocks end by `goto`."""
+
+    fused = "fmuladd"  # the intrinsic for a b + c, fused if that is fast
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.declared: set[str] = set()
         self.products: dict[tuple[str, str], str] = {}  # made ahead of a loop, known in it
+        self.spaces: dict[str, Space] = {}  # of pointers that are not plain addresses
         self.stage_bytes = 0
         self.count = 0
         self.current = "entry"
@@ -69,11 +81,26 @@ class Function:
             return ""
         return self.let(text)
 
+    def pointer_type(self, pointer: str) -> str:
+        space = self.spaces.get(pointer)
+        return f"ptr addrspace({space.number})" if space else "ptr"
+
+    def ptr(self, pointer: str) -> str:
+        """A pointer with its type."""
+        return f"{self.pointer_type(pointer)} {pointer}"
+
+    def points_like(self, pointer: str, *others: str) -> str:
+        """`pointer`, which points to where one of the others does."""
+        if spaces := [self.spaces[p] for p in others if p in self.spaces]:
+            lo, hi = min(s.lo for s in spaces), max(s.hi for s in spaces)
+            self.spaces[pointer] = Space(spaces[0].number, lo, hi)
+        return pointer
+
     def load(self, type: str, pointer: str, align: int) -> str:
-        return self.let(f"load {type}, ptr {pointer}, align {align}")
+        return self.let(f"load {type}, {self.ptr(pointer)}, align {align}")
 
     def store(self, type: str, value: str, pointer: str, align: int) -> None:
-        self.do(f"store {type} {value}, ptr {pointer}, align {align}")
+        self.do(f"store {type} {value}, {self.ptr(pointer)}, align {align}")
 
     def stage(self, bytes: int) -> str:
         """Room on the stack for a vector that is moved lane by lane."""
@@ -124,16 +151,23 @@ class Function:
         return self.min(self.max(x, "0"), hi)
 
     def less(self, a: str, b: str) -> str:
+        if _known(a) and _known(b):
+            return "true" if int(a) < int(b) else "false"
         return self.let(f"icmp slt i64 {a}, {b}")
 
     def select(self, condition: str, x: str, y: str, type: str = "i64") -> str:
+        if condition == "true":
+            return x
         return self.let(f"select i1 {condition}, {type} {x}, {type} {y}")
 
     def all_of(self, conditions: Iterable[str]) -> str:
         """Do all of them hold?"""
         found = "true"
         for ok in conditions:
-            found = ok if found == "true" else self.let(f"and i1 {found}, {ok}")
+            if ok == "false":
+                return ok
+            if ok != "true":
+                found = ok if found == "true" else self.let(f"and i1 {found}, {ok}")
         return found
 
     def floor_to(self, x: str, step: int) -> str:
@@ -143,11 +177,15 @@ class Function:
     def offset(self, pointer: str, count: str, bytes: int) -> str:
         """pointer + count elements of `bytes` bytes."""
         step = self.mul(count, str(bytes))
-        return pointer if step == "0" else self.let(f"getelementptr i8, ptr {pointer}, i64 {step}")
+        return pointer if step == "0" else self.step(pointer, step)
+
+    def step(self, pointer: str, bytes: str) -> str:
+        moved = self.let(f"getelementptr i8, {self.ptr(pointer)}, i64 {bytes}")
+        return self.points_like(moved, pointer)
 
     def aligned(self, pointer: str, bytes: int) -> str:
         """Is an address a multiple of bytes, a power of two?"""
-        low = self.let(f"and i64 {self.let(f'ptrtoint ptr {pointer} to i64')}, {bytes - 1}")
+        low = self.let(f"and i64 {self.let(f'ptrtoint {self.ptr(pointer)} to i64')}, {bytes - 1}")
         return self.let(f"icmp eq i64 {low}, 0")
 
     # ---- vectors ---------------------------------------------------------------------------------
@@ -374,6 +412,8 @@ PASSES = (
 def optimise(text: str, target: Target) -> llvm.ModuleRef:
     """Parse, verify and simplify a module."""
     module = llvm.parse_assembly(text)
+    if target.kind == "simt":  # pointers differ in size
+        module.data_layout = str(_machine(target).target_data)
     module.verify()
     tuning = llvm.create_pipeline_tuning_options(speed_level=2)
     builder = llvm.create_pass_builder(_machine(target), tuning)

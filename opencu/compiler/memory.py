@@ -99,7 +99,7 @@ class Memory:
             # A wild index may overflow here: the address is then not used.
             step = at if stride == "1" else f.let(f"mul i64 {at}, {stride}")
             step = f.let(f"mul i64 {step}, {bytes}")
-            pointer = f.let(f"getelementptr i8, ptr {pointer}, i64 {step}")
+            pointer = f.step(pointer, step)
         return f.all_of(inside), pointer
 
     # ---- loads -----------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ class Multiply:
         if not self.intrinsic:
             v = Lanes(f, sums, w)
             if sums.kind == "f":
-                return v.call("fmuladd", x, y, acc)
+                return v.call(f.fused, x, y, acc)
             return v.op("add", acc, v.op("mul", x, y))
         lanes, unit = self.bytes // sums.bytes, self.unit(sums)
         operands, pieces = ((x, unit), (y, unit), (acc, sums)), []
@@ -61,6 +61,8 @@ _VNNI = Multiply(i8, 4, "x86.avx512.vpdpbusd.512", 64, biased=True)
 
 def choose(target: Target, dtype: DType, sums: DType, packed: bool) -> Multiply:
     """The best instruction for products of `dtype`; groups of k need packed operands."""
+    if target.kind == "simt":
+        return Multiply(sums)  # matrix instructions belong here
     features = target.features.split(",")
     if packed and dtype.name == "i8":
         if "+avx512vnni" in features:

@@ -132,7 +132,7 @@ class Points(Memory):
         if op.name == "select":
             return Lanes(f, to, width).select(*x)
         if op.name == "fma" and dtype.kind == "f":
-            return v.call("fmuladd", *x)
+            return v.call(f.fused, *x)
         if op.name == "fma":
             return v.op("add", v.op("mul", x[0], x[1]), x[2])
         if op.name == "cast":
@@ -147,7 +147,7 @@ class Points(Memory):
             return self.f.let(f"fneg {v.type} {x}") if kind == "f" else v.op("sub", v.splat(0), x)
         if fn == "not":
             return v.op("xor", x, True)
-        if fn in ("floor", "rint") and self.target.vector_bytes < 32:
+        if fn in ("floor", "rint") and self.target.cpu == "x86-64":
             return self._round(fn, v, x)
         if fn == "abs" and kind == "u":
             return x

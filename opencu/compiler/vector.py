@@ -10,7 +10,7 @@ values that must be put into memory.
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -66,6 +66,25 @@ class Vector:
         self.points = Points(self.f, self.target)
         self.scalars, self.views = self.points.scalars, self.points.views
 
+    def run(self, function: Function, word: Callable[[str], str], program: str) -> None:
+        """Emit a kernel; word(type) is the next word of its parameters."""
+        f, number = self.f, lambda: word("i64")
+        self.grid = [number() for _ in range(3)]
+        for p in function.params:
+            if isinstance(p.type, View):
+                pointer = word("ptr")
+                sizes = tuple(number() for _ in range(p.type.ndim))
+                strides = [number() for _ in range(p.type.ndim)]
+                known = tuple(w if s is None else str(s) for w, s in zip(strides, p.type.strides))
+                self.views[p] = ViewRef(pointer, sizes, known)
+            else:
+                self.scalars[p] = word(type_of(p.type.dtype))
+        x, y, _ = self.grid
+        rest = f.let(f"udiv i64 {program}, {x}")
+        axes = (("urem", program, x), ("urem", rest, y), ("udiv", rest, y))
+        self.pid = [f.let(f"{op} i64 {i}, {n}") for op, i, n in axes]
+        self.block(function.body)
+
     # ---- scratch and tiles in memory -------------------------------------------------------------
 
     def allocate(self, bytes: int) -> str:
@@ -93,17 +112,38 @@ class Vector:
         for i, op in enumerate(block.ops):
             if op.name == "yield":
                 return
-            getattr(self, f"op_{op.name}", self.op_pointwise)(op)
-            nest = dot.Nest.of(op)
-            if nest and not nest.fusible(block.ops[i + 1 :]):
-                for v in nest.results:
-                    self.points.access[v] = self.memory(v.type)
-                dot.lower(self, nest, None)
-            elif nest:
-                self.nests.update(dict.fromkeys(nest.results, nest))
-            for v in op.results:
-                if v in self.held:
-                    self.hold(v)
+            self.step(op, block.ops[i + 1 :])
+
+    def step(self, op: Op, rest: list[Op]) -> None:
+        """Emit one op of a block; `rest` comes behind it."""
+        getattr(self, f"op_{op.name}", self.op_pointwise)(op)
+        nest = dot.Nest.of(op)
+        if nest and not nest.fusible(rest):
+            for v in nest.results:
+                self.points.access[v] = self.memory(v.type)
+            self.lower_dot(nest, None)
+        elif nest:
+            self.nests.update(dict.fromkeys(nest.results, nest))
+        for v in op.results:
+            if v in self.held:
+                self.hold(v)
+
+    def lower_dot(self, nest: dot.Nest, fused: tuple[Value, Access] | None) -> None:
+        dot.lower(self, nest, fused)
+
+    def sync(self, values: Iterable[Value], *written: Access) -> None:
+        """Before values are computed and places written: what must have happened has."""
+
+    def settle(self) -> None:
+        """At the end of a loop's trip: the next one starts like the first."""
+
+    def around(self, loop: Callable[[], list[str]]) -> list[str]:
+        """Emit a loop."""
+        return loop()
+
+    def side(self, body: Block) -> None:
+        """Emit one side of an if that has effects."""
+        self.block(body)
 
     def op_pointwise(self, op: Op) -> None:
         """Scalars are emitted here; tiles only when a root asks for their points."""
@@ -142,8 +182,9 @@ class Vector:
         step = f.mul(index, view.strides[axis])
         if op.operands[0].type.pointers:
             place = f.offset(view.pointer, step, 8)
-            read, none = (lambda: [f.load("ptr", place, 8)]), (lambda: ["null"])
-            pointer = f.branch(inside, read, none, ["ptr"])[0]
+            kind = f.pointer_type(place)
+            read, none = (lambda: [f.load(kind, place, 8)]), (lambda: ["null"])
+            pointer = f.points_like(f.branch(inside, read, none, [kind])[0], place)
         else:
             pointer = f.offset(view.pointer, step, op.result.type.dtype.bytes)
         sizes, strides = (x[:axis] + x[axis + 1 :] for x in (view.sizes, view.strides))
@@ -190,7 +231,7 @@ class Vector:
             raise KernelError(op.loc, "an if that stores or holds a loop cannot give tiles")
 
         def side(inner: Block) -> list[str]:
-            self.block(inner)
+            self.side(inner)
             return [self.scalars[v] for v in inner.ops[-1].operands]
 
         sides = [lambda b=b: side(b) for b in op.blocks]
@@ -223,7 +264,11 @@ class Vector:
     def op_scatter(self, op: Op) -> None:
         elements.lower(self, op)
 
-    op_atomic = op_scatter
+    def op_atomic(self, op: Op) -> None:
+        self.op_scatter(op)
+
+    def atomic(self, op: Op, dtype: DType, pointer: str, values: list[str]) -> str:
+        return elements.atomic(self.f, op.attrs["fn"], dtype, pointer, values)
 
     def op_gather(self, op: Op) -> None:
         """A number is read where it stands; a tile where it is used."""
@@ -277,7 +322,7 @@ class Vector:
         if waiting:
             for v in waiting[0].results:
                 del self.nests[v]
-            dot.lower(self, waiting[0], (value, access))
+            self.lower_dot(waiting[0], (value, access))
             return
         if reads_elsewhere(op, self.points.access.keys() - loaded(self.points.access)):
             # The value is read from the view that it overwrites, at other places: compute it first.
@@ -404,24 +449,10 @@ def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) 
     f = state.f
     words = itertools.count()
 
-    def word(type: str = "i64") -> str:
+    def word(type: str) -> str:
         at = f.let(f"getelementptr i64, ptr %params, i64 {next(words)}")
         return f.let(f"load {type}, ptr {at}, align 8, !invariant.load !0")
 
-    state.grid = [word() for _ in range(3)]
-    for p in function.params:
-        if isinstance(p.type, View):
-            pointer = word("ptr")
-            sizes = tuple(word() for _ in range(p.type.ndim))
-            strides = [word() for _ in range(p.type.ndim)]
-            known = tuple(w if s is None else str(s) for w, s in zip(strides, p.type.strides))
-            state.views[p] = ViewRef(pointer, sizes, known)
-        else:
-            state.scalars[p] = word(type_of(p.type.dtype))
-    x, y, _ = state.grid
-    rest = f.let(f"udiv i64 %pid, {x}")
-    axes = (("urem", "%pid", x), ("urem", rest, y), ("udiv", rest, y))
-    state.pid = [f.let(f"{op} i64 {i}, {n}") for op, i, n in axes]
-    state.block(function.body)
+    state.run(function, word, "%pid")
     text = f.module(function.name, target) + "\n!0 = !{}\n!1 = !{i32 1}\n"
     return Lowered(text, function.name, state.scratch, next(words))

@@ -21,8 +21,17 @@ class Target:
     triple: str  # LLVM's names, from here
     cpu: str
     features: str
-    vector_bytes: int
-    vector_registers: int
+    vector_bytes: int  # simt: of a thread's widest access
+    vector_registers: int  # simt: of a thread, 4 bytes each
+    threads: int = 1  # of a work-group: one program of a "simt" target
+    lanes: int = 1  # threads that run in step and can shuffle (warp, wave); 1: no shuffles
+    shared_bytes: int = 0  # shared memory of a work-group at most
+    format: str = "blob"  # of its code: "blob", "ptx", "elf" (AMD's) or "spirv"
+
+    @property
+    def f16(self) -> bool:
+        """Has it instructions that round to and from f16?"""
+        return self.vector_bytes >= 32 or self.format in ("ptx", "elf")
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,12 @@ class Driver(Protocol):
 
     def devices(self) -> int:
         """How many devices are present; 0 if the vendor's own runtime is missing."""
+
+    def absent(self) -> str:
+        """Why there is none, or not this and that device; "" if none is missing."""
+
+    def number(self, device: int) -> int:
+        """The C core's number of a device; others here are counted from 0."""
 
     def info(self, device: int) -> DeviceInfo: ...
 

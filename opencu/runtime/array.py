@@ -1,7 +1,7 @@
 """Device arrays: a dtype, a shape and strides over memory of a device.
 
-On a CPU device the memory is the process's own, so numpy and DLPack views share it. Work on arrays
-is stream-ordered: synchronize before reading shared memory elsewhere.
+On a CPU device the memory is the process's own, so numpy and DLPack views share it; from others numpy
+gets a copy. Work on arrays is stream-ordered: synchronize before reading shared memory elsewhere.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Memory:
             self.wait()
         elif isinstance(self.last, Stream) and self.last.handle is not None:
             check(lib.ocu_free_async(self.last.handle, ffi.cast("void *", self.ptr)))
-        elif self.last in (None, DEFAULT) and lib.ocu_device_get() == self.device.index:
+        elif self.last in (None, DEFAULT) and lib.ocu_device_get() == self.device.number:
             check(lib.ocu_free_async(NULL, ffi.cast("void *", self.ptr)))
         else:
             self.device.driver.free(self.ptr)
@@ -148,13 +148,28 @@ class Array:
         """A numpy array over the same memory, once the work on it is done."""
         wanted = None if dtype is None else as_dtype("dtype", dtype)
         self.memory.wait()
-        return np.array(self._numpy(), dtype=wanted, copy=copy)
+        if self.device.on_host:
+            return np.array(self._numpy(), dtype=wanted, copy=copy)
+        if copy is False:
+            raise ValueError(f"the array is on {self.device.name}: only a copy can be had")
+        return np.asarray(self._on_host(), dtype=wanted)
+
+    def _on_host(self) -> np.ndarray:
+        """A copy of what a device holds between the array's first byte and its last."""
+        view = self._numpy()
+        low, high = np.lib.array_utils.byte_bounds(view) if self.size else (self.ptr, self.ptr)
+        bits = np.empty(high - low, np.uint8)
+        with current(self.device):
+            self.device.driver.copy(NULL, bits.ctypes.data, low, bits.size, True)
+        return np.ndarray(self.shape, self.dtype, bits.data, self.ptr - low, self.strides)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return 1, 0  # the process's own memory
 
     def __dlpack__(self, *, stream: None = None, **options: Any) -> Any:
         """A DLPack capsule (versioned or legacy, as asked for) over the same memory."""
+        if not self.device.on_host:
+            raise BufferError(f"the array is on {self.device.name}: np.asarray(x) copies it")
         self.memory.wait()
         return exported(self._numpy(), stream=stream, **options)
 

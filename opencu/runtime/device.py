@@ -1,23 +1,29 @@
-"""Devices by name: "cpu", "cpu:1"."""
+"""Devices by name: "cpu", "cpu:1", "opencl:0"."""
 
 from __future__ import annotations
 
 import os
 from functools import cache
 
-from opencu.drivers import cpu, drivers
+from opencu.drivers import drivers
 from opencu.drivers.interface import DeviceInfo, Driver
 from opencu.drivers.status import check, lib
+
+
+_numbered: dict[int, Device] = {}  # by the core's numbers, those that Python has met
 
 
 class Device:
     """One device. There is one object per device, so `is` compares them."""
 
-    __slots__ = ("driver", "index", "name")
+    __slots__ = ("driver", "index", "name", "number", "on_host")
 
     def __init__(self, driver: Driver, index: int):
         self.driver, self.index = driver, index
         self.name = f"{driver.name}:{index}"
+        self.number = driver.number(index)  # the C core's
+        self.on_host = driver.name == "cpu"  # its memory is the process's own
+        _numbered[self.number] = self
 
     @property
     def info(self) -> DeviceInfo:
@@ -45,7 +51,7 @@ class current:
 
     def __enter__(self) -> None:
         self.was = lib.ocu_device_get()
-        check(lib.ocu_device_set(self.device.index))
+        check(lib.ocu_device_set(self.device.number))
 
     def __exit__(self, *_: object) -> None:
         check(lib.ocu_device_set(self.was))
@@ -54,12 +60,12 @@ class current:
 @cache
 def _devices(kind: str) -> list[Device]:
     """The devices of the driver with this name."""
-    driver = cpu.driver if kind == "cpu" else drivers()[kind]
+    driver = drivers()[kind]
     return [Device(driver, index) for index in range(driver.devices())]
 
 
 def devices() -> list[Device]:
-    """Every device of every driver."""
+    """Every device of every driver; a driver that has none is opened in vain."""
     return [device for kind in drivers() for device in _devices(kind)]
 
 
@@ -79,14 +85,16 @@ def device(name: str | Device | None = None) -> Device:
     if name is None:
         name = os.environ.get("OPENCU_DEVICE") or None
     if name is None:
-        return _devices("cpu")[lib.ocu_device_get()]
+        here = lib.ocu_device_get()
+        return _numbered[here] if here in _numbered else _devices("cpu")[here]
     kind, _, index = name.partition(":") if isinstance(name, str) else ("", "", "")
-    known = _devices(kind) if kind == "cpu" or kind in drivers() else []
+    known = _devices(kind) if kind in drivers() else []
     if known and index in ("", *(str(each.index) for each in known)):
         return known[int(index or 0)]
-    raise ValueError(
-        f"device {name!r} does not exist: expected one of {', '.join(d.name for d in devices())}"
-    )
+    expected = f"expected one of {', '.join(d.name for d in known or devices())}"
+    if kind in drivers() and not known:
+        expected = drivers()[kind].absent()
+    raise ValueError(f"device {name!r} does not exist: {expected}")
 
 
 def synchronize(device_name: str | Device | None = None) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from opencu.compiler import Blocks, compile
 from opencu.compiler.expressions import stored_views
 from opencu.compiler.simplify import simplify
-from opencu.drivers.cpu import TARGETS
+from opencu.drivers import target as target_named
 from opencu.drivers.status import check, ffi, lib
 from opencu.runtime import plan as plans
 from opencu.runtime.arguments import instance
@@ -128,7 +128,7 @@ def launch(
     words = [*sizes, *(w for _, ws in flat.values() for w in ws)]
     words = [w - (1 << 64) if w >= 1 << 63 else w for w in words]
     types = {n: t for n, (t, _) in flat.items()}
-    target = plans.target_of(device.index)
+    target = plans.target_of(device.number)
     spec, stored, _ = _class(kernel, types, consts, blocks, target)
     for name, x in zip(names, args):
         if name in stored and not (x.flags.writeable if isinstance(x, np.ndarray) else x.writable):
@@ -208,12 +208,12 @@ def _plan(kernel: Kernel, types: dict, consts: dict, blocks: Blocks | None, targ
     text = f"{function} {blocks}".encode()
     spec = struct.pack("<B15s", lib.OCU_OP_USER, hashlib.sha256(text).digest()[:15])
     if lib.ocu_plan_find(target.encode(), ffi.new("ocu_spec *", [spec])) != lib.OCU_OK:
-        code = compile(function, TARGETS[target], blocks)
+        code = compile(function, target_named(target), blocks)
         slots = plans.Slots(code.params)
         programs = slots.arg(0) * slots.arg(1) * slots.arg(2)
         cost = estimate(function, slots, programs)
         params = [slots.arg(i) for i in range(code.params)]
         plan = plans.Plan(slots, [plans.Launch(code, programs, cost, params)])
-        data = plans.write(plan, spec, TARGETS[target])
+        data = plans.write(plan, spec, target_named(target))
         check(lib.ocu_plan_store(data, len(data)))
     return Class(spec, {v.name for v in stored_views(function.body)}, reads)

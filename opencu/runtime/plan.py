@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opencu.compiler import Code
-from opencu.drivers.cpu import TARGETS
+from opencu.drivers import cpu
+from opencu.drivers import target as target_named
 from opencu.drivers.interface import Target
 from opencu.drivers.status import check, ffi, lib
 
@@ -135,7 +136,7 @@ def write(plan: Plan, spec: bytes, target: Target) -> bytes:
 def make(spec: bytes, target: str) -> bytes:
     """Plan a class for a target by its name. KeyError: no planner for the spec's operation."""
     module = importlib.import_module(PLANNERS[spec[0]])
-    return write(module.plan(spec, TARGETS[target]), spec, TARGETS[target])
+    return write(module.plan(spec, target_named(target)), spec, target_named(target))
 
 
 @functools.cache  # asking takes longer than a small launch
@@ -163,7 +164,7 @@ def build_pack(
     """Write the plan pack: the classes behind the shims' common calls, for each target. Their
     number."""
     plans = []
-    for target in targets or list(TARGETS):
+    for target in targets or list(cpu.TARGETS):
         for name in PLANNERS.values():
             for spec in importlib.import_module(name).packed_specs():
                 plans.append(make(spec, target))

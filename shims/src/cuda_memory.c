@@ -58,7 +58,7 @@ static CUresult query(CUdeviceptr p, ocu_pointer_info *info) {
   CHECK(done(ocu_pointer_query(AT(p), info)));
   if (info->freed) info->kind = OCU_MEM_UNKNOWN;
   if (info->kind == OCU_MEM_UNKNOWN && ocu_shim_registered(AT(p), NULL)) {
-    *info = (ocu_pointer_info){AT(p), 1, ocu_device_get(), OCU_MEM_HOST, 0};
+    *info = (ocu_pointer_info){AT(p), 1, ocu_device_get(), OCU_MEM_HOST, 0, NULL};
     ocu_shim_registered_range(AT(p), &info->base, &info->bytes);
   }
   return CUDA_SUCCESS;

@@ -5,8 +5,10 @@ import functools
 import mmap
 
 import numpy as np
+import opencl
 
 from opencu.compiler import Blocks, compile
+from opencu.drivers import target as named
 from opencu.drivers.cpu import TARGETS
 from opencu.drivers.interface import Target
 from opencu.tile import Kernel, Scalar, View, dtypes, interp
@@ -20,6 +22,7 @@ SSE2, AVX2, AVX512, ZEN4 = (
 )
 # The widest code's IR with the features of a smaller processor: LLVM splits the vectors, so that
 # the AVX-512 configuration is run wherever the tests are.
+SPIRV = named("spirv64")
 WIDE = Target("wide", "vector", AVX2.triple, AVX2.cpu, AVX2.features, 64, 32)
 
 
@@ -34,7 +37,7 @@ def runnable() -> list[Target]:
         found.append(AVX512)
         if {"avx512_vnni", "avx512_bf16"} <= set(flags):
             found.append(ZEN4)
-    return found
+    return found + ([] if isinstance(opencl.device(), str) else [SPIRV])
 
 
 class Fenced:
@@ -66,6 +69,8 @@ def fenced(x: np.ndarray) -> np.ndarray:
 @functools.lru_cache(maxsize=256)
 def _code(kernel: Kernel, types: tuple, consts: tuple, target: Target, blocks: Blocks | None):
     code = compile(kernel.trace(dict(types), dict(consts)), target, blocks)
+    if target.kind == "simt":
+        return code, None, opencl.Kernel(code)
     memory = mmap.mmap(-1, len(code.blob))
     memory.write(code.blob)
     base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
@@ -109,6 +114,10 @@ def run(
     types, words = arguments(kernel, args, consts)
     code, _, entry = _code(kernel, types, tuple(consts.items()), target, blocks)
     words = [*grid, *words]
+    if target.kind == "simt":
+        assert len(words) == code.params
+        entry(words, grid[0] * grid[1] * grid[2])
+        return
     params = (ctypes.c_int64 * len(words))(*(w - (1 << 64) if w >= 1 << 63 else w for w in words))
     scratch = Fenced((code.scratch + 63) // 64 * 64 or 64)
     at = scratch.base + scratch.start

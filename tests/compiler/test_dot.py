@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from execute import AVX2, AVX512, SSE2, WIDE, ZEN4, fenced, run, runnable
+from execute import AVX2, AVX512, SPIRV, SSE2, WIDE, ZEN4, fenced, run, runnable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +21,7 @@ SHAPES = {
     WIDE: {"f4": (12, 32), "f8": (8, 24)},
     AVX512: {"f4": (12, 32), "f8": (8, 24)},
     ZEN4: {"f4": (12, 32), "f8": (8, 24)},
+    SPIRV: {"f4": (4, 4), "f8": (3, 2)},
 }
 
 

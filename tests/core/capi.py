@@ -37,7 +37,7 @@ class DeviceInfo(ctypes.Structure):
 
 class PointerInfo(ctypes.Structure):
     _fields_ = [("base", c_void_p), ("bytes", c_size_t)]
-    _fields_ += [("device", c_int), ("kind", c_int), ("freed", c_int)]
+    _fields_ += [("device", c_int), ("kind", c_int), ("freed", c_int), ("handle", c_void_p)]
 
 
 class Core:

@@ -6,9 +6,19 @@ import pytest
 from opencu.drivers import target
 from opencu.drivers.interface import Target
 from opencu.drivers.status import check, lib
+from opencu.runtime.device import current, device
 from opencu.runtime.stream import NULL
 
 BYTES = 1 << 20
+
+
+@pytest.fixture(autouse=True)
+def its_first_device_is_current(request):
+    if "driver" not in request.fixturenames:
+        yield
+        return
+    with current(device(request.getfixturevalue("driver").name)):
+        yield
 
 
 def test_it_has_devices_that_tell_what_they_are(driver):

@@ -30,9 +30,9 @@ static inline int64_t mul(int64_t a, int64_t b) {
 
 static inline int64_t cdiv(int64_t a, int64_t b) { return b <= 0 ? 0 : a / b + (a % b > 0); }
 
-static inline int64_t evaluate(const ocu_expr *x, const int64_t *slot) {
+static inline int64_t evaluate(const ocu_expr *x, const int64_t *slot, int threads) {
   if (x->op == OCU_X_CONST) return x->imm;
-  if (x->op == OCU_X_THREADS) return ocu_cpu.threads;
+  if (x->op == OCU_X_THREADS) return threads;
   int64_t a = slot[x->a], b = slot[x->b];
   switch (x->op) {
     case OCU_X_ADD: return add(a, b);
@@ -49,6 +49,12 @@ static inline int64_t evaluate(const ocu_expr *x, const int64_t *slot) {
 
 /* ---- running ------------------------------------------------------------------------------- */
 
+static inline ocu_status launch(const ocu_work *w, const ocu_stream *s) {
+  if (!ocu_is_native(s)) return ocu_cpu_launch(w);
+  const ocu_device *d = ocu_device_of(s);
+  return d->driver->launch(d->index, s->native, w);
+}
+
 static void report(const ocu_plan *p, const ocu_work *w, const ocu_turn *turn, int64_t ns) {
   char spec[33], took[32] = "";
   ocu_spec_hex(&p->spec, spec);
@@ -60,7 +66,7 @@ static void report(const ocu_plan *p, const ocu_work *w, const ocu_turn *turn, i
 
 static ocu_status run_reported(const ocu_plan *p, const ocu_work *w, const ocu_turn *turn) {
   int64_t began = ocu_now();
-  ocu_status e = ocu_cpu_driver.launch(w);
+  ocu_status e = launch(w, turn->stream);
   report(p, w, turn, ocu_now() - began);
   return e;
 }
@@ -75,15 +81,17 @@ static ocu_status call_op(const ocu_turn *turn, void *data) {
   const call *c = data;
   const ocu_plan *p = c->plan;
   int64_t params[OCU_MAX_SLOTS];
-  if (p->spec.f[0] == OCU_OP_GEMM && p->spec.f[12]) OCU_TRY(ocu_gemm_pointed(&p->spec, c->slot));
+  bool native = ocu_is_native(turn->stream);
+  if (p->spec.f[0] == OCU_OP_GEMM && p->spec.f[12] && !native) OCU_TRY(ocu_gemm_pointed(&p->spec, c->slot));
   for (int i = 0; i < p->n_steps; i++) {
     const ocu_step *s = &p->steps[i];
     for (int j = 0; j < s->l.n_params; j++) params[j] = c->slot[s->params[j]];
-    ocu_work w = {.code = p->code, .entry = s->l.entry, .params = params,
+    ocu_work w = {.code = p->code, .entry = s->l.entry, .n_params = s->l.n_params, .params = params,
                   .programs = c->slot[s->l.grid], .scratch = c->slot[s->l.scratch],
                   .cost = c->slot[s->l.cost]};
     if (w.programs <= 0) continue;
-    OCU_TRY(OCU_LIKELY(!ocu_debug_launches) ? ocu_cpu_driver.launch(&w)
+    if (native) OCU_TRY(ocu_native_code(p, i, atomic_load(&turn->stream->device), &w.code));
+    OCU_TRY(OCU_LIKELY(!ocu_debug_launches) ? launch(&w, turn->stream)
                                             : run_reported(p, &w, turn));
   }
   count(&turn->stream->launches, p->n_steps);
@@ -114,13 +122,15 @@ ocu_status ocu_call(ocu_stream *s, const ocu_spec *spec, const int64_t *args, in
   if (!spec || n_args < 0 || (n_args && !args))
     return ocu_fail(OCU_INVALID_VALUE, "spec or args is NULL");
   call c;
-  if (!OCU_LIKELY(c.plan = ocu_plan_lookup(spec))) OCU_TRY(ocu_plan_obtain(spec, flags, &c.plan));
+  const ocu_device *device = ocu_device_of(s);
+  if (!OCU_LIKELY(c.plan = ocu_plan_lookup(device->target, spec)))
+    OCU_TRY(ocu_plan_obtain(device->target, spec, flags, &c.plan));
   if (n_args != c.plan->n_args)
     return ocu_fail(OCU_INVALID_VALUE, "this class takes %d arguments, not %d", c.plan->n_args,
                     n_args);
   if (n_args) memcpy(c.slot, args, (size_t)n_args * sizeof *args);
   for (int i = n_args; i < c.plan->n_slots; i++)
-    c.slot[i] = evaluate(&c.plan->exprs[i - n_args], c.slot);
+    c.slot[i] = evaluate(&c.plan->exprs[i - n_args], c.slot, device->threads);
   int64_t cost;
   OCU_TRY(estimate(&c, &cost));
   int how = flags & OCU_CALL_SYNC ? OCU_INLINE | OCU_WAIT : cost < INLINE_MOST_NS ? OCU_INLINE : 0;

@@ -10,8 +10,12 @@ typedef struct { ocu_rect r; bool staged; } transfer;
 
 static ocu_status run(const ocu_turn *turn, void *data) {
   transfer *t = data;
+  if (ocu_is_native(turn->stream)) {
+    const ocu_device *d = ocu_device_of(turn->stream);
+    return (t->r.src ? d->driver->copy : d->driver->fill)(d->index, turn->stream->native, &t->r);
+  }
   if (t->staged && turn->queued) t->r.src = (const char *)(t + 1);
-  return t->r.src ? ocu_cpu_driver.copy(&t->r) : ocu_cpu_driver.fill(&t->r);
+  return t->r.src ? ocu_cpu_copy(&t->r) : ocu_cpu_fill(&t->r);
 }
 
 static ocu_status submit(ocu_stream *s, transfer *t, bool wait) {
@@ -34,7 +38,10 @@ static ocu_status bad_rect(const char *what, size_t pitch, size_t width, size_t 
                   what, height, width, pitch);
 }
 
-static bool pageable(const void *p) { return !ocu_pool_overlaps(p, 1); }
+static bool pageable(const void *p) {
+  ocu_pointer_info info;
+  return !ocu_pool_overlaps(p, 1) && !ocu_native_find(p, &info);
+}
 
 ocu_status ocu_copy_2d(ocu_stream *s, void *dst, size_t dpitch, const void *src, size_t spitch,
                        size_t width, size_t height, int host_sync) {
@@ -45,11 +52,13 @@ ocu_status ocu_copy_2d(ocu_stream *s, void *dst, size_t dpitch, const void *src,
   if (!sspan) return bad_rect("source", spitch, width, height);
   OCU_TRY(ocu_check(dst, dspan, 1));
   OCU_TRY(ocu_check(src, sspan, 0));
+  OCU_TRY(ocu_reach(s, dst, true));
+  OCU_TRY(ocu_reach(s, src, true));
   transfer t = {.r = {dst, dpitch, src, spitch, width, height, 0}};
   if (dpitch == width && spitch == width) t.r.width = width * height, t.r.height = 1;
   /* Ordinary memory may be gone when this call has returned. */
   bool wait = host_sync || pageable(dst);
-  t.staged = !wait && pageable(src) && t.r.height == 1 && t.r.width <= STAGED_MOST;
+  t.staged = !wait && !ocu_is_native(s) && pageable(src) && t.r.height == 1 && t.r.width <= STAGED_MOST;
   return submit(s, &t, wait || (pageable(src) && !t.staged));
 }
 
@@ -71,6 +80,7 @@ ocu_status ocu_fill_units(ocu_stream *s, void *dst, size_t pitch, uint32_t value
   size_t span = span_of(pitch, width, height);
   if (!span) return bad_rect("destination", pitch, width, height);
   OCU_TRY(ocu_check(dst, span, 1));
+  OCU_TRY(ocu_reach(s, dst, !ocu_is_native(s)));
   transfer t = {.r = {.dst = dst, .dst_pitch = pitch, .width = width, .height = height,
                       .pattern = (unit < 4 ? value & ((1u << 8 * unit) - 1) : value) * ones[unit]}};
   if (pitch == width) t.r.width = width * height, t.r.height = 1;

@@ -7,22 +7,22 @@
  *   pool.c      pool, look-up, charging         plan.c     plan validation, registry
  *   memory.c    the public functions of memory  call.c     expressions, ocu_call
  *   check.c     is this memory accessible?      store.c    plans on disk
- *   cpu.c       the CPU's driver table          pack.c     plans that came with the package
+ *   cpu.c       work on the processor itself    pack.c     plans that came with the package
  *   workers.c   compute threads, scratch        build.c    build id, the package's folder
  *   env.c       settings                        planner.c  asking the planner process
+ *   native.c    the same over other drivers: streams' order, memory, code
  */
 #ifndef OCU_CORE_H
 #define OCU_CORE_H
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include "driver.h"
 #include "opencu.h"
 
 #define OCU_LIKELY(x) __builtin_expect(!!(x), 1)
-#define OCU_MAX_DEVICES 64
-
-/* ---- error.c: sets this thread's message, returns the status ---- */
-ocu_status ocu_fail(ocu_status s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define OCU_MAX_DEVICES 128
 
 /* ---- env.c: an empty variable is not set ---- */
 const char *ocu_env(const char *name);
@@ -55,8 +55,19 @@ const char *ocu_machine_target(void);
 enum { OCU_COLD, OCU_READY, OCU_DEAD };
 extern _Atomic int ocu_state;
 extern bool ocu_debug_launches, ocu_debug_times;
-extern ocu_device_info ocu_cpu;          /* the fixed facts; every device is this processor */
-extern int ocu_n_devices;
+extern ocu_device_info ocu_cpu;          /* the fixed facts of this processor */
+typedef struct ocu_target ocu_target;
+typedef struct {
+  const ocu_driver *driver;              /* NULL: a CPU device */
+  int index;                             /* as the driver counts */
+  int threads;                           /* OCU_X_THREADS */
+  int64_t keep;                          /* bytes of freed memory that are kept for the next call */
+  ocu_target *target;                    /* whose plans it runs */
+  _Atomic int lost;
+} ocu_device;
+extern ocu_device ocu_devices[OCU_MAX_DEVICES];
+/* Of the package, NULL behind the last; setup.py makes it. */
+extern const ocu_driver *const ocu_own_drivers[] __attribute__((weak));
 ocu_status ocu_check_device(int device);
 ocu_status ocu_start(void);
 
@@ -83,37 +94,17 @@ static inline bool ocu_is_ready(void) {
 
 extern _Atomic int64_t ocu_plans_mapped, ocu_plans_stored, ocu_planner_calls;
 
-/* ---- the driver table: what the core asks of a device ---- */
-typedef struct {
-  char *dst;
-  size_t dst_pitch;
-  const char *src;       /* a fill has none */
-  size_t src_pitch, width, height;
-  uint64_t pattern;      /* of a fill: eight bytes that every row repeats from its start */
-} ocu_rect;
-
-typedef struct {
-  const char *code;      /* as load returned it */
-  uint32_t entry;
-  const int64_t *params;
-  int64_t programs, scratch, cost;  /* count, bytes a thread, nanoseconds */
-} ocu_work;
-
-typedef struct {
-  /* One large address range, of which runs are committed to memory and given back. */
-  void *(*reserve)(size_t *bytes);
-  bool (*commit)(void *p, size_t bytes);
-  void (*release)(void *p, size_t bytes);
-  size_t (*resident)(const void *p, size_t bytes);
-  int64_t (*available)(void);
-  /* Work; done when the function returns. */
-  ocu_status (*copy)(const ocu_rect *r);
-  ocu_status (*fill)(const ocu_rect *r);
-  const char *(*load)(const void *code, size_t bytes);
-  void (*unload)(const char *code, size_t bytes);
-  ocu_status (*launch)(const ocu_work *w);
-} ocu_driver;
-extern const ocu_driver ocu_cpu_driver;
+/* ---- cpu.c: address space, and work that is done when the function returns ---- */
+void *ocu_cpu_reserve(size_t *bytes);     /* of which runs are committed to memory and given back */
+bool ocu_cpu_commit(void *p, size_t bytes);
+void ocu_cpu_release(void *p, size_t bytes);
+size_t ocu_cpu_resident(const void *p, size_t bytes);
+int64_t ocu_cpu_available(void);
+ocu_status ocu_cpu_copy(const ocu_rect *r);
+ocu_status ocu_cpu_fill(const ocu_rect *r);
+const void *ocu_cpu_load(const void *code, size_t bytes);
+void ocu_cpu_unload(const void *code, size_t bytes);
+ocu_status ocu_cpu_launch(const ocu_work *w);
 
 /* ---- workers.c ---- */
 void ocu_team_start(void);
@@ -136,7 +127,7 @@ extern _Atomic int64_t ocu_pool_in_use, ocu_pool_committed, ocu_pool_cached;  /*
 bool ocu_scalar_readable(const void *p, size_t bytes);
 
 /* ---- queue.c: streams as ticket queues ---- */
-enum { OCU_ORDER_FREE, OCU_ORDER_BLOCKING, OCU_ORDER_LEGACY };
+enum { OCU_ORDER_FREE, OCU_ORDER_BLOCKING, OCU_ORDER_LEGACY, OCU_ORDER_NATIVE };
 
 struct ocu_item;
 struct ocu_stream {
@@ -150,7 +141,19 @@ struct ocu_stream {
   struct ocu_item *first, *last;     /* from here on: under the scheduler's lock */
   bool running, ready, blocked;
   ocu_stream *next_ready, *next_blocked;
+  void *native;                      /* the driver's stream, and from here on: its books */
+  pthread_mutex_t turn;
+  _Atomic uint64_t work;             /* operations so far */
+  uint64_t followed;                 /* between this blocking stream and the legacy one: how many */
+  uint64_t followed_by_legacy;       /* operations of the other are known to be waited for */
 } __attribute__((aligned(64)));
+
+static inline bool ocu_is_native(const ocu_stream *s) {
+  return !OCU_LIKELY(atomic_load_explicit(&s->order, memory_order_relaxed) != OCU_ORDER_NATIVE);
+}
+static inline const ocu_device *ocu_device_of(const ocu_stream *s) {
+  return &ocu_devices[atomic_load_explicit(&s->device, memory_order_relaxed)];
+}
 
 /* A turn: the right to run one operation of a stream. */
 typedef struct {
@@ -185,7 +188,10 @@ bool ocu_all_idle(void);
 void ocu_wait_all(void);             /* leaves the streams' errors to whoever asks for them */
 
 ocu_status ocu_queue_start(void);
-ocu_stream *ocu_stream_new(int device, int flags);
+ocu_status ocu_queue_add(int device);        /* the device's legacy stream */
+ocu_stream *ocu_legacy_stream(int device);
+ocu_stream *ocu_stream_each(uint32_t i);     /* NULL: there are fewer than i + 1 */
+ocu_status ocu_stream_new(int device, int flags, ocu_stream **out);
 bool ocu_stream_retire(ocu_stream *s);
 ocu_stream *ocu_stream_get(ocu_stream *s);   /* NULL: not a live stream */
 bool ocu_stream_idle(ocu_stream *s);         /* for the legacy stream: and all that it waits for */
@@ -227,11 +233,33 @@ typedef struct {
   int n_args, n_slots, n_steps;
   const ocu_expr *exprs;
   const ocu_step *steps;
-  const char *code;
+  const void *code;
+  _Atomic(void *) *loaded;   /* native: what load gave, for each step and device */
 } ocu_plan;
-const ocu_plan *ocu_plan_lookup(const ocu_spec *spec);
-ocu_status ocu_plan_obtain(const ocu_spec *spec, int flags, const ocu_plan **out);
+ocu_target *ocu_target_of(const char *name, bool native);  /* made if it is new; NULL: too many */
+const ocu_plan *ocu_plan_lookup(const ocu_target *target, const ocu_spec *spec);
+ocu_status ocu_plan_obtain(ocu_target *target, const ocu_spec *spec, int flags,
+                           const ocu_plan **out);
 void ocu_spec_hex(const ocu_spec *spec, char out[33]);
+
+/* ---- native.c: what a driver does for a device that is not this processor ---- */
+ocu_status ocu_native_submit(ocu_stream *s, const ocu_submission *sub);
+ocu_status ocu_native_wait(ocu_stream *s);
+ocu_status ocu_native_query(ocu_stream *s);
+void ocu_native_reap(void);              /* gives retired streams back whose work is done */
+ocu_status ocu_native_seen(int device, ocu_status e);  /* notes a lost device; returns e */
+ocu_status ocu_native_alive(int device);
+ocu_status ocu_native_code(const ocu_plan *p, int step, int device, const void **out);
+extern _Atomic bool ocu_native_devices;  /* are there any? */
+/* s: in whose order the memory is used, or NULL. */
+ocu_status ocu_native_alloc(int device, ocu_stream *s, size_t bytes, ocu_mem_kind kind, void **out);
+ocu_status ocu_native_retire(void *p, int *device);
+void ocu_native_release(void *p, ocu_stream *s);  /* NULL: at once */
+void ocu_native_trim(int device, size_t keep);    /* -1: of all devices */
+int ocu_native_find(const void *p, ocu_pointer_info *out);  /* as ocu_pool_find */
+int64_t ocu_native_kept(int device);     /* bytes that were freed and are kept */
+/* May work on the stream touch what p points to? A copy may touch the host's memory, too. */
+ocu_status ocu_reach(ocu_stream *s, const void *p, bool copy);
 
 /* ---- gemm.c: are the matrices there that arrays of pointers name? ---- */
 ocu_status ocu_gemm_pointed(const ocu_spec *spec, const int64_t *args);

@@ -1,11 +1,11 @@
-/* cpu.c - the driver table of the CPU: address space by mmap, work on the team of workers. */
+/* cpu.c - the processor itself: address space by mmap, work on the team of workers. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include "core.h"
 
-static void *reserve(size_t *bytes) {
+void *ocu_cpu_reserve(size_t *bytes) {
   const size_t huge = 2 << 20;
   /* PROT_NONE costs no memory even where the system refuses to overcommit. */
   int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
@@ -16,16 +16,18 @@ static void *reserve(size_t *bytes) {
   return p;
 }
 
-static bool commit(void *p, size_t bytes) { return !mprotect(p, bytes, PROT_READ | PROT_WRITE); }
+bool ocu_cpu_commit(void *p, size_t bytes) {
+  return !mprotect(p, bytes, PROT_READ | PROT_WRITE);
+}
 
-static void release(void *p, size_t bytes) {
+void ocu_cpu_release(void *p, size_t bytes) {
   madvise(p, bytes, MADV_DONTNEED);
   mprotect(p, bytes, PROT_NONE);
 }
 
 /* Bytes of the range that have memory or swap behind them. mincore would not do: it counts pages
  * that were only read, and these share one page of zeros. */
-static size_t resident(const void *p, size_t bytes) {
+size_t ocu_cpu_resident(const void *p, size_t bytes) {
   FILE *f = fopen("/proc/self/smaps", "re");
   if (!f) return 0;
   uintptr_t from = (uintptr_t)p, to = from + bytes;
@@ -42,7 +44,7 @@ static size_t resident(const void *p, size_t bytes) {
   return kib << 10;
 }
 
-static int64_t available(void) {
+int64_t ocu_cpu_available(void) {
   int64_t total, free_bytes;
   ocu_machine_memory("", &total, &free_bytes);
   return free_bytes;
@@ -74,18 +76,18 @@ static void rect_kernel(const int64_t *params, int64_t pid, void *scratch) {
   else fill_row(dst, r->pattern, n);
 }
 
-static ocu_status rect_run(const ocu_rect *r) {
+ocu_status ocu_cpu_fill(const ocu_rect *r) {
   return ocu_team_run(rect_kernel, &(ocu_work){
       .params = (const void *)r, .programs = pieces(r) * (int64_t)r->height,
       .cost = (int64_t)(r->width * r->height) / 8});  /* 8 bytes a nanosecond */
 }
 
-static ocu_status copy(const ocu_rect *r) {
+ocu_status ocu_cpu_copy(const ocu_rect *r) {
   if (r->dst == r->src && r->dst_pitch == r->src_pitch) return OCU_OK;
   size_t dst_span = r->dst_pitch * (r->height - 1) + r->width;
   size_t src_span = r->src_pitch * (r->height - 1) + r->width;
   bool apart = r->dst + dst_span <= r->src || r->src + src_span <= r->dst;
-  if (apart) return rect_run(r);
+  if (apart) return ocu_cpu_fill(r);
   for (size_t i = 0; i < r->height; i++)  /* overlapping: one thread, row by row */
     memmove(r->dst + i * r->dst_pitch, r->src + i * r->src_pitch, r->width);
   return OCU_OK;
@@ -95,7 +97,7 @@ static ocu_status copy(const ocu_rect *r) {
 
 /* Anonymous memory, since a file in a noexec home cannot be mapped executable; never writable and
  * executable at once. */
-static const char *load(const void *code, size_t bytes) {
+const void *ocu_cpu_load(const void *code, size_t bytes) {
   void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) return NULL;
   memcpy(p, code, bytes);
@@ -104,15 +106,9 @@ static const char *load(const void *code, size_t bytes) {
   return NULL;
 }
 
-static void unload(const char *code, size_t bytes) { munmap((void *)code, bytes); }
+void ocu_cpu_unload(const void *code, size_t bytes) { munmap((void *)code, bytes); }
 
-static ocu_status launch(const ocu_work *w) {
-  ocu_kernel entry = (ocu_kernel)(uintptr_t)(w->code + w->entry);
+ocu_status ocu_cpu_launch(const ocu_work *w) {
+  ocu_kernel entry = (ocu_kernel)(uintptr_t)((const char *)w->code + w->entry);
   return ocu_team_run(entry, w);
 }
-
-const ocu_driver ocu_cpu_driver = {
-    .reserve = reserve, .commit = commit, .release = release, .resident = resident,
-    .available = available, .copy = copy, .fill = rect_run, .load = load, .unload = unload,
-    .launch = launch,
-};

@@ -1,4 +1,4 @@
-/* device.c - starting the library, devices, the forked child, counters. */
+/* device.c - starting the library, drivers and their devices, the forked child, counters. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
@@ -10,9 +10,10 @@
 _Atomic int ocu_state = OCU_COLD;
 bool ocu_debug_launches, ocu_debug_times;
 ocu_device_info ocu_cpu;
-int ocu_n_devices = 1;
-static int first_device;                 /* of a thread that has not chosen one */
-static char bad_device[200];             /* why OPENCU_DEVICE cannot be obeyed */
+ocu_device ocu_devices[OCU_MAX_DEVICES];
+static _Atomic int n_devices;            /* of all drivers; the first n_visible are a C program's */
+static int n_visible, first_device;      /* the device of a thread that has not chosen one */
+static char bad_device[1100];            /* why OPENCU_DEVICE cannot be obeyed */
 _Atomic int64_t ocu_plans_mapped, ocu_plans_stored, ocu_planner_calls;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -51,19 +52,126 @@ static void choose_debug(const char *list) {
   ocu_debug_launches = ocu_debug_times || listed(used, "launches", 8);
 }
 
+/* ---- drivers: the processor's own, the package's, those that were added ---------------------- */
+
+enum { MAX_DRIVERS = 32 };
+typedef struct {
+  const char *name;
+  const ocu_driver *table;               /* NULL: the CPU */
+  bool opened;
+  int first, count;
+  char why[1000];                        /* it or devices of it are absent */
+} driver;
+static driver drivers[MAX_DRIVERS] = {{.name = "cpu"}};
+static int n_drivers = 1;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;  /* of drivers, and devices being added */
+
+static driver *find_driver(const char *name, size_t n) {
+  for (driver *d = drivers; d < drivers + n_drivers; d++)
+    if (strlen(d->name) == n && !memcmp(d->name, name, n)) return d;
+  return NULL;
+}
+
+static ocu_status enter_driver(const ocu_driver *table) {
+  driver *there = find_driver(table->name, strlen(table->name));
+  if (there && there->table == table) return OCU_OK;
+  if (there) return ocu_fail(OCU_INVALID_VALUE, "there is a driver '%s' already", table->name);
+  if (n_drivers == MAX_DRIVERS)
+    return ocu_fail(OCU_INVALID_VALUE, "there are %d drivers already", n_drivers);
+  drivers[n_drivers++] = (driver){.name = table->name, .table = table};
+  return OCU_OK;
+}
+
+ocu_status ocu_driver_add_sized(const ocu_driver *table, size_t bytes) {
+  if (!table || bytes != sizeof *table)
+    return ocu_fail(OCU_INVALID_VALUE, "a driver's table has %zu bytes, not %zu: it was built for "
+                    "another opencu", sizeof *table, bytes);
+  const void *const *must = (const void *const *)&table->open;
+  for (; must < (const void *const *)&table->orders_default; must++)
+    if (!*must) return ocu_fail(OCU_INVALID_VALUE, "a driver's table lacks a function");
+  pthread_mutex_lock(&lock);
+  ocu_status e = enter_driver(table);
+  pthread_mutex_unlock(&lock);
+  return e;
+}
+
+/* Makes one device of a driver; or adds to its `why` why not. */
+static void add_device(driver *d, int index) {
+  int n = atomic_load(&n_devices);
+  ocu_device_info info = ocu_cpu;
+  ocu_status e = d->table ? d->table->info(index, &info) : OCU_OK;
+  ocu_target *target = e ? NULL : ocu_target_of(info.target, d->table);
+  if (n == OCU_MAX_DEVICES) e = ocu_fail(OCU_INVALID_VALUE, "there are %d devices already", n);
+  if (!e && !target) e = ocu_fail(OCU_INVALID_VALUE, "there are too many targets");
+  if (!e) {
+    if (d->table) atomic_store(&ocu_native_devices, true);
+    ocu_devices[n] = (ocu_device){d->table, index, info.threads, info.memory_total / 8, target, 0};
+    e = ocu_queue_add(n);
+  }
+  if (e) {
+    size_t at = strlen(d->why);
+    snprintf(d->why + at, sizeof d->why - at, "%s%.96s: %s", at ? "; " : "", info.name, ocu_error());
+    return;
+  }
+  d->count++;
+  atomic_store_explicit(&n_devices, n + 1, memory_order_release);
+}
+
+static driver *open_driver(const char *name, size_t bytes) {
+  pthread_mutex_lock(&lock);
+  driver *d = find_driver(name, bytes);
+  if (d && !d->opened) {
+    d->opened = true;
+    d->first = atomic_load(&n_devices);
+    int n = d->table ? d->table->open(d->why, sizeof d->why)
+                     : ocu_env_number("OPENCU_CPU_DEVICES", "devices", 64, 1);
+    for (int i = 0; i < n; i++) add_device(d, i);
+  }
+  pthread_mutex_unlock(&lock);
+  return d;
+}
+
+const char *ocu_driver_open(const char *name, int *first, int *count) {
+  if (ocu_start()) return NULL;
+  driver *d = open_driver(name, strlen(name));
+  *first = d ? d->first : 0;
+  *count = d ? d->count : 0;
+  return d ? d->why : "the core has no such driver";
+}
+
+/* Drivers that are libraries of their own: OPENCU_DRIVERS, with ':' between their paths. */
+static void load_drivers(const char *paths) {
+  for (const ocu_driver *const *d = ocu_own_drivers; d && *d; d++) enter_driver(*d);
+  char *list = paths && *paths ? strdup(paths) : NULL, *rest;
+  for (char *path = list ? strtok_r(list, ":", &rest) : NULL; path; path = strtok_r(NULL, ":", &rest))
+    if (!dlopen(path, RTLD_NOW)) fprintf(stderr, "opencu: OPENCU_DRIVERS: %s\n", dlerror());
+  free(list);
+}
+
 /* OPENCU_DEVICE: "cpu", or "cpu:1" for a device that is not the first. */
 static bool choose_device(const char *name) {
-  if (!name || !strcmp(name, "cpu")) return true;
-  char *end = NULL;
-  bool number = !strncmp(name, "cpu:", 4) && name[4] >= '0' && name[4] <= '9';
-  long n = number ? strtol(name + 4, &end, 10) : -1;
-  if (n >= 0 && n < ocu_n_devices && !*end) {
+  size_t bytes = name ? strcspn(name, ":") : 3;
+  driver *d = open_driver(name ? name : "cpu", bytes);
+  char *end = NULL, last[16] = "";
+  const char *digits = name && name[bytes] ? name + bytes + 1 : "0";
+  long n = *digits >= '0' && *digits <= '9' ? strtol(digits, &end, 10) : -1;
+  if (d && n >= 0 && n < d->count && !*end) {
+    n_visible = d->count;
     first_device = (int)n;
     return true;
   }
-  snprintf(bad_device, sizeof bad_device,
-           "OPENCU_DEVICE is '%.50s': expected cpu, or cpu:0 to cpu:%d (OPENCU_CPU_DEVICES shows "
-           "the CPU as more devices)", name, ocu_n_devices - 1);
+  if (d && !d->count) {
+    snprintf(bad_device, sizeof bad_device, "OPENCU_DEVICE is '%.50s': %s", name, d->why);
+  } else {
+    int at = snprintf(bad_device, sizeof bad_device, "OPENCU_DEVICE is '%.50s': expected ", name);
+    if (!d) d = open_driver("cpu", 3);
+    snprintf(last, sizeof last, "%d", d->count - 1);
+    at += snprintf(bad_device + at, sizeof bad_device - (size_t)at, "%s, or %s:0 to %s:%s", d->name,
+                   d->name, d->name, last);
+    if (!d->table)
+      snprintf(bad_device + at, sizeof bad_device - (size_t)at,
+               " (OPENCU_CPU_DEVICES shows the CPU as more devices)");
+  }
   fprintf(stderr, "opencu: %s\n", bad_device);  /* a C program would only see a status */
   return false;
 }
@@ -80,11 +188,6 @@ static void start(void) {
   pthread_atfork(NULL, NULL, in_child);
   stay_loaded();
   choose_debug(ocu_env("OPENCU_DEBUG"));
-  ocu_n_devices = ocu_env_number("OPENCU_CPU_DEVICES", "devices", OCU_MAX_DEVICES, 1);
-  if (!choose_device(ocu_env("OPENCU_DEVICE"))) {
-    started = OCU_INVALID_DEVICE;
-    return;
-  }
   int64_t available;
   ocu_machine_name(ocu_cpu.name, sizeof ocu_cpu.name);
   strcpy(ocu_cpu.target, ocu_machine_target());
@@ -96,6 +199,10 @@ static void start(void) {
   started = ocu_pool_start();
   if (!started) started = ocu_queue_start();
   if (!started) started = ocu_event_start();
+  if (!started) {
+    load_drivers(secure_getenv("OPENCU_DRIVERS"));
+    if (!choose_device(ocu_env("OPENCU_DEVICE"))) started = OCU_INVALID_DEVICE;
+  }
   int cold = OCU_COLD;  /* a fork in the middle of this stays dead */
   if (!started) atomic_compare_exchange_strong(&ocu_state, &cold, OCU_READY);
 }
@@ -116,12 +223,13 @@ ocu_status ocu_alive(void) {
   return OCU_OK;
 }
 
-int ocu_device_count(void) { return ocu_start() ? 0 : ocu_n_devices; }
+int ocu_device_count(void) { return ocu_start() ? 0 : n_visible; }
 
 ocu_status ocu_check_device(int device) {
-  if (device >= 0 && device < ocu_n_devices) return OCU_OK;
+  int n = atomic_load_explicit(&n_devices, memory_order_acquire);
+  if (device >= 0 && device < n) return OCU_OK;
   return ocu_fail(OCU_INVALID_DEVICE, "device %d does not exist: there are %d, counted from 0",
-                  device, ocu_n_devices);
+                  device, n);
 }
 
 ocu_status ocu_device_query(int device, ocu_device_info *out) {
@@ -129,7 +237,15 @@ ocu_status ocu_device_query(int device, ocu_device_info *out) {
   if (!out) return ocu_fail(OCU_INVALID_VALUE, "out is NULL");
   OCU_TRY(ocu_check_device(device));
   *out = ocu_cpu;
-  out->memory_free = ocu_pool_free_bytes();
+  const ocu_device *d = &ocu_devices[device];
+  if (d->driver) {
+    OCU_TRY(ocu_native_alive(device));
+    *out = (ocu_device_info){0};
+    OCU_TRY(ocu_native_seen(device, d->driver->info(d->index, out)));
+    out->memory_free += ocu_native_kept(device);
+  } else {
+    out->memory_free = ocu_pool_free_bytes();
+  }
   return OCU_OK;
 }
 

@@ -25,6 +25,6 @@ const char *ocu_status_name(ocu_status s) {
       NAME(OCU_OK), NAME(OCU_INVALID_VALUE), NAME(OCU_OUT_OF_MEMORY), NAME(OCU_INVALID_DEVICE),
       NAME(OCU_INVALID_HANDLE), NAME(OCU_INVALID_POINTER), NAME(OCU_ILLEGAL_ADDRESS),
       NAME(OCU_NOT_READY), NAME(OCU_FORKED), NAME(OCU_NO_PLAN), NAME(OCU_UNSUPPORTED),
-      NAME(OCU_SYSTEM)};
+      NAME(OCU_SYSTEM), NAME(OCU_LOST)};
   return (unsigned)s < sizeof names / sizeof *names ? names[s] : "unknown status";
 }

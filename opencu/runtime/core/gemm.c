@@ -70,7 +70,18 @@ static ocu_status check_lines(const char *name, const ocu_matrix *x, int64_t row
   return OCU_OK;
 }
 
-static bool pooled(const void *p) { return ocu_pool_overlaps(p, 1); }
+static bool pooled(const void *p) {
+  ocu_pointer_info info;
+  return ocu_pool_overlaps(p, 1) || ocu_native_find(p, &info) > 0;
+}
+
+/* Can a kernel on another driver's device get at all of these? */
+static ocu_status check_reach(ocu_stream *s, const void *const operands[5]) {
+  OCU_ENTER_STREAM(s);
+  for (int i = 0; i < 5; i++)
+    if (operands[i]) OCU_TRY(ocu_reach(s, operands[i], false));
+  return OCU_OK;
+}
 
 /* Are all elements of a batch in accessible memory? */
 static ocu_status check(const char *name, const ocu_matrix *x, int64_t batch, int64_t rows,
@@ -244,6 +255,8 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
     if (kind->bias)
       OCU_TRY(check("bias", &bias, batch, 1, kind->bias == OCU_BIAS_ROWS ? m : n, size, 0));
     /* Ordinary memory may be gone when this call has returned. */
+    if (ocu_native_devices)
+      OCU_TRY(check_reach(s, (const void *const[5]){x.p, y.p, z.p, out.p, g->bias}));
     if (!pooled(x.p) || !pooled(y.p) || !pooled(z.p) || !pooled(out.p) ||
         (kind->bias && !pooled(g->bias)))
       flags |= OCU_CALL_SYNC;

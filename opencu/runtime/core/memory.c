@@ -8,7 +8,13 @@ ocu_status ocu_alloc(int device, size_t bytes, ocu_mem_kind kind, void **out) {
   OCU_TRY(ocu_check_device(device));
   if (kind != OCU_MEM_DEVICE && kind != OCU_MEM_HOST && kind != OCU_MEM_MANAGED)
     return ocu_fail(OCU_INVALID_VALUE, "kind %d is not a kind of memory to allocate", (int)kind);
+  if (ocu_devices[device].driver) return ocu_native_alloc(device, NULL, bytes, kind, out);
   return ocu_pool_alloc(device, bytes, kind, out);
+}
+
+static bool in_pool(const void *p) {
+  ocu_pointer_info info;
+  return ocu_pool_overlaps(p, 1) || !ocu_native_find(p, &info);
 }
 
 ocu_status ocu_free(void *p) {
@@ -17,10 +23,12 @@ ocu_status ocu_free(void *p) {
   if (ocu_self.in_host_call)
     return ocu_fail(OCU_UNSUPPORTED, "a host function may not free: it would wait for itself");
   int device;
-  OCU_TRY(ocu_pool_retire(p, &device));
+  bool pool = in_pool(p);
+  OCU_TRY(pool ? ocu_pool_retire(p, &device) : ocu_native_retire(p, &device));
   ocu_status e = ocu_wait_device(device);
   ocu_wait_all();  /* another device may use it too */
-  ocu_pool_release(p);
+  if (pool) ocu_pool_release(p);
+  else ocu_native_release(p, NULL);
   return e;
 }
 
@@ -29,18 +37,22 @@ ocu_status ocu_alloc_async(ocu_stream *s, size_t bytes, void **out) {
   if (!out) return ocu_fail(OCU_INVALID_VALUE, "out is NULL");
   *out = NULL;
   if (!(s = ocu_stream_get(s))) return OCU_INVALID_HANDLE;
-  return ocu_pool_alloc(atomic_load(&s->device), bytes, OCU_MEM_DEVICE, out);
+  int device = atomic_load(&s->device);
+  if (ocu_is_native(s)) return ocu_native_alloc(device, s, bytes, OCU_MEM_DEVICE, out);
+  return ocu_pool_alloc(device, bytes, OCU_MEM_DEVICE, out);
 }
 
 ocu_status ocu_trim(size_t keep) {
   OCU_ENTER();
   ocu_pool_trim(keep);
+  ocu_native_trim(-1, keep);
   return OCU_OK;
 }
 
 static ocu_status release_op(const ocu_turn *turn, void *data) {
-  (void)turn;
-  ocu_pool_release(*(void **)data);
+  void *p = *(void **)data;
+  if (ocu_is_native(turn->stream)) ocu_native_release(p, turn->stream);
+  else ocu_pool_release(p);
   return OCU_OK;
 }
 
@@ -48,6 +60,15 @@ ocu_status ocu_free_async(ocu_stream *s, void *p) {
   OCU_ENTER_STREAM(s);
   if (!p) return OCU_OK;
   int device;
+  if (!in_pool(p)) {
+    if (!ocu_is_native(s)) return ocu_free(p);
+    OCU_TRY(ocu_native_retire(p, &device));
+    if (device != atomic_load(&s->device)) ocu_wait_all();
+    ocu_status e = ocu_submit(s, &(ocu_submission){.run = release_op, .data = &p});
+    if (e) ocu_native_release(p, NULL);
+    return e;
+  }
+  if (ocu_is_native(s)) return ocu_free(p);
   OCU_TRY(ocu_pool_retire(p, &device));
   ocu_status e = ocu_submit(s, &(ocu_submission){.run = release_op, .data = &p,
                                                  .bytes = sizeof p, .how = OCU_INLINE});
@@ -59,6 +80,8 @@ ocu_status ocu_pointer_query(const void *p, ocu_pointer_info *out) {
   OCU_ENTER();
   if (!out) return ocu_fail(OCU_INVALID_VALUE, "out is NULL");
   *out = (ocu_pointer_info){.device = -1};
-  if (ocu_pool_find(p, out) < 0) out->freed = 1;
+  int found = ocu_pool_find(p, out);
+  if (!found) found = ocu_native_find(p, out);
+  if (found < 0) out->freed = 1;
   return OCU_OK;
 }

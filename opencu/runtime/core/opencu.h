@@ -23,7 +23,8 @@ typedef enum {
   OCU_FORKED,           /* child of fork(): the context belongs to the parent */
   OCU_NO_PLAN,          /* the class was never planned, and planning was not asked for or failed */
   OCU_UNSUPPORTED,
-  OCU_SYSTEM            /* an operating-system call failed */
+  OCU_SYSTEM,           /* an operating-system call failed */
+  OCU_LOST              /* the device failed, and fails from now on */
 } ocu_status;
 
 typedef enum {
@@ -39,7 +40,7 @@ OCU_API const char *ocu_status_name(ocu_status s);
 /* ---- devices ------------------------------------------------------------------------------- */
 
 typedef struct {
-  char name[96];          /* the processor's model name */
+  char name[96];          /* the model's name */
   char target[32];        /* what code objects must be built for: "x86-64-avx2" */
   int threads;            /* worker threads, the caller included (OPENCU_THREADS) */
   int cores;              /* cores this process may run on */
@@ -48,7 +49,12 @@ typedef struct {
   int64_t l1, l2, l3;     /* data cache sizes in bytes, as the OS reports them; 0: unknown */
 } ocu_device_info;
 
-OCU_API int ocu_device_count(void);                       /* OPENCU_CPU_DEVICES, 1 by default */
+/* Devices are numbered over all drivers that were opened: first those of the driver that OPENCU_DEVICE
+ * names ("cpu", OPENCU_CPU_DEVICES of them, unless set), which are all that a C program sees. */
+OCU_API int ocu_device_count(void);                       /* of that driver */
+/* Opens a driver, once: its devices get the next numbers, `count` from `first` on. Says why the
+ * driver (count 0) or some of its devices are absent, else ""; NULL: as ocu_alive fails. */
+OCU_API const char *ocu_driver_open(const char *name, int *first, int *count);
 OCU_API ocu_status ocu_device_query(int device, ocu_device_info *out);
 OCU_API ocu_status ocu_device_set(int device);            /* the calling thread's current device */
 OCU_API int ocu_device_get(void);
@@ -65,6 +71,7 @@ typedef struct {
   int device;
   ocu_mem_kind kind; /* OCU_MEM_UNKNOWN: ordinary memory of the process */
   int freed;         /* 1: inside the pool, but not in a live allocation */
+  void *handle;      /* the driver's own name of the allocation */
 } ocu_pointer_info;
 
 /* At least 256-byte aligned; bytes == 0 gives *out = NULL and OCU_OK. */

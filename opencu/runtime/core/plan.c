@@ -87,8 +87,30 @@ static const char *flaw_of(const void *plan, size_t bytes, ocu_plan_header *h) {
 
 typedef struct { uint32_t mask, used; _Atomic(const ocu_plan *) slot[]; } table;
 
-static _Atomic(table *) registry;
+struct ocu_target {
+  char name[32];
+  bool native;                /* its code is a driver's, and starts with an ocu_group_code */
+  _Atomic(table *) registry;
+};
+static ocu_target targets[32];
+static _Atomic int n_targets;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static ocu_target *find_target(const char *name) {
+  for (ocu_target *t = targets; t < targets + atomic_load(&n_targets); t++)
+    if (!strcmp(t->name, name)) return t;
+  return NULL;
+}
+
+ocu_target *ocu_target_of(const char *name, bool native) {
+  ocu_target *t = find_target(name);
+  if (t || n_targets == sizeof targets / sizeof *targets) return t;
+  t = &targets[n_targets];
+  t->native = native;
+  snprintf(t->name, sizeof t->name, "%s", name);
+  atomic_fetch_add(&n_targets, 1);  /* devices are added one at a time */
+  return t;
+}
 
 static inline bool same_spec(const ocu_spec *a, const ocu_spec *b) {
   uint64_t x[2], y[2];
@@ -109,12 +131,13 @@ static inline _Atomic(const ocu_plan *) *find_slot(table *t, const ocu_spec *spe
   }
 }
 
-const ocu_plan *ocu_plan_lookup(const ocu_spec *spec) {
-  table *t = atomic_load_explicit(&registry, memory_order_acquire);
+const ocu_plan *ocu_plan_lookup(const ocu_target *target, const ocu_spec *spec) {
+  table *t = atomic_load_explicit(&target->registry, memory_order_acquire);
   return t ? atomic_load_explicit(find_slot(t, spec), memory_order_acquire) : NULL;
 }
 
-static table *grow(table *old) {
+static table *grow(ocu_target *target) {
+  table *old = atomic_load(&target->registry);
   uint32_t n = old ? 2 * (old->mask + 1) : 256;
   table *t = calloc(1, sizeof *t + n * sizeof t->slot[0]);
   if (!t) return NULL;
@@ -124,16 +147,16 @@ static table *grow(table *old) {
     if (p) atomic_store(find_slot(t, &p->spec), p);
   }
   t->used = old ? old->used : 0;
-  atomic_store_explicit(&registry, t, memory_order_release);
+  atomic_store_explicit(&target->registry, t, memory_order_release);
   return t;
 }
 
 /* The plan that is then there for p's class: p, or the same one of before; NULL: out of memory. */
-static const ocu_plan *enter(const ocu_plan *p) {
+static const ocu_plan *enter(ocu_target *target, const ocu_plan *p) {
   pthread_mutex_lock(&lock);
   const ocu_plan *there = NULL;
-  table *t = atomic_load(&registry);
-  if (!t || 2 * t->used > t->mask) t = grow(t);
+  table *t = atomic_load(&target->registry);
+  if (!t || 2 * t->used > t->mask) t = grow(target);
   if (t) {
     _Atomic(const ocu_plan *) *slot = find_slot(t, &p->spec);
     there = atomic_load(slot);
@@ -160,38 +183,66 @@ static ocu_plan *build(const char *bytes, const ocu_plan_header *h) {
   return p;
 }
 
+/* A driver's code is loaded to a device when it is first launched there. */
+static ocu_status keep_code(ocu_plan *p, const char *code, size_t bytes) {
+  for (int i = 0; i < p->n_steps; i++) {
+    ocu_group_code head;
+    size_t at = p->steps[i].l.entry, left = bytes - at;
+    if (left >= sizeof head) memcpy(&head, code + at, sizeof head);
+    if (at % 8 || left < sizeof head || !head.bytes || head.bytes > left - sizeof head ||
+        !head.threads || p->steps[i].l.n_params > 64 * sizeof head.pointers / 8)
+      return ocu_fail(OCU_INVALID_VALUE, "this plan cannot be used: it has no code at %zu", at);
+  }
+  p->loaded = calloc((size_t)p->n_steps * OCU_MAX_DEVICES + 1, sizeof *p->loaded);
+  p->code = malloc(bytes);
+  if (!p->loaded || !p->code) return ocu_fail(OCU_OUT_OF_MEMORY, "no memory for a plan");
+  memcpy((void *)p->code, code, bytes);
+  return OCU_OK;
+}
+
+static void discard(ocu_plan *p, size_t code_bytes) {
+  if (p->loaded) free((void *)p->code);
+  else if (p->code) ocu_cpu_unload(p->code, code_bytes);
+  free(p->loaded);
+  free(p);
+}
+
 /* Checks a plan, and makes it the one that calls of its class run. */
 static ocu_status map(const void *bytes, size_t n, ocu_plan_header *h) {
   const char *flaw = flaw_of(bytes, n, h);
   if (flaw) return ocu_fail(OCU_INVALID_VALUE, "this plan cannot be used: it has %s", flaw);
-  if (strcmp(h->target, ocu_cpu.target))
+  ocu_target *target = find_target(h->target);
+  if (!target)
     return ocu_fail(OCU_UNSUPPORTED, "the plan is for %s, this device is %s", h->target,
                     ocu_cpu.target);
   ocu_plan *p = build(bytes, h);
   if (!p) return ocu_fail(OCU_OUT_OF_MEMORY, "no memory for a plan");
-  if (h->code_bytes && !(p->code = ocu_cpu_driver.load((const char *)bytes + h->code_offset,
-                                                       h->code_bytes))) {
-    free(p);
-    return ocu_fail(OCU_SYSTEM, "the system gives no executable memory to this process");
+  const char *code = (const char *)bytes + h->code_offset;
+  ocu_status e = OCU_OK;
+  if (target->native) e = keep_code(p, code, h->code_bytes);
+  else if (h->code_bytes && !(p->code = ocu_cpu_load(code, h->code_bytes)))
+    e = ocu_fail(OCU_SYSTEM, "the system gives no executable memory to this process");
+  if (e) {
+    discard(p, h->code_bytes);
+    return e;
   }
-  const ocu_plan *there = enter(p);
+  const ocu_plan *there = enter(target, p);
   if (there == p) {
     atomic_fetch_add(&ocu_plans_mapped, 1);
     return OCU_OK;
   }
-  if (h->code_bytes) ocu_cpu_driver.unload(p->code, h->code_bytes);
-  free(p);
+  discard(p, h->code_bytes);
   return there ? OCU_OK : ocu_fail(OCU_OUT_OF_MEMORY, "no memory for a plan");
 }
 
 /* ---- finding a plan that is not in memory -------------------------------------------------- */
 
-/* Are these bytes the plan of a class for a target? This device's own is mapped. */
+/* Are these bytes the plan of a class for a target? One of ours is mapped. */
 static bool adopt(const char *target, const ocu_spec *spec, const void *bytes, size_t n) {
   ocu_plan_header h;
   if (!bytes || flaw_of(bytes, n, &h) || !same_spec(&h.spec, spec) || strcmp(h.target, target))
     return false;
-  return strcmp(target, ocu_cpu.target) || !map(bytes, n, &h);
+  return !find_target(target) || !map(bytes, n, &h);
 }
 
 static bool fetch(const char *target, const ocu_spec *spec) {
@@ -207,9 +258,9 @@ static bool fetch(const char *target, const ocu_spec *spec) {
   return found;
 }
 
-static ocu_status ask_planner(const ocu_spec *spec) {
+static ocu_status ask_planner(const ocu_target *target, const ocu_spec *spec) {
   size_t n = 0;
-  void *bytes = ocu_planner_ask(spec, ocu_cpu.target, &n);
+  void *bytes = ocu_planner_ask(spec, target->name, &n);
   if (!bytes) return OCU_NO_PLAN;
   bool changed = n >= sizeof(ocu_plan_header) &&
                  memcmp((char *)bytes + offsetof(ocu_plan_header, build_id), ocu_build_id(), 16);
@@ -219,21 +270,22 @@ static ocu_status ask_planner(const ocu_spec *spec) {
     return ocu_fail(OCU_NO_PLAN, "opencu's sources changed since this program started; it has to "
                     "be started again");
   if (e) return e == OCU_INVALID_VALUE ? OCU_NO_PLAN : e;  /* the caller's arguments are right */
-  if (ocu_plan_lookup(spec)) return OCU_OK;
+  if (ocu_plan_lookup(target, spec)) return OCU_OK;
   return ocu_fail(OCU_NO_PLAN, "the planner answered with the plan of another class");
 }
 
-ocu_status ocu_plan_obtain(const ocu_spec *spec, int flags, const ocu_plan **out) {
+ocu_status ocu_plan_obtain(ocu_target *target, const ocu_spec *spec, int flags,
+                           const ocu_plan **out) {
   static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER;
   ocu_self.missing = *spec;
-  if (!fetch(ocu_cpu.target, spec)) {
+  if (!fetch(target->name, spec)) {
     if (flags & OCU_CALL_NO_PLANNER) return ocu_fail(OCU_NO_PLAN, "no plan for this class yet");
     pthread_mutex_lock(&asking);
-    ocu_status e = ocu_plan_lookup(spec) ? OCU_OK : ask_planner(spec);
+    ocu_status e = ocu_plan_lookup(target, spec) ? OCU_OK : ask_planner(target, spec);
     pthread_mutex_unlock(&asking);
     if (e) return e;
   }
-  *out = ocu_plan_lookup(spec);
+  *out = ocu_plan_lookup(target, spec);
   return OCU_OK;
 }
 
@@ -258,7 +310,8 @@ ocu_status ocu_plan_store(const void *plan, size_t bytes) {
 ocu_status ocu_plan_find(const char *target, const ocu_spec *spec) {
   OCU_ENTER();
   if (!target || !spec) return ocu_fail(OCU_INVALID_VALUE, "target or spec is NULL");
-  if (!strcmp(target, ocu_cpu.target) && ocu_plan_lookup(spec)) return OCU_OK;
+  const ocu_target *known = find_target(target);
+  if (known && ocu_plan_lookup(known, spec)) return OCU_OK;
   if (fetch(target, spec)) return OCU_OK;
   return ocu_fail(OCU_NO_PLAN, "no plan for this class and %s", target);
 }

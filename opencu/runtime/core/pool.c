@@ -33,7 +33,6 @@ typedef struct {
 
 typedef struct { int32_t first, last; } list;
 
-static const ocu_driver *const driver = &ocu_cpu_driver;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char *base;
 static size_t range;           /* bytes */
@@ -118,7 +117,7 @@ static void give_back(int64_t keep) {
       at += (int32_t)(run - n);
     }
     int64_t bytes = (int64_t)n << CHUNK_BITS;
-    driver->release(base + ((size_t)at << CHUNK_BITS), (size_t)bytes);
+    ocu_cpu_release(base + ((size_t)at << CHUNK_BITS), (size_t)bytes);
     atomic_fetch_sub(&ocu_pool_cached, bytes);
     atomic_fetch_sub(&ocu_pool_committed, bytes);
     put_run(at, n, CLEAN);
@@ -129,9 +128,9 @@ static void give_back(int64_t keep) {
 
 /* Bytes that may still be committed. The cheap answer takes nothing to be touched yet. */
 static int64_t spare(int64_t want) {
-  int64_t all = atomic_load(&ocu_pool_committed), available = driver->available() - margin;
+  int64_t all = atomic_load(&ocu_pool_committed), available = ocu_cpu_available() - margin;
   if (want <= available - all) return available - all;
-  return all ? available - all + (int64_t)driver->resident(base, range) : available;
+  return all ? available - all + (int64_t)ocu_cpu_resident(base, range) : available;
 }
 
 static bool charge(int64_t bytes) {
@@ -170,7 +169,7 @@ static int32_t take_run(uint32_t n) {
     give_back(0);
     if ((at = best_fit(CLEAN, n)) < 0) return -1;
   }
-  if (!driver->commit(base + ((size_t)at << CHUNK_BITS), (size_t)bytes)) return -1;
+  if (!ocu_cpu_commit(base + ((size_t)at << CHUNK_BITS), (size_t)bytes)) return -1;
   cut_run(at, n);
   atomic_fetch_add(&ocu_pool_committed, bytes);
   return at;
@@ -290,7 +289,8 @@ int ocu_pool_find(const void *p, ocu_pointer_info *out) {
   if (!at) return 0;
   uint64_t w = atomic_load_explicit(at, memory_order_acquire);
   if ((w & 3) != LIVE || (size_t)((const char *)p - start) >= w >> 16) return -1;
-  *out = (ocu_pointer_info){start, w >> 16, (int)(w >> 8 & 255), (ocu_mem_kind)(w >> 2 & 63), 0};
+  *out = (ocu_pointer_info){.base = start, .bytes = w >> 16, .device = (int)(w >> 8 & 255),
+                            .kind = (ocu_mem_kind)(w >> 2 & 63)};
   return 1;
 }
 
@@ -346,7 +346,7 @@ ocu_status ocu_pool_start(void) {
   while (size < want && size < (size_t)1 << 43) size *= 2;
   for (; size >= (size_t)1 << 28; size /= 4) {  /* under ulimit -v, leave the program its part */
     range = size;
-    if ((base = driver->reserve(&range))) break;
+    if ((base = ocu_cpu_reserve(&range))) break;
   }
   if (!base) return OCU_SYSTEM;
   size_t n = range >> CHUNK_BITS;

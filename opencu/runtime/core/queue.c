@@ -271,6 +271,7 @@ ocu_status ocu_enqueue(ocu_stream *s, const ocu_submission *sub) {
 }
 
 ocu_status ocu_submit(ocu_stream *s, const ocu_submission *sub) {
+  if (ocu_is_native(s)) return ocu_native_submit(s, sub);
   uint64_t seq = sub->how & OCU_INLINE ? take_turn(s) : 0;
   if (!seq) return ocu_enqueue(s, sub);
   if (sub->stamp) atomic_store(sub->stamp, ocu_stamp_of(s, seq));
@@ -282,6 +283,7 @@ ocu_status ocu_submit(ocu_stream *s, const ocu_submission *sub) {
 /* ---- waiting ------------------------------------------------------------------------------- */
 
 static ocu_status wait_done(ocu_stream *s, uint64_t seq) {
+  if (ocu_is_native(s)) return ocu_native_wait(s);
   if (done(s, seq)) return OCU_OK;
   if (ocu_self.in_host_call)
     return ocu_fail(OCU_UNSUPPORTED, "a host function may not wait: it would wait for itself");
@@ -349,27 +351,41 @@ ocu_stream *ocu_stream_get(ocu_stream *s) {
 
 static bool at_rest(const void *object) {
   const ocu_stream *s = object;
-  return idle(s) && !s->first && !s->running && !s->ready;
+  return idle(s) && !s->first && !s->running && !s->ready && !s->native;
 }
 
 /* A slot that is used again goes on counting its tickets: moments stay unique. */
-ocu_stream *ocu_stream_new(int device, int flags) {
+ocu_status ocu_stream_new(int device, int flags, ocu_stream **out) {
+  const ocu_device *d = &ocu_devices[device];
+  void *native = NULL;
+  if (d->driver) {
+    OCU_TRY(ocu_native_alive(device));
+    ocu_native_reap();
+    bool vendors = d->driver->orders_default && !devices[device].legacy;  /* its NULL stream */
+    if (!vendors)
+      OCU_TRY(ocu_native_seen(device, d->driver->stream_create(d->index, flags, &native)));
+  }
   ocu_lock();
-  ocu_stream *s = ocu_slab_take(&slab, at_rest);
+  ocu_stream *s = *out = ocu_slab_take(&slab, at_rest);
   if (s) {
     s->flags = flags;
+    s->native = native;
     atomic_store(&s->device, device);
-    atomic_store(&s->order, flags & OCU_STREAM_NONBLOCKING ? OCU_ORDER_FREE : OCU_ORDER_BLOCKING);
+    atomic_store(&s->order, d->driver ? OCU_ORDER_NATIVE
+                            : flags & OCU_STREAM_NONBLOCKING ? OCU_ORDER_FREE : OCU_ORDER_BLOCKING);
     atomic_store(&s->error, 0);
     atomic_store(&s->live, 1);
   }
   ocu_unlock();
-  return s;
+  if (s) return OCU_OK;
+  if (native) d->driver->stream_destroy(d->index, native);
+  return ocu_fail(OCU_OUT_OF_MEMORY, "too many streams are alive");
 }
 
+/* A driver's stream lives on until its work is done. */
 bool ocu_stream_retire(ocu_stream *s) {
   uint32_t one = 1;
-  if (atomic_load(&s->order) == OCU_ORDER_LEGACY) return false;
+  if (s == devices[s->device].legacy) return false;
   if (!atomic_compare_exchange_strong(&s->live, &one, 0)) return false;
   ocu_lock();
   ocu_slab_give(&slab, s);
@@ -386,10 +402,17 @@ void ocu_count_launches(int64_t *all, int64_t *inlined) {
 }
 
 ocu_status ocu_queue_start(void) {
-  ocu_status e = ocu_slab_start(&slab, sizeof(ocu_stream), MAX_STREAMS);
-  for (int i = 0; !e && i < ocu_n_devices; i++) {
-    devices[i].legacy = ocu_stream_new(i, 0);
-    atomic_store(&devices[i].legacy->order, OCU_ORDER_LEGACY);
-  }
-  return e;
+  return ocu_slab_start(&slab, sizeof(ocu_stream), MAX_STREAMS);
+}
+
+ocu_status ocu_queue_add(int device) {
+  OCU_TRY(ocu_stream_new(device, 0, &devices[device].legacy));
+  if (!ocu_devices[device].driver) atomic_store(&devices[device].legacy->order, OCU_ORDER_LEGACY);
+  return OCU_OK;
+}
+
+ocu_stream *ocu_legacy_stream(int device) { return devices[device].legacy; }
+
+ocu_stream *ocu_stream_each(uint32_t i) {
+  return i < atomic_load_explicit(&slab.used, memory_order_acquire) ? stream_at(i) : NULL;
 }

@@ -1,4 +1,5 @@
 /* stream.c - the public functions of streams. */
+#include <stdlib.h>
 #include "core.h"
 
 ocu_status ocu_stream_create(int device, int flags, ocu_stream **out) {
@@ -9,8 +10,7 @@ ocu_status ocu_stream_create(int device, int flags, ocu_stream **out) {
   if (flags & ~OCU_STREAM_NONBLOCKING)
     return ocu_fail(OCU_INVALID_VALUE, "flags %#x: only OCU_STREAM_NONBLOCKING is known",
                     (unsigned)flags);
-  *out = ocu_stream_new(device, flags);
-  return *out ? OCU_OK : ocu_fail(OCU_OUT_OF_MEMORY, "too many streams are alive");
+  return ocu_stream_new(device, flags, out);
 }
 
 ocu_status ocu_stream_destroy(ocu_stream *s) {
@@ -31,6 +31,7 @@ ocu_status ocu_stream_sync(ocu_stream *s) {
 
 ocu_status ocu_stream_query(ocu_stream *s) {
   OCU_ENTER_STREAM(s);
+  if (ocu_is_native(s)) return ocu_native_query(s);
   if (ocu_stream_idle(s)) return ocu_wait(s, 0);
   return ocu_fail(OCU_NOT_READY, "work is pending on the stream");
 }
@@ -46,10 +47,30 @@ static ocu_status host_op(const ocu_turn *turn, void *data) {
   return OCU_OK;
 }
 
+static void called_by_driver(void *data) {
+  host_op(NULL, data);
+  free(data);
+}
+
+static ocu_status put_host_call(const ocu_turn *turn, void *data) {
+  const ocu_device *d = ocu_device_of(turn->stream);
+  return d->driver->host_call(d->index, turn->stream->native, called_by_driver, data);
+}
+
+static ocu_status native_host_call(ocu_stream *s, const host_call *h) {
+  host_call *kept = malloc(sizeof *kept);
+  if (!kept) return ocu_fail(OCU_OUT_OF_MEMORY, "no memory to queue an operation");
+  *kept = *h;
+  ocu_status e = ocu_submit(s, &(ocu_submission){.run = put_host_call, .data = kept});
+  if (e) free(kept);
+  return e;
+}
+
 ocu_status ocu_stream_host_call(ocu_stream *s, void (*fn)(void *), void *arg) {
   OCU_ENTER_STREAM(s);
   if (!fn) return ocu_fail(OCU_INVALID_VALUE, "the host function is NULL");
   host_call h = {fn, arg};
+  if (ocu_is_native(s)) return native_host_call(s, &h);
   return ocu_enqueue(s, &(ocu_submission){.run = host_op, .data = &h, .bytes = sizeof h,
                                           .how = OCU_HOST});
 }

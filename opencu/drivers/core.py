@@ -1,0 +1,87 @@
+"""The driver of every vendor: a thin layer over the C core, which has a table of C functions of each.
+
+A driver file gives its targets and, as SOURCE, the C that fills the table (runtime/core/driver.h).
+"""
+
+from collections.abc import Callable, Sequence
+
+from opencu.drivers.interface import DeviceInfo, Handle, Target
+from opencu.drivers.status import check, ffi, lib
+
+
+class CoreDriver:
+    def __init__(
+        self, name: str, targets: dict[str, Target], prepare: Callable[[], None] | None = None
+    ):
+        """prepare: called once before the core opens the vendor's library."""
+        self.name, self.targets, self._prepare = name, targets, prepare
+        self._opened: tuple[int, int, str] | None = None
+
+    def open(self) -> tuple[int, int, str]:
+        """The core's number of the first device, how many there are, why others are absent."""
+        if self._opened is None:
+            if self._prepare:
+                self._prepare()
+            first, count = ffi.new("int *"), ffi.new("int *")
+            why = lib.ocu_driver_open(self.name.encode(), first, count)
+            if why == ffi.NULL:
+                check(lib.ocu_alive())
+            self._opened = first[0], count[0], ffi.string(why).decode(errors="replace")
+        return self._opened
+
+    def number(self, device: int) -> int:
+        """The core's number of a device."""
+        first, count, _ = self.open()
+        if not 0 <= device < count:
+            raise ValueError(f"{self.name} has no device {device}: there are {count}")
+        return first + device
+
+    def devices(self) -> int:
+        check(lib.ocu_alive())  # says why there is none
+        return self.open()[1]
+
+    def absent(self) -> str:
+        return self.open()[2]
+
+    def info(self, device: int) -> DeviceInfo:
+        out = ffi.new("ocu_device_info *")
+        check(lib.ocu_device_query(self.number(device), out))
+        sizes = (getattr(out, field) for field in list(DeviceInfo.__dataclass_fields__)[2:])
+        return DeviceInfo(ffi.string(out.name).decode(), ffi.string(out.target).decode(), *sizes)
+
+    def target(self, device: int) -> Target:
+        return self.targets[self.info(device).target]
+
+    def alloc(self, device: int, nbytes: int) -> int:
+        out = ffi.new("void **")
+        check(lib.ocu_alloc(self.number(device), nbytes, lib.OCU_MEM_DEVICE, out))
+        return int(ffi.cast("uintptr_t", out[0]))
+
+    def free(self, address: int) -> None:
+        check(lib.ocu_free(ffi.cast("void *", address)))
+
+    def copy(self, stream: Handle, dst: int, src: int, nbytes: int, wait: bool) -> None:
+        to, origin = ffi.cast("void *", dst), ffi.cast("void *", src)
+        check(lib.ocu_copy(stream, to, origin, nbytes, wait))
+
+    def fill(self, stream: Handle, dst: int, byte: int, nbytes: int, wait: bool) -> None:
+        check(lib.ocu_fill(stream, ffi.cast("void *", dst), byte, nbytes, wait))
+
+    def load(self, plan: bytes) -> None:
+        check(lib.ocu_plan_add(plan, len(plan)))
+
+    def launch(self, stream: Handle, spec: bytes, args: Sequence[int]) -> None:
+        check(lib.ocu_call(stream, ffi.new("ocu_spec *", [spec]), args, len(args), 0))
+
+    def stream(self, device: int, flags: int) -> Handle:
+        out = ffi.new("ocu_stream **")
+        check(lib.ocu_stream_create(self.number(device), flags, out))
+        return out[0]
+
+    def event(self, device: int, flags: int) -> Handle:
+        out = ffi.new("ocu_event **")
+        check(lib.ocu_event_create(self.number(device), flags, out))
+        return out[0]
+
+    def synchronize(self, device: int) -> None:
+        check(lib.ocu_device_sync(self.number(device)))

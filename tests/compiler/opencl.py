@@ -1,0 +1,87 @@
+"""Run SPIR-V kernels on Intel's OpenCL runtime for the CPU, through ctypes: no part of opencu."""
+
+import ctypes
+import functools
+import os
+import struct
+import sys
+from pathlib import Path
+
+from opencu.compiler import Code
+
+HEADER = struct.Struct("<QII4Q")
+_void, _size = ctypes.c_void_p, ctypes.c_size_t
+
+
+def call(cl, name: str, *args, gives_status: bool = True):
+    function = getattr(cl, name)
+    function.restype = ctypes.c_int if gives_status else _void
+    result = function(*args)
+    if gives_status and result:
+        raise OSError(f"{name}: {result}")
+    return result
+
+
+@functools.cache
+def device():
+    """The library, context, device and queue; or why there is none."""
+    folder = Path(sys.prefix) / "lib"
+    library = folder / "libintelocl.so"
+    if not library.exists():
+        folder = Path(sys.base_prefix) / "lib"
+        library = next((p for p in map(Path, sys.path) if (p / "../../libintelocl.so").exists()), None)
+        if library is None:
+            return "intel-opencl-rt is not installed (pip install opencu[opencl-cpu])"
+        folder = (library / "../..").resolve()
+    os.environ["OCL_ICD_FILENAMES"] = str(folder / "libintelocl.so")
+    for name in ("libirc.so", "libintlc.so.5", "libimf.so", "libsvml.so", "libirng.so"):
+        if (folder / name).exists():
+            ctypes.CDLL(str(folder / name), ctypes.RTLD_GLOBAL)
+    cl = ctypes.CDLL(str(folder / "libOpenCL.so.1"))
+    platforms, count = (_void * 8)(), ctypes.c_uint()
+    call(cl, "clGetPlatformIDs", 8, platforms, ctypes.byref(count))
+    found, error = _void(), ctypes.c_int()
+    all_types = ctypes.c_uint64(0xFFFFFFFF)
+    call(cl, "clGetDeviceIDs", _void(platforms[0]), all_types, 1, ctypes.byref(found), None)
+    context = _void(
+        call(cl, "clCreateContext", None, 1, ctypes.byref(found), None, None, ctypes.byref(error), gives_status=False)
+    )
+    queue = _void(
+        call(cl, "clCreateCommandQueueWithProperties", context, found, None, ctypes.byref(error), gives_status=False)
+    )
+    return cl, context, found, queue
+
+
+class Kernel:
+    def __init__(self, code: Code):
+        self.cl, context, found, self.queue = device()
+        _, self.threads, _, *masks = HEADER.unpack_from(code.blob)
+        self.pointers = sum(mask << 64 * i for i, mask in enumerate(masks))
+        data, error = code.blob[HEADER.size :], ctypes.c_int()
+        made = call(
+            self.cl, "clCreateProgramWithIL", context, data, _size(len(data)), ctypes.byref(error), gives_status=False
+        )
+        program = _void(made)
+        try:
+            options = b"-cl-fp32-correctly-rounded-divide-sqrt"
+            call(self.cl, "clBuildProgram", program, 1, ctypes.byref(found), options, None, None)
+        except OSError as failed:
+            log = ctypes.create_string_buffer(1 << 16)
+            call(self.cl, "clGetProgramBuildInfo", program, found, 0x1183, _size(len(log)), log, None)
+            raise OSError(log.value.decode()) from failed
+        self.kernel = _void(
+            call(self.cl, "clCreateKernel", program, b"opencu_kernel", ctypes.byref(error), gives_status=False)
+        )
+
+    def __call__(self, words: list[int], programs: int) -> None:
+        at = 0
+        for i, word in enumerate(words):
+            if self.pointers >> i & 1:
+                call(self.cl, "clSetKernelArgSVMPointer", self.kernel, at, _void(word or None))
+                at, word = at + 1, 0
+            call(self.cl, "clSetKernelArg", self.kernel, at, _size(8), ctypes.byref(ctypes.c_uint64(word)))
+            at += 1
+        if programs:
+            sizes = (_size * 1)(programs * self.threads), (_size * 1)(self.threads)
+            call(self.cl, "clEnqueueNDRangeKernel", self.queue, self.kernel, 1, None, *sizes, 0, None, None)
+        call(self.cl, "clFinish", self.queue)

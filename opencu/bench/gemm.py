@@ -16,7 +16,7 @@ import opencu
 from opencu.bench import measure, workers
 from opencu.bench.peak import Peak, Reader
 from opencu.bench.suites import SUITES
-from opencu.blas.host import from_numpy
+from opencu.runtime.host import from_numpy
 
 SHAPES = (
     *((size, size, size) for size in (512, 1024, 2048, 4096)),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from opencu.blas.host import NUMPY, TAKEN, as_numpy, from_numpy, in_elements, kind
+from opencu.runtime.host import NUMPY, TAKEN, as_numpy, from_numpy, in_elements, kind
 from opencu.drivers.status import check, ffi, lib
 from opencu.runtime.arguments import dtype as as_dtype
 from opencu.runtime.arguments import flag

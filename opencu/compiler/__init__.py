@@ -55,6 +55,10 @@ def compile(function: Function, target: Target, blocks: Blocks | None = None) ->
         code = _group_code(module, target, function)
         return Code(lowered.header(len(code)) + code, 0, 0, lowered.params)
     linked = blob.link(llvm.emit(module, target), lowered.entry)
+    if target.format == "program":  # for another driver: it begins with the kernel
+        assert linked.entry == 0
+        head = simt.Lowered("", 1, lowered.scratch, lowered.params, 0).header(len(linked.code))
+        return Code(head + linked.code, 0, lowered.scratch, lowered.params)
     return Code(linked.code, linked.entry, lowered.scratch, lowered.params)
 
 

@@ -7,12 +7,11 @@ writes the other, and they swap.
 """
 
 import itertools
-import math
 from dataclasses import replace
 
 from opencu.compiler.expressions import is_pure, places, uses
 from opencu.compiler.llvm import type_of
-from opencu.compiler.memory import Point, moved
+from opencu.compiler.memory import Point
 from opencu.tile.ir import KernelError, Op, Scalar, Tile, Value, View
 
 MOVES = ("broadcast", "permute", "extract", "reshape", "if")
@@ -159,6 +158,7 @@ class _Vectors:
         self.state, self.v, self.points, self.count = state, v, points, len(points)
 
     def start(self) -> list[tuple[str, str]]:
+        self.state.sync([self.v])
         values = self.state.points.at(self.v, self.points, {})
         return [(type_of(self.v.type.dtype, p.width), x) for p, x in zip(self.points, values)]
 
@@ -167,6 +167,7 @@ class _Vectors:
 
     def finish(self, result: Value, values: list[str]) -> None:
         memory = self.state.memory(result.type)
+        self.state.sync([], memory)
         for p, x in zip(self.points, values):
             self.state.points.store(memory, result.type.dtype, x, p)
         self.state.points.access[result] = memory
@@ -188,25 +189,18 @@ class _Registers:
             if any(reads[i] is None or not reads[i] <= set(members) for i in members):
                 continue
             w = min(state.width(v) for i in members for v in (carried[i], ends[i]))
-            lane = max(range(len(shape)), key=lambda d: (shape[d] > 1, d))
-            lines = math.prod(shape) // shape[lane]
-            count = lines * math.ceil(shape[lane] / w)
-            if count * len(members) > state.target.vector_registers // 2:
-                continue
-            axes = [range(s) for s in shape]
-            axes[lane] = range(0, shape[lane], w)
-            places = sorted(itertools.product(*axes), key=lambda at: (moved(at, lane, 0), at[lane]))
-            points = [Point(tuple(map(str, at)), lane, w, True) for at in places]
-            return _Registers(state, members, points)
+            points = state.resident(carried[members[0]].type, w, len(members))
+            if points:
+                return _Registers(state, members, points)
         return None
 
     def compute(
         self, args: list[Value], ends: list[Value], values: list[list[str]]
     ) -> dict[int, list[str]]:
         """The next vectors of every member: without masks where every load is whole."""
-        f, points = self.state.f, self.state.points
-        shape = ends[self.members[0]].type.shape
-        sizes = [str(s) for s in shape]
+        state, points, first = self.state, self.state.points, self.points[0]
+        nexts = [ends[i] for i in self.members]
+        state.sync(nexts)
 
         def side(*, checked: bool) -> list[str]:
             here = [replace(p, checked=checked) for p in self.points]
@@ -216,17 +210,13 @@ class _Registers:
             return [x for i in self.members for x in points.at(ends[i], here, memo)]
 
         reads = {v for i in self.members for v, _ in places(ends[i], points.access)}
-        ragged = shape[self.points[0].lane] % self.points[0].width
+        ragged = state.ragged(nexts[0].type.shape, self.points)
         if ragged or not reads & set(points.access):
-            out = side(checked=bool(ragged))
+            out = side(checked=ragged)
         else:
-            whole = f.all_of(
-                f.let(f"icmp sge i64 {n}, {size}")
-                for i in self.members
-                for n, size in zip(self.state.safe(ends[i], sizes), sizes)
-            )
-            width = self.points[0].width
-            types = [type_of(ends[i].type.dtype, width) for i in self.members for _ in self.points]
-            out = f.branch(whole, lambda: side(checked=False), lambda: side(checked=True), types)
+            whole = state.whole(nexts, first.lane, first.width)
+            types = [type_of(v.type.dtype, first.width) for v in nexts for _ in self.points]
+            sides = (lambda: side(checked=False), lambda: side(checked=True))
+            out = state.f.branch(whole, *sides, types)
         n = len(self.points)
         return {i: out[k * n : (k + 1) * n] for k, i in enumerate(self.members)}

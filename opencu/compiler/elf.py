@@ -145,7 +145,21 @@ def _write(elf: bytes, parts: list[_Part]) -> bytes:
         body += bytes(p.offset - len(body)) + p.data
     body += bytes(-len(body) % 8)
     flags = struct.unpack_from("<I", elf, 48)[0]  # the processor, its xnack and sramecc
-    kind = struct.pack("<HHIQQQIHHHHHH", 3, _AMDGPU, 1, 0, 64, len(body), flags, 64, 56, _HEADERS,
-                       64, len(parts) + 1, len(parts))
+    kind = struct.pack(
+        "<HHIQQQIHHHHHH",
+        3,
+        _AMDGPU,
+        1,
+        0,
+        64,
+        len(body),
+        flags,
+        64,
+        56,
+        _HEADERS,
+        64,
+        len(parts) + 1,
+        len(parts),
+    )
     body[:64] = elf[:16] + kind
     return bytes(body + table)

@@ -31,6 +31,27 @@ def keeps_order(reshape: Op) -> bool:
     return [s for s in x if s > 1] == [s for s in y if s > 1]
 
 
+def step_along(v: Value, axis: int) -> int | None:
+    """By how much an integer tile grows from one index of an axis to the next: 0, 1 or unknown
+    (also where narrow integers may wrap)."""
+    op = v.op
+    if not isinstance(v.type, Tile) or v.type.shape[axis] == 1:
+        return 0
+    if op is None or op.name not in ("iota", "broadcast", "cast", "binary"):
+        return None
+    if op.name == "iota":
+        return int(op.attrs["axis"] == axis) if v.type.dtype.bits >= 32 else None
+    steps = [step_along(x, axis) for x in op.operands]
+    if not any(steps) and None not in steps:
+        return 0
+    if op.name == "cast":
+        return 1 if steps == [1] and op.operands[0].op.name == "iota" else None
+    if op.name == "binary" and (op.attrs["fn"] not in ("add", "sub") or v.type.dtype.bits < 64):
+        return None
+    known = ([1], [1, 0], [0, 1]) if op.attrs.get("fn") != "sub" else ([1, 0],)
+    return 1 if steps in known else None
+
+
 Where = tuple[tuple[int | None, int], ...]  # per axis: the root's axis (None: at 0), plus an offset
 
 

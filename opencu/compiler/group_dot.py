@@ -22,7 +22,7 @@ from opencu.compiler.register_block import MEETS
 from opencu.tile.ir import KernelError, Value
 
 DEPTH = 32  # of what lies in shared memory at once, at most
-STAGED = 16 << 10  # bytes of it, if that is not too shallow
+STAGED = 20 << 10  # bytes of it, if that is not too shallow
 SUMS = 200  # 4-byte registers for a thread's sums
 
 
@@ -72,9 +72,7 @@ class GroupDot:
             self.first.append([self.f.mul(p, str(s)) for p, s in zip(place, self.strips)])
 
     def sizes(self) -> tuple[int, int]:
-        """A thread's rows and columns: as its launch says, or so that all threads have some."""
-        if self.state.blocks:
-            return self.state.blocks.mr, self.state.blocks.nr
+        """A thread's rows and columns: as few as do with the threads that there are, and square."""
         block = [1, 1]
         while math.prod(-(-n // r) for n, r in zip(self.shape, block)) > self.state.target.threads:
             axis = block.index(min(block)) if max(block) < 8 else 1

@@ -94,7 +94,7 @@ def atomic(state, op: Op, dtype: DType, pointer: str, values: list[str]) -> str:
     if dtype.storage or (spirv and dtype.bits < 32):
         raise KernelError(op.loc, f"{state.target.name} has no atomic operations on {dtype}")
     order = "monotonic" if isinstance(op.operands[1].type, Tile) else "acq_rel"
-    how = f'syncscope("{f.machine.scope}") {order}'
+    how = f'syncscope("{f.machine.scopes[op.attrs["scope"]]}") {order}'
     if not (spirv and dtype.kind == "f"):
         return elements.atomic(f, fn, dtype, pointer, values, how)
     bits = i32 if dtype.bits == 32 else i64

@@ -15,7 +15,8 @@ def early_loads(block: Block) -> set[Value]:
     for i, op in enumerate(block.ops):
         for inner in op.blocks:
             found |= early_loads(inner)
-        if op.name in ("load", "gather") and _outlives_store(op.result, block.ops[i + 1 :]):
+        tile = op.name in ("load", "gather") and isinstance(op.result.type, Tile)
+        if tile and _outlives_store(op.result, block.ops[i + 1 :]):
             found.add(op.result)
     return found
 

@@ -45,8 +45,7 @@ class Packer:
     ) -> None:
         """Copy v's rows (axis 0) or columns (axis 1) lo..hi; below `limits` all is in bounds."""
         f, k_axis = self.f, 1 - axis
-        sources = [self.points.access[x] for x in loads(v)]
-        along_k = any(a.unit_axis() == k_axis for a in sources[:1])
+        along_k = any(self.points.unit_axis(x) == k_axis for x in loads(v)[:1])
         limit, k_limit = limits[axis], limits[k_axis]
         whole_k = f.let(f"icmp sle i64 {self.depth}, {k_limit}")
         whole = self.depth  # units without a check
@@ -169,7 +168,7 @@ class Packer:
         """Fetch what the next panel will read where this one reads p: each row is a stream of its
         own, too short for the processor to see it coming."""
         ahead = moved(p.at, axis, self.f.add(p.at[axis], str(width)))
-        for x in loads(v):
+        for x in (x for x in loads(v) if x in self.points.access and x.type.shape[p.lane] > 1):
             place = Point(ahead, p.lane, p.width)
             self.f.prefetch(self.points.address(self.points.access[x], x.type.dtype.bytes, place))
 

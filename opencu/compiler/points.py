@@ -8,7 +8,7 @@ the fusion of elementwise chains, of load hooks into packing, and of epilogues i
 from dataclasses import replace
 
 from opencu.compiler import casts
-from opencu.compiler.expressions import Where, operand_place
+from opencu.compiler.expressions import Where, operand_place, step_along
 from opencu.compiler.llvm import Function, Lanes, constant, suffix, type_of
 from opencu.compiler.memory import Access, Memory, Point, ViewRef
 from opencu.drivers.interface import Target
@@ -52,8 +52,7 @@ class Points(Memory):
         if op.name in ("broadcast", "permute", "extract", "reshape"):
             return self._moved(op, points, memo)
         if op.name == "gather":
-            indices = [self.at(x, points, memo) for x in op.operands[1:]]
-            return [self.gather(op, list(i), p.width) for p, *i in zip(points, *indices)]
+            return [self._gather_at(op, p, memo) for p in points]
         operands = [self.at(x, points, memo) for x in op.operands]
         return [self.apply(op, list(args), p.width) for p, *args in zip(points, *operands)]
 
@@ -88,6 +87,50 @@ class Points(Memory):
             if d == p.lane:
                 return replace(p, at=at, lane=axis)
         return replace(p, at=at, lane=min(p.lane, len(at) - 1), width=1)
+
+    def unit_axis(self, v: Value) -> int | None:
+        """The axis of a loaded or gathered tile along which its elements lie side by side."""
+        if v in self.access:
+            return self.access[v].unit_axis()
+        axes = range(len(v.type.shape))
+        return next((d for d in axes if v.type.shape[d] > 1 and self._line(v.op, d) is not None), None)
+
+    def _line(self, op: Op, axis: int) -> int | None:
+        """The axis of a gather's view along which the lanes of an axis of the tile lie side by
+        side, where that is known."""
+        steps = [step_along(x, axis) for x in op.operands[1:]]
+        if sorted(map(str, steps)) != sorted("0" * (len(steps) - 1) + "1"):
+            return None
+        line = steps.index(1)
+        return line if self.views[op.operands[0]].strides[line] == "1" else None
+
+    def _gather_at(self, op: Op, p: Point, memo: Memo) -> str:
+        """One vector of a gather: read at once where it is a part of a line of the view."""
+
+        def apart() -> list[str]:
+            known = dict(memo)
+            index = [self.at(x, [p], known)[0] for x in op.operands[1:]]
+            return [self.gather(op, index, p.width)]
+
+        line = self._line(op, p.lane) if p.width > 1 and op.result.type.dtype != bool_ else None
+        if line is None:
+            return apart()[0]
+        f, view, t = self.f, self.views[op.operands[0]], type_of(op.result.type.dtype, p.width)
+        first = [self.at(x, [replace(p, width=1)], memo)[0] for x in op.operands[1:]]
+        whole = [f.less("-1", first[line]), f.let(f"icmp sle i64 {f.add(first[line], str(p.width))}, {view.sizes[line]}")]
+        exists, pointer = [], f.offset(view.pointer, first[line], op.result.type.dtype.bytes)
+        for d, (i, size, stride) in enumerate(zip(first, view.sizes, view.strides)):
+            if d != line:  # outside, the line at 0 is read for nothing
+                whole.append(f.less("0", size))
+                exists.append(f.let(f"icmp ult i64 {i}, {size}"))
+                i = f.select(exists[-1], i, "0")
+                pointer = f.offset(pointer, f.mul(i, stride), op.result.type.dtype.bytes)
+
+        def beside() -> list[str]:
+            x = f.load(t, pointer, op.result.type.dtype.bytes)
+            return [f.select(f.all_of(exists), x, "zeroinitializer", t) if exists else x]
+
+        return f.branch(f.all_of(whole), beside, apart, [t])[0]
 
     def gather(self, op: Op, index: list[str], width: int) -> str:
         """Elements of a view, lane by lane: a lane outside reads a place that always exists."""

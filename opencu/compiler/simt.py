@@ -246,6 +246,11 @@ class Simt(Vector):
         elif total > whole:
             f.when(f.less(rest, str(total)), lambda: some(rest, 1))
 
+    def width(self, value: Value, *dtypes: DType) -> int:
+        """As for vectors; LLVM's SPIR-V backend fails at selects of 8 and more lanes."""
+        most = 4 if self.target.format == "spirv" else 16
+        return min(super().width(value, *dtypes), most)
+
     def lanes(self, shape: Sequence[int], lane: int, *widths: int) -> int:
         """Lanes of a chunk: as many as vectors have, of which the axis is whole chunks."""
         return math.gcd(shape[lane] or 1, *widths)
@@ -282,6 +287,19 @@ class Simt(Vector):
                 low = f.let(f"and i64 {f.mul(stride, str(dtype.bytes))}, {bytes - 1}")
                 ok.append(f.let(f"icmp eq i64 {low}, 0"))
         return f.all_of(ok)
+
+    def resident(self, tile: Tile, w: int, members: int) -> list[Point] | None:
+        shape, threads = tile.shape, self.target.threads
+        lane = max(range(len(shape)), key=lambda d: (shape[d] > 1, d))
+        w = self.lanes(shape, lane, w, max(math.prod(shape) // threads, 1))
+        count = -(-math.prod(shape) // (w * threads))
+        if count * w * members * tile.dtype.bytes > 4 * CARRIED:
+            return None
+        chunks = [self.f.add(self.f.thread, str(u * threads)) for u in range(count)]
+        return [self.point(c, shape, lane, w, True) for c in chunks]
+
+    def ragged(self, shape: tuple[int, ...], points: list[Point]) -> bool:
+        return math.prod(shape) != len(points) * points[0].width * self.target.threads
 
     def either(self, whole: str, then: Callable, other: Callable, types: Sequence[str] = ()):
         """One of two versions, or the one that there can be."""

@@ -10,7 +10,7 @@ values that must be put into memory.
 
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -26,7 +26,7 @@ from opencu.compiler.expressions import (
     root_view,
 )
 from opencu.compiler.held import held
-from opencu.compiler.llvm import constant, type_of
+from opencu.compiler.llvm import Lanes, constant, type_of
 from opencu.compiler.memory import Access, Place, Point, ViewRef, moved, side_by_side
 from opencu.compiler.order import early_loads
 from opencu.compiler.points import Points
@@ -268,7 +268,13 @@ class Vector:
         self.op_scatter(op)
 
     def atomic(self, op: Op, dtype: DType, pointer: str, values: list[str]) -> str:
-        return elements.atomic(self.f, op.attrs["fn"], dtype, pointer, values)
+        f, fn = self.f, op.attrs["fn"]
+        if op.attrs["scope"] != "program" or fn != "add":
+            return elements.atomic(f, fn, dtype, pointer, values)
+        old = f.load(type_of(dtype), pointer, dtype.bytes)
+        new = Lanes(f, dtype, 1).op("fadd" if dtype.kind == "f" else "add", old, values[0])
+        f.store(type_of(dtype), new, pointer, dtype.bytes)
+        return old
 
     def op_gather(self, op: Op) -> None:
         """A number is read where it stands; a tile where it is used."""
@@ -420,6 +426,30 @@ class Vector:
             return
         d, rest = axes[0], axes[1:]
         self.f.each("0", ends[d], "1", lambda i: self.every(rest, ends, row, moved(at, d, i)))
+
+    def resident(self, tile: Tile, w: int, members: int) -> list[Point] | None:
+        """The points of a tile that stays in registers, in vectors of w lanes; None if so many tiles
+        are too large."""
+        shape, lane = tile.shape, max(range(len(tile.shape)), key=lambda d: (tile.shape[d] > 1, d))
+        axes = [range(s) for s in shape]
+        axes[lane] = range(0, shape[lane], w)
+        if math.prod(map(len, axes)) * members > self.target.vector_registers // 2:
+            return None
+        places = sorted(itertools.product(*axes), key=lambda at: (moved(at, lane, 0), at[lane]))
+        return [Point(tuple(map(str, at)), lane, w, True) for at in places]
+
+    def ragged(self, shape: tuple[int, ...], points: list[Point]) -> bool:
+        """May such points lie outside of their tile?"""
+        return shape[points[0].lane] % points[0].width != 0
+
+    def whole(self, values: Sequence[Value], lane: int, w: int, *accesses: Access) -> str:
+        """Is every load behind some tiles in bounds everywhere?"""
+        sizes = [str(s) for s in values[0].type.shape]
+        return self.f.all_of(
+            self.f.let(f"icmp sge i64 {n}, {size}")
+            for v in values
+            for n, size in zip(self.safe(v, sizes), sizes)
+        )
 
     def safe(self, value: Value, ends: list[str]) -> list[str]:
         """Per axis, below which index, `ends` at most, every load behind a tile is in bounds."""

@@ -26,7 +26,7 @@ class Machine:
     thread: str  # number in the work-group, and the group's in the grid: (type, callee, arguments)
     group: str
     barrier: tuple[str, ...]
-    scope: str  # of atomics: the device
+    scopes: dict[str, str]  # of atomics: for other programs to see, for this one's threads
     shuffle: str = ""  # the value that another thread passes; {x}, {lane}
     footer: str = ""
 
@@ -40,11 +40,11 @@ _UNUSED = (
 MACHINES = {
     "ptx": Machine(
         "ptx_kernel",
-        '"nvvm.maxntid"="{threads}"',
+        '"nvvm.maxntid"="{threads}" "nvvm.minctasm"="1"',
         f"i32 {_NVVM}read.ptx.sreg.tid.x()",
         f"i32 {_NVVM}read.ptx.sreg.ctaid.x()",
         (f"call void {_NVVM}barrier.cta.sync.aligned.all(i32 0)",),
-        "device",
+        {"device": "device", "program": "block"},
         f"i32 {_NVVM}shfl.sync.idx.i32(i32 -1, i32 {{x}}, i32 {{lane}}, i32 31)",
     ),
     "elf": Machine(
@@ -58,7 +58,7 @@ MACHINES = {
             f"call void {_AMD}s.barrier()",
             'fence syncscope("workgroup") acquire',
         ),
-        "agent",
+        {"device": "agent", "program": "workgroup"},
         f"i32 {_AMD}ds.bpermute(i32 {{lane}}, i32 {{x}})",
         '!llvm.module.flags = !{!0}\n!0 = !{i32 1, !"amdhsa_code_object_version", i32 500}',
     ),
@@ -68,7 +68,7 @@ MACHINES = {
         "i64 @_Z12get_local_idj(i32 0)",
         "i64 @_Z12get_group_idj(i32 0)",
         ("call void @_Z7barrierj(i32 3)",),  # local and global memory
-        "device",
+        {"device": "device", "program": "workgroup"},
     ),
 }
 

@@ -4,6 +4,9 @@ A driver file gives its targets and, as SOURCE, the C that fills the table (runt
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
 
 from opencu.drivers.interface import DeviceInfo, Handle, Target
 from opencu.drivers.status import check, ffi, lib
@@ -11,23 +14,42 @@ from opencu.drivers.status import check, ffi, lib
 
 class CoreDriver:
     def __init__(
-        self, name: str, targets: dict[str, Target], prepare: Callable[[], None] | None = None
+        self,
+        name: str,
+        targets: dict[str, Target],
+        prepare: Callable[[], object] | None = None,
+        wheel: tuple[str, str] | None = None,
     ):
-        """prepare: called once before the core opens the vendor's library."""
-        self.name, self.targets, self._prepare = name, targets, prepare
+        """prepare: called once before the core opens the driver: may bring its table. wheel: the
+        distribution and the library in it that may bring the vendor's runtime."""
+        self.name, self.targets, self.prepare, self.wheel = name, targets, prepare, wheel
         self._opened: tuple[int, int, str] | None = None
 
     def open(self) -> tuple[int, int, str]:
         """The core's number of the first device, how many there are, why others are absent."""
         if self._opened is None:
-            if self._prepare:
-                self._prepare()
+            if self.prepare:
+                self.prepare()
+            if self.wheel:
+                self._note_wheel(*self.wheel)
             first, count = ffi.new("int *"), ffi.new("int *")
             why = lib.ocu_driver_open(self.name.encode(), first, count)
             if why == ffi.NULL:
                 check(lib.ocu_alive())
             self._opened = first[0], count[0], ffi.string(why).decode(errors="replace")
         return self._opened
+
+    def _note_wheel(self, distribution: str, library: str) -> None:
+        """Note for the core, also in programs with no Python, where pip put the library."""
+        note = Path(__file__).parents[1] / f"lib/{self.name}.txt"
+        try:
+            files = metadata.files(distribution) or []
+        except metadata.PackageNotFoundError:
+            files = []
+        text = "".join(f"{Path(f.locate()).resolve()}\n" for f in files if f.name == library)
+        if text != (note.read_text() if note.exists() else ""):
+            with suppress(OSError):  # it is another user's installation
+                note.write_text(text)
 
     def number(self, device: int) -> int:
         """The core's number of a device."""

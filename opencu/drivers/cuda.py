@@ -18,7 +18,6 @@ SOURCE = r"""
 #include "driver.h"
 
 enum { NEEDED = 12000, MOST = 64 };  /* CUDA 12.0; devices */
-
 typedef unsigned long long address;  /* CUdeviceptr; contexts, streams, ... are pointers */
 typedef struct { char bytes[64]; } ipc_handle;
 typedef struct {                     /* half of CUDA_MEMCPY2D */
@@ -124,7 +123,7 @@ static int open_driver(char *why, size_t bytes) {
   if (!library) return snprintf(why, bytes, "%s", path), 0;
   const char *missing =
       ocu_vendor_functions(library, names, sizeof names / sizeof *names, (void **)&cu);
-  int version = 0, n = 0, error = 0;
+  int version = 0, n = 0;
   if (cu.cuDriverGetVersion) cu.cuDriverGetVersion(&version);
   if (missing || version < NEEDED) {
     snprintf(why, bytes, "%s is a driver for CUDA %d.%d%s%s; needed is one for CUDA %d.%d or newer",
@@ -132,16 +131,14 @@ static int open_driver(char *why, size_t bytes) {
              missing ? missing : "", NEEDED / 1000, NEEDED % 1000 / 10);
     return 0;
   }
-  error = cu.cuInit(0);
+  int error = cu.cuInit(0);
   if (!error) error = cu.cuDeviceGetCount(&n);
   if (n > MOST) n = MOST;
   for (int i = 0; i < n && !error; i++) error = cu.cuDeviceGet(&devices[i], i);
-  if (error) {
-    const char *name = "an unknown error";
-    cu.cuGetErrorName(error, &name);
-    snprintf(why, bytes, "%s (CUDA %d.%d) does not start: %s", path, version / 1000,
-             version % 1000 / 10, name);
-  } else if (!n) snprintf(why, bytes, "%s finds no device", path);
+  const char *name = "it finds no device";
+  if (error) cu.cuGetErrorName(error, &name);
+  if (error || !n) snprintf(why, bytes, "%s (CUDA %d.%d): %s", path, version / 1000,
+                            version % 1000 / 10, name);
   return error ? 0 : n;
 }
 
@@ -158,8 +155,8 @@ static ocu_status info(int d, ocu_device_info *out) {
   out->l2 = found[3];
   out->memory_total = out->memory_free = (int64_t)total;
   if (major < 8 || (major == 9 && minor))
-    return ocu_fail(OCU_UNSUPPORTED, "its compute capability is %d.%d: there is code for 8.0 to 9.0 "
-                    "and from 10.0 on", major, minor);
+    return ocu_fail(OCU_UNSUPPORTED, "there is no code for its compute capability, %d.%d", major,
+                    minor);
   strcpy(out->target, major == 8 ? "sm_80" : major == 9 ? "sm_90a" : "sm_100");
   ocu_status status = CALL(d, cuMemGetInfo_v2, &free, &total);
   if (!status) out->memory_free = (int64_t)free;
@@ -203,26 +200,25 @@ static ocu_status host_call(int d, void *s, void (*fn)(void *), void *arg) {
 static ocu_status copy(int d, void *s, const ocu_rect *r) {
   ocu_status status = OCU_OK;
   if (r->height > 1 && r->dst_pitch <= INT_MAX && r->src_pitch <= INT_MAX) {
-    copy_2d c = {{.type = 4, .device = (address)r->src, .pitch = r->src_pitch},
-                 {.type = 4, .device = (address)r->dst, .pitch = r->dst_pitch}, r->width, r->height};
-    return CALL(d, cuMemcpy2DAsync_v2, &c, s);
+    plane src = {.type = 4, .device = (address)r->src, .pitch = r->src_pitch};
+    plane dst = {.type = 4, .device = (address)r->dst, .pitch = r->dst_pitch};
+    return CALL(d, cuMemcpy2DAsync_v2, &(copy_2d){src, dst, r->width, r->height}, s);
   }
   for (size_t i = 0; i < r->height && !status; i++)
-    status = CALL(d, cuMemcpyAsync, r->dst + i * r->dst_pitch, r->src + i * r->src_pitch, r->width, s);
+    status = CALL(d, cuMemcpyAsync, r->dst + i * r->dst_pitch, r->src + i * r->src_pitch, r->width,
+                  s);
   return status;
 }
 
+#define SET(bits, type, n) \
+  (r->height == 1 ? CALL(d, cuMemsetD##bits##Async, r->dst, (type)v, n, s) \
+                  : CALL(d, cuMemsetD2D##bits##Async, r->dst, r->dst_pitch, (type)v, n, \
+                         r->height, s))
 static ocu_status fill(int d, void *s, const ocu_rect *r) {
   uint32_t v = (uint32_t)r->pattern;  /* the core's patterns repeat after 1, 2 or 4 bytes */
-  size_t pitch = r->dst_pitch, n = r->width, rows = r->height;
-  if (v == (v & 0xff) * 0x01010101u)
-    return rows == 1 ? CALL(d, cuMemsetD8Async, r->dst, (unsigned char)v, n, s)
-                     : CALL(d, cuMemsetD2D8Async, r->dst, pitch, (unsigned char)v, n, rows, s);
-  if (v == (v & 0xffff) * 0x00010001u)
-    return rows == 1 ? CALL(d, cuMemsetD16Async, r->dst, (unsigned short)v, n / 2, s)
-                     : CALL(d, cuMemsetD2D16Async, r->dst, pitch, (unsigned short)v, n / 2, rows, s);
-  return rows == 1 ? CALL(d, cuMemsetD32Async, r->dst, v, n / 4, s)
-                   : CALL(d, cuMemsetD2D32Async, r->dst, pitch, v, n / 4, rows, s);
+  if (v == (v & 0xff) * 0x01010101u) return SET(8, unsigned char, r->width);
+  if (v == (v & 0xffff) * 0x00010001u) return SET(16, unsigned short, r->width / 2);
+  return SET(32, unsigned, r->width / 4);
 }
 
 typedef struct { void *module, *function; unsigned threads; } loaded;
@@ -255,8 +251,8 @@ static ocu_status launch(int d, void *s, const ocu_work *w) {
   const loaded *l = w->code;
   void *params[256];
   if (w->programs > INT_MAX || w->n_params > 256)
-    return ocu_fail(OCU_UNSUPPORTED, "cuda:%d: %lld programs with %d arguments: it takes %d and 256",
-                    d, (long long)w->programs, w->n_params, INT_MAX);
+    return ocu_fail(OCU_UNSUPPORTED, "cuda:%d takes %d programs of 256 words, not %lld of %d", d,
+                    INT_MAX, (long long)w->programs, w->n_params);
   for (int i = 0; i < w->n_params; i++) params[i] = (void *)&w->params[i];
   return CALL(d, cuLaunchKernel, l->function, (unsigned)w->programs, 1, 1, l->threads, 1, 1, 0, s,
               params, NULL);

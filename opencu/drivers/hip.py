@@ -1,4 +1,4 @@
-"""AMD's GPUs, through libamdhip64's module interface: code objects from our compiler, no ROCm tools."""
+"""AMD's GPUs, through libamdhip64's module calls alone: code objects from our compiler."""
 
 from opencu.drivers.core import CoreDriver
 from opencu.drivers.interface import Target
@@ -106,7 +106,7 @@ static int open_driver(char *why, size_t bytes) {
   if (!library) return snprintf(why, bytes, "%s", path), 0;
   const char *missing =
       ocu_vendor_functions(library, names, sizeof names / sizeof *names, (void **)&hip);
-  int version = 0, n = 0, error = 0;
+  int version = 0, n = 0;
   if (hip.hipDriverGetVersion) hip.hipDriverGetVersion(&version);
   if (missing || version < NEEDED) {
     snprintf(why, bytes, "%s is HIP %d.%d%s%s; needed is HIP %d.%d or newer", path,
@@ -114,12 +114,11 @@ static int open_driver(char *why, size_t bytes) {
              missing ? missing : "", NEEDED / 10000000, NEEDED / 100000 % 100);
     return 0;
   }
-  error = hip.hipInit(0);
+  int error = hip.hipInit(0);
   if (!error) error = hip.hipGetDeviceCount(&n);
-  if (error)
-    snprintf(why, bytes, "%s (HIP %d.%d) does not start: %s", path, version / 10000000,
-             version / 100000 % 100, hip.hipGetErrorName(error));
-  else if (!n) snprintf(why, bytes, "%s finds no device", path);
+  const char *name = error ? hip.hipGetErrorName(error) : "it finds no device";
+  if (error || !n) snprintf(why, bytes, "%s (HIP %d.%d): %s", path, version / 10000000,
+                            version / 100000 % 100, name);
   return error ? 0 : n;
 }
 
@@ -133,12 +132,12 @@ static ocu_status info(int d, ocu_device_info *out) {
   out->threads = out->cores = p.cores;
   out->l2 = p.l2;
   out->memory_total = out->memory_free = (int64_t)p.memory;
+  *out->target = 0;
   p.arch[strcspn(p.arch, ":")] = 0;  /* "gfx90a:sramecc+:xnack-": our code is for any of these */
   for (int i = 0; i < 3; i++)
     if (!strcmp(p.arch, targets[i])) strcpy(out->target, targets[i]);
   if (!*out->target)
-    return ocu_fail(OCU_UNSUPPORTED, "it is a %.32s: there is code for gfx90a, gfx942 and gfx1100",
-                    p.arch);
+    return ocu_fail(OCU_UNSUPPORTED, "there is no code for a %.32s", p.arch);
   status = CALL(d, hipMemGetInfo, &free, &total);
   if (!status) out->memory_free = (int64_t)free;
   return status;
@@ -225,8 +224,8 @@ static ocu_status launch(int d, void *s, const ocu_work *w) {
   const loaded *l = w->code;
   void *params[256];
   if (w->programs > INT_MAX / l->threads || w->n_params > 256)  /* HIP counts threads */
-    return ocu_fail(OCU_UNSUPPORTED, "hip:%d: %lld programs with %d arguments: it takes %d and 256",
-                    d, (long long)w->programs, w->n_params, INT_MAX / l->threads);
+    return ocu_fail(OCU_UNSUPPORTED, "hip:%d takes %d programs of 256 words, not %lld of %d", d,
+                    INT_MAX / l->threads, (long long)w->programs, w->n_params);
   for (int i = 0; i < w->n_params; i++) params[i] = (void *)&w->params[i];
   return CALL(d, hipModuleLaunchKernel, l->function, (unsigned)w->programs, 1, 1, l->threads, 1, 1,
               0, s, params, NULL);

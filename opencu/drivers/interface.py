@@ -26,7 +26,8 @@ class Target:
     threads: int = 1  # of a work-group: one program of a "simt" target
     lanes: int = 1  # threads that run in step and can shuffle (warp, wave); 1: no shuffles
     shared_bytes: int = 0  # shared memory of a work-group at most
-    format: str = "blob"  # of its code: "blob", "ptx", "elf" (AMD's) or "spirv"
+    format: str = "blob"  # of its code: "blob", "program" (a blob behind the head that the driver
+    # of another chip gets), "ptx", "elf" (AMD's) or "spirv"
 
     @property
     def f16(self) -> bool:

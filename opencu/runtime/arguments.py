@@ -1,6 +1,8 @@
 """Checks of arguments that several functions take; an error names the argument, its value and what
 was expected."""
 
+import math
+import numbers
 from typing import Any
 
 import numpy as np
@@ -34,3 +36,30 @@ def instance(name: str, value: Any, kind: type, expected: str) -> Any:
     if isinstance(value, kind):
         return value
     raise TypeError(f"{name} is {value!r}: expected {expected}")
+
+
+def axis(name: str, value: Any, ndim: int) -> int:
+    """An axis of an array, counted from the end where it is negative."""
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        if -ndim <= value < ndim:
+            return int(value) % ndim
+        raise ValueError(f"{name} is {value}: expected an axis of {ndim} dimensions")
+    raise TypeError(f"{name} is {value!r}: expected an integer")
+
+
+def real(name: str, value: Any) -> float:
+    """A real number that is finite."""
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        if math.isfinite(value):
+            return float(value)
+        raise ValueError(f"{name} is {value!r}: expected a finite number")
+    raise TypeError(f"{name} is {value!r}: expected a real number")
+
+
+def count(name: str, value: Any, least: int = 0) -> int:
+    """An integer that is at least so much."""
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        if value >= least:
+            return int(value)
+        raise ValueError(f"{name} is {value}: expected at least {least}")
+    raise TypeError(f"{name} is {value!r}: expected an integer")

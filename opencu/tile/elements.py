@@ -2,7 +2,8 @@
 
 An index is one integer or integer tile for each axis of the view; they broadcast against each other
 and the value. With numbers only, the result is a number. Outside the view (a negative index
-included) reads give zero and writes are dropped.
+included) reads give zero and writes are dropped. The scope of an atomic tells who else may change the
+elements meanwhile: other programs of the launch ("device"), or none ("program"), which is faster.
 """
 
 from typing import Any
@@ -44,9 +45,11 @@ def scatter(t: Tracer, view: Any, index: Any, value: Any) -> None:
 
 
 def _atomic(fn: str, doc: str) -> Builtin:
-    def emit(t: Tracer, view: Any, index: Any, value: Any) -> Value:
+    def emit(t: Tracer, view: Any, index: Any, value: Any, scope: str = "device") -> Value:
         operands = _elements(t, view, index, value)
-        return t.b.one("atomic", operands, operands[-1].type, fn=fn)
+        if scope not in ("device", "program"):
+            t.fail(f"scope is {scope!r}: expected 'device' or 'program'")
+        return t.b.one("atomic", operands, operands[-1].type, fn=fn, scope=scope)
 
     return Builtin(emit, f"atomic_{fn}", f"{doc}; what was there before.")
 
@@ -64,7 +67,7 @@ atomic_exchange = _atomic("exchange", "Write elements")
 def atomic_cas(t: Tracer, view: Any, index: Any, expected: Any, value: Any) -> Value:
     """Write integer elements that are as expected; what was there before."""
     operands = _elements(t, view, index, expected, value)
-    return t.b.one("atomic", operands, operands[-1].type, fn="cas")
+    return t.b.one("atomic", operands, operands[-1].type, fn="cas", scope="device")
 
 
 @Builtin

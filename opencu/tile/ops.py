@@ -327,7 +327,7 @@ OPS: dict[str, Any] = {
     "prefetch": (None, ("shape",), _prefetch),  # view, tile index per axis
     "gather": (None, (), _elements),  # view, an index per axis -> elements; zero out of bounds
     "scatter": (None, (), _elements),  # view, an index per axis, values; nothing out of bounds
-    "atomic": (None, ("fn",), _elements),  # as scatter -> what was there before
+    "atomic": (None, ("fn", "scope"), _elements),  # as scatter -> what was there before
     "iota": (0, ("axis",), None),  # 0, 1, 2, ... along an axis
     "unary": (1, ("fn",), _elementwise),
     "binary": (2, ("fn",), _elementwise),

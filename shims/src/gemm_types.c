@@ -90,34 +90,40 @@ static float half_to_float(uint16_t half) {
 struct call {
   ocu_product product;
   ocu_dtype scalars;
+  int on_device;
   gemm_function *run;
 };
 
+/* Scalars in device memory have their values once the work queued before has produced them. */
 static ocu_status run_call(ocu_stream *stream, void *data) {
   struct call call = *(struct call *)data;
   const void **scalar[] = {&call.product.alpha, &call.product.beta};
-  float value[2];
-  for (int i = 0; i < 2 && call.scalars == OCU_F16; i++) {
-    uint16_t half;
-    ocu_status status = ocu_check(*scalar[i], sizeof half, 0);
+  const size_t bytes = dtype_bytes(call.scalars);
+  char value[2][16];
+  for (int i = 0; i < 2; i++) {
+    ocu_status status = call.on_device ? ocu_copy(stream, value[i], *scalar[i], bytes, 1)
+                                       : ocu_check(*scalar[i], bytes, 0);
     if (status != OCU_OK) return status;
-    memcpy(&half, *scalar[i], sizeof half);
-    value[i] = half_to_float(half);
-    *scalar[i] = &value[i];
+    if (!call.on_device) memcpy(value[i], *scalar[i], bytes);
+    if (call.scalars == OCU_F16) {
+      uint16_t half;
+      memcpy(&half, value[i], sizeof half);
+      const float wide = half_to_float(half);
+      memcpy(value[i], &wide, sizeof wide);
+    }
+    *scalar[i] = value[i];
   }
   return call.run(stream, &call.product, 0);
 }
 
-/* Scalars in device memory have their values once the work queued before has produced them: a graph
- * reads them whenever it runs. */
+/* A graph reads scalars in device memory whenever it runs. */
 ocu_status gemm_run(ocu_stream *stream, int on_device, ocu_dtype scalars,
                     const ocu_product *product, gemm_function *run) {
   if (!on_device && scalars != OCU_F16) return run(stream, product, 0);
-  struct call call = {*product, scalars, run};
+  struct call call = {*product, scalars, on_device, run};
   int state = OCU_CAPTURE_NONE;
   ocu_status status = on_device ? ocu_capture_query(stream, &state, NULL, NULL) : OCU_OK;
-  if (status == OCU_OK && state != OCU_CAPTURE_NONE)
-    return ocu_stream_defer(stream, run_call, &call, sizeof call);
-  if (status == OCU_OK && on_device) status = ocu_stream_sync(stream);
-  return status == OCU_OK ? run_call(stream, &call) : status;
+  if (status != OCU_OK) return status;
+  return state == OCU_CAPTURE_NONE ? run_call(stream, &call)
+                                   : ocu_stream_defer(stream, run_call, &call, sizeof call);
 }

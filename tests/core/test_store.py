@@ -27,9 +27,8 @@ def test_a_stored_plan_is_found_by_another_process(seen, store):
     assert found["ran"] == "1"
 
 
-def test_the_store_is_private_and_named_by_build_target_and_class(seen, store, package):
+def test_the_store_is_private_and_named_by_build_target_and_class(seen, store, core):
     seen("store")
-    core = Core(package / "lib/libopencu.so")
     build = bytes(core.lib.ocu_build_id().contents).hex()
     (entry,) = entries(store)
     name = f"{core.target.decode()}-{spec('test').hex()}.plan"
@@ -40,7 +39,7 @@ def test_the_store_is_private_and_named_by_build_target_and_class(seen, store, p
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "other build", "other class", "folder"])
-def test_a_damaged_entry_is_dropped_and_made_anew(seen, store, damage, package):
+def test_a_damaged_entry_is_dropped_and_made_anew(seen, store, damage, core):
     seen("store")
     (entry,) = entries(store)
     plan = bytearray(entry.read_bytes())
@@ -52,10 +51,10 @@ def test_a_damaged_entry_is_dropped_and_made_anew(seen, store, damage, package):
         plan = b""
     elif damage == "other build":
         plan[8] ^= 1
-        plan = Core(package / "lib/libopencu.so").seal(bytes(plan))
+        plan = core.seal(bytes(plan))
     elif damage == "other class":
         plan[80] ^= 1
-        plan = Core(package / "lib/libopencu.so").seal(bytes(plan))
+        plan = core.seal(bytes(plan))
     entry.unlink()
     if damage == "folder":
         entry.mkdir()
@@ -226,9 +225,7 @@ def pack_of(build: bytes, plans: list[bytes]) -> bytes:
 
 
 @pytest.fixture
-def pack(run, package):
-    core = Core(package / "lib/libopencu.so")
-
+def pack(run, package, core):
     def write(change=lambda pack: pack) -> None:
         command = [run.program("plans"), "write_plan"]
         done = subprocess.run(command, env=run.environment, capture_output=True, check=True)

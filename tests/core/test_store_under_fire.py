@@ -52,8 +52,8 @@ def wait_for(condition) -> None:
     raise AssertionError("it did not happen within 10 seconds")
 
 
-def folder_of_this_build(store: Path, package: Path) -> Path:
-    build = bytes(Core(package / "lib/libopencu.so").lib.ocu_build_id().contents).hex()
+def folder_of_this_build(store: Path, core: Core) -> Path:
+    build = bytes(core.lib.ocu_build_id().contents).hex()
     folder = store / build
     for each in (store, folder):
         each.mkdir(mode=0o700, exist_ok=True)
@@ -97,16 +97,16 @@ def test_a_stopped_planner_is_given_up_in_time_and_serves_again_when_it_goes_on(
     assert planner.pids() == [pid]
 
 
-def test_a_lock_that_is_held_for_too_long_is_said_in_one_sentence(planner, ask, store, package):
-    with open(folder_of_this_build(store, package) / "planner.lock", "w") as lock:
+def test_a_lock_that_is_held_for_too_long_is_said_in_one_sentence(planner, ask, store, core):
+    with open(folder_of_this_build(store, core) / "planner.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         (said,) = ask(OPENCU_PLANNER_TIMEOUT="1")
         assert said["error"].endswith("another process holds the planner's lock for too long")
     assert ask()[0]["status"] == "OCU_OK"
 
 
-def test_a_lock_and_a_socket_of_dead_processes_are_no_hindrance(planner, ask, store, package):
-    folder = folder_of_this_build(store, package)
+def test_a_lock_and_a_socket_of_dead_processes_are_no_hindrance(planner, ask, store, core):
+    folder = folder_of_this_build(store, core)
     (folder / "planner.lock").touch()
     left = socket.socket(socket.AF_UNIX)
     left.bind(f"/proc/self/fd/{os.open(folder, os.O_RDONLY)}/planner.sock")
@@ -116,9 +116,9 @@ def test_a_lock_and_a_socket_of_dead_processes_are_no_hindrance(planner, ask, st
 
 @pytest.mark.parametrize("name", ["planner.sock", "planner.lock"])
 def test_a_folder_in_the_place_of_a_file_means_a_planner_of_ones_own(
-    planner, ask, store, package, name
+    planner, ask, store, core, name
 ):
-    (folder_of_this_build(store, package) / name).mkdir()
+    (folder_of_this_build(store, core) / name).mkdir()
     (said,) = ask()
     assert (said["status"], said["calls"], said["ran"]) == ("OCU_OK", "1", "1")
 
@@ -136,8 +136,8 @@ print(len(connection.recv(100)), flush=True)
 
 
 @needs_root
-def test_a_planner_of_another_user_is_told_nothing(planner, ask, store, package):
-    folder = folder_of_this_build(store, package)
+def test_a_planner_of_another_user_is_told_nothing(planner, ask, store, core):
+    folder = folder_of_this_build(store, core)
     command = [sys.executable, "-c", LISTEN_AS, str(OTHER_USER)]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "ready\n"
@@ -188,12 +188,12 @@ def test_what_is_no_plain_file_of_a_plans_size_is_no_entry(seen, store, tmp_path
 
 
 @pytest.mark.parametrize("field", ["target", "class", "build"])
-def test_an_entry_under_anothers_name_is_refused(seen, store, package, field):
+def test_an_entry_under_anothers_name_is_refused(seen, store, core, field):
     seen("store")
     (entry,) = entries(store)
     other = {"target": dict(target=b"z80"), "build": dict(build=bytes(16)), "class": {}}[field]
     name = "other" if field == "class" else "test"
-    entry.write_bytes(Core(package / "lib/libopencu.so").plan(spec(name), 0, **other))
+    entry.write_bytes(core.plan(spec(name), 0, **other))
     assert seen("find")["status"] == "OCU_NO_PLAN"
     assert not entry.exists()
 

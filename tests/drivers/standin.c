@@ -408,6 +408,7 @@ int cuDeviceGetAttribute(int *out, int attribute, int d) {
 }
 int cuDeviceTotalMem_v2(size_t *out, int d) { return (void)d, *out = limit(), 0; }
 ENTRY(cuDevicePrimaryCtxRetain, (uintptr_t *out, int d), *out = (uintptr_t)d, "%d", d)
+int cuCtxGetCurrent(uintptr_t *c) { return *c = depth ? (uintptr_t)current + 100 : 0, 0; }
 int cuCtxPushCurrent_v2(uintptr_t c) { pushed[depth++] = current; current = (int)c - 100; return 0; }
 int cuCtxPopCurrent_v2(uintptr_t *c) { *c = (uintptr_t)current; current = pushed[--depth]; return 0; }
 typedef struct { size_t x, y; int type; void *host; char *device; void *array; size_t pitch; } plane;

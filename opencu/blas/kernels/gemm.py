@@ -8,7 +8,7 @@
 m | a | | d |   |           a and b are of one dtype, acc of the one that their products are summed
   +---+ +---+---+           in, alpha and beta of the one that the epilogue computes in, c and d of
   |   | |   |   |           a third one.
-  +---+ +---+---+           Hooks: load_a, load_b, tile_order, epilogue.
+  +---+ +---+---+           Hooks: chunks, load_a, load_b, tile_order, epilogue.
 """
 
 from opencu import tile
@@ -26,12 +26,26 @@ def band(size, count, i, step):
     return i * width, (i + 1) * width
 
 
-def load_plain(x, i, j, BI: int, BJ: int):
-    return tile.load(x, (i, j), (BI, BJ))
+def chunks(a, b, BK: int):
+    """How many steps of BK there are."""
+    return cdiv(a.shape[1], BK)
 
 
-def load_conjugate(x, i, j, BI: int, BJ: int):
-    return tile.conj(tile.load(x, (i, j), (BI, BJ)))
+def row_chunk(a, top, bottom, k, BM: int, BK: int, places):
+    """Chunk k of a's rows from top to bottom; `places` is what a hook looks up."""
+    return tile.load(a[top:bottom, :], (0, k), (BM, BK))
+
+
+def column_chunk(b, left, right, k, BK: int, BN: int):
+    return tile.load(b[:, left:right], (k, 0), (BK, BN))
+
+
+def conjugate_row_chunk(a, top, bottom, k, BM: int, BK: int, places):
+    return tile.conj(row_chunk(a, top, bottom, k, BM, BK, places))
+
+
+def conjugate_column_chunk(b, left, right, k, BK: int, BN: int):
+    return tile.conj(column_chunk(b, left, right, k, BK, BN))
 
 
 def tile_order(d, MR: int, NR: int):
@@ -99,13 +113,15 @@ def gemm(
     MR: int,
     NR: int,
     sums=None,
-    load_a=load_plain,
-    load_b=load_plain,
+    chunks=chunks,
+    load_a=row_chunk,
+    load_b=column_chunk,
     tile_order=tile_order,
     epilogue=epilogue_scale,
     add_bias=no_bias,
     activation=identity,
     steps=None,
+    places=None,
     extra0=None,
     extra1=None,
     extra2=None,
@@ -115,12 +131,12 @@ def gemm(
     for z in range(first, min(last, a.shape[0])):
         az, bz, cz, dz = a[z], b[z], c[z], d[z]
         (top, bottom), (left, right) = tile_order(dz, MR, NR)
-        a_band, b_band = az[top:bottom, :], bz[:, left:right]
         c_band, d_band = cz[top:bottom, left:right], dz[top:bottom, left:right]
         bias_band = bias[z][top:bottom, left:right]
         acc = tile.full((BM, BN), 0, d.dtype if sums is None else sums)
-        for k in range(cdiv(az.shape[1], BK)):
-            acc = tile.dot(load_a(a_band, 0, k, BM, BK), load_b(b_band, k, 0, BK, BN), acc)
+        for k in range(chunks(az, bz, BK)):
+            a_tile = load_a(az, top, bottom, k, BM, BK, places)
+            acc = tile.dot(a_tile, load_b(bz, left, right, k, BK, BN), acc)
         extras = (
             None if extra0 is None else extra0[z][top:bottom, left:right],
             None if extra1 is None else extra1[z][top:bottom, left:right],
@@ -195,7 +211,7 @@ def plan(
     batch, m, n, k = (arg(i) for i in range(4))
     shapes = {4: (batch, m, k), 8: (batch, k, n), 12: (batch, m, n), 16: (batch, m, n)}
     if bucket == SUM:
-        lanes = 8 * target.vector_bytes // sums.part.bytes
+        lanes = max(8 * target.vector_bytes // sums.part.bytes, target.threads)
         consts |= dict(BM=1, BN=lanes)
         code = compile(combine.trace(types, consts), target)
         shapes[4] = shapes[8] = (k, m, n)
@@ -204,9 +220,10 @@ def plan(
         tiles = gemm_tiles(target, factor, sums, BUCKETS[bucket], layouts[1])
         blocks = tiles.blocks
         consts |= dict(BM=tiles.bm, BN=tiles.bn, BK=tiles.bk, MR=blocks.mr, NR=blocks.nr)
-        for name, bit in (("load_a", 1), ("load_b", 2)):
-            if conj & bit:
-                consts[name] = load_conjugate
+        if conj & 1:
+            consts["load_a"] = conjugate_row_chunk
+        if conj & 2:
+            consts["load_b"] = conjugate_column_chunk
         code = compile(gemm.trace(types, consts), target, blocks)
         # One thread takes the largest bands; several take smaller ones, a multiple of their number.
         threads = slots.threads()
@@ -216,6 +233,8 @@ def plan(
         columns = n.cdiv(shrink * (tiles.bn // 2))
         each = m * n * k // tiles.speed + 50
         grid = (rows, columns, batch.cdiv((slots.const(LAUNCH_NS) // each).max(1)))
+        if target.kind == "simt":
+            grid = (m.cdiv(tiles.bm), n.cdiv(tiles.bn), batch)
         cost = batch * each
     params = [*grid]
     for at, shape in shapes.items():

@@ -33,9 +33,11 @@ class Tiles:
 
 def gemm_tiles(target: Target, dtype: DType, sums: DType, bucket: str, b_layout: int) -> Tiles:
     """The entry for a class, from that of its sums: f32 for f16, bf16, i8 and c64, f64 for c128."""
+    if target.kind == "simt":
+        return _group(target.threads, sums, bucket)
     base = "f64" if sums.part.bits == 64 else "f32"
     lanes = target.vector_bytes // sums.part.bytes
-    tiles = _real(GEMM[target.name], base, lanes, bucket, b_layout)
+    tiles = _real(GEMM.get(target.name, GEMM["x86-64-sse2"]), base, lanes, bucket, b_layout)
     if sums.kind == "c":
         return _complex(tiles, lanes)
     if bucket.startswith("tall") and dtype != sums:  # converted once, while it is packed
@@ -86,6 +88,16 @@ def _complex(tiles: Tiles, lanes: int) -> Tiles:
         mr = min(blocks.mr, 4) if not blocks.pack_a and blocks.unroll > 1 else blocks.mr
         blocks = replace(blocks, mr=mr, nr=lanes, mc=blocks.mc // 2 // mr * mr)
     return replace(tiles, blocks=blocks, speed=max(tiles.speed // 4, 1))
+
+
+def _group(threads: int, sums: DType, bucket: str) -> Tiles:
+    """For a work-group: wider sums, fewer of a thread."""
+    down, mr, nr = GROUP[bucket]
+    if sums.bytes >= 8:
+        mr = max(mr // 2, 1)
+    if sums.bytes == 16:
+        nr = max(nr // 2, 1)
+    return Tiles(down * mr, threads // down * nr, 16, Blocks(mr, nr), 1000)
 
 
 def _table(f32: dict, f64: dict) -> dict:
@@ -159,5 +171,16 @@ GEMM = {
             "dots": _dots(2, 4, 3),
         },
     ),
+}
+# Work-groups, 2026-11, not yet tuned: threads that lie below each other in a tile, and the rows and
+# columns of each.
+GROUP = {
+    "packed": (16, 8, 8),
+    "small": (16, 4, 4),
+    "rows": (4, 4, 4),
+    "dots": (8, 2, 4),
+    "vector": (2, 1, 1),
+    "tall8": (64, 4, 2),
+    "tall16": (64, 4, 4),
 }
 GEMM["x86-64-avx512bf16"] = GEMM["x86-64-avx512"]  # its own instructions only deepen a chunk of k

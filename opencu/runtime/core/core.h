@@ -64,7 +64,8 @@ typedef struct {
   const ocu_driver *driver;              /* NULL: a CPU device */
   int index;                             /* as the driver counts */
   int threads;                           /* OCU_X_THREADS */
-  int64_t keep;                          /* bytes of freed memory that are kept for the next call */
+  int64_t memory;                        /* bytes */
+  bool counted;                          /* the driver cannot tell what of them is free: we count */
   ocu_target *target;                    /* whose plans it runs */
   _Atomic int lost;
 } ocu_device;
@@ -147,7 +148,9 @@ struct ocu_stream {
   ocu_stream *next_ready, *next_blocked;
   void *native;                      /* the driver's stream, and from here on: its books */
   pthread_mutex_t turn;
-  _Atomic uint64_t work;             /* operations so far */
+  _Atomic uint64_t work, waited;     /* operations so far, and of them, those known to be done */
+  void *mark;                        /* an event behind the first `marked` operations, or NULL */
+  uint64_t marked;
   uint64_t followed;                 /* between this blocking stream and the legacy one: how many */
   uint64_t followed_by_legacy;       /* operations of the other are known to be waited for */
 } __attribute__((aligned(64)));
@@ -228,7 +231,6 @@ ocu_status ocu_captured_asked(const ocu_captured *of);
 int64_t ocu_now(void);               /* CLOCK_MONOTONIC, nanoseconds */
 void ocu_futex_wait(_Atomic uint32_t *word, uint32_t seen);
 void ocu_futex_wake(_Atomic uint32_t *word, int n);
-int ocu_thread_spawn(void *(*main)(void *), void *arg);
 bool ocu_read_all(int fd, void *out, size_t bytes);
 void *ocu_slurp(int fd, size_t limit, size_t *bytes);
 
@@ -272,6 +274,7 @@ ocu_status ocu_native_query(ocu_stream *s);
 void ocu_native_reap(void);              /* gives retired streams back whose work is done */
 ocu_status ocu_native_seen(int device, ocu_status e);  /* notes a lost device; returns e */
 ocu_status ocu_native_alive(int device);
+ocu_status ocu_native_follows(const ocu_stream *s);  /* may kernels there read pointers? */
 ocu_status ocu_native_code(const ocu_plan *p, int step, int device, const void **out);
 extern _Atomic bool ocu_native_devices;  /* are there any? */
 /* s: in whose order the memory is used, or NULL. */
@@ -280,7 +283,8 @@ ocu_status ocu_native_retire(void *p, int *device);
 void ocu_native_release(void *p, ocu_stream *s);  /* NULL: at once */
 void ocu_native_trim(int device, size_t keep);    /* -1: of all devices */
 int ocu_native_find(const void *p, ocu_pointer_info *out);  /* as ocu_pool_find */
-int64_t ocu_native_kept(int device);     /* bytes that were freed and are kept */
+/* What may still be allocated, from what the driver says is free (0: it cannot tell). */
+int64_t ocu_native_free_bytes(int device, int64_t reported);
 /* May work on the stream touch what p points to? A copy may touch the host's memory, too. */
 ocu_status ocu_reach(ocu_stream *s, const void *p, bool copy);
 

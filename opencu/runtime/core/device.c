@@ -88,7 +88,7 @@ ocu_status ocu_driver_add_sized(const ocu_driver *table, size_t bytes) {
                     "another opencu", sizeof *table, bytes);
   const void *const *must = (const void *const *)&table->open;
   for (; must < (const void *const *)&table->orders_default; must++)
-    if (!*must) return ocu_fail(OCU_INVALID_VALUE, "a driver's table lacks a function");
+    if (!*must && must != (const void *const *)&table->stream_query) return ocu_fail(OCU_INVALID_VALUE, "a driver's table lacks a function");
   pthread_mutex_lock(&lock);
   ocu_status e = enter_driver(table);
   pthread_mutex_unlock(&lock);
@@ -105,7 +105,8 @@ static void add_device(driver *d, int index) {
   if (!e && !target) e = ocu_fail(OCU_INVALID_VALUE, "there are too many targets");
   if (!e) {
     if (d->table) atomic_store(&ocu_native_devices, true);
-    ocu_devices[n] = (ocu_device){d->table, index, info.threads, info.memory_total / 8, target, 0};
+    ocu_devices[n] = (ocu_device){d->table, index, info.threads, info.memory_total,
+                                  !info.memory_free, target, 0};
     e = ocu_queue_add(n);
   }
   if (e) {
@@ -243,7 +244,7 @@ ocu_status ocu_device_query(int device, ocu_device_info *out) {
     OCU_TRY(ocu_native_alive(device));
     *out = (ocu_device_info){0};
     OCU_TRY(ocu_native_seen(device, d->driver->info(d->index, out)));
-    out->memory_free += ocu_native_kept(device);
+    out->memory_free = ocu_native_free_bytes(device, out->memory_free);
   } else {
     out->memory_free = ocu_pool_free_bytes();
   }

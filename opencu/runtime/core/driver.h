@@ -29,7 +29,8 @@ typedef struct {
 
 /* The head of a simt kernel's code, which lies behind it: PTX, an ELF file, SPIR-V words. The kernel
  * is named opencu_kernel. One argument for each word of the params: `ptr addrspace(1)` for pointers,
- * else i64; in SPIR-V a pointer is two, the base and an i64 of bytes to add to it. */
+ * else i64; in SPIR-V a pointer is two, the base and an i64 of bytes to add to it. A vector chip's
+ * code ("program") begins with an ocu_kernel; `shared` is the scratch that each call of it needs. */
 typedef struct {
   uint64_t bytes;        /* of the code; PTX ends in a 0 byte, which counts */
   uint32_t threads;      /* of a work-group */
@@ -48,12 +49,14 @@ typedef struct ocu_driver {
    * with the versions found and needed. Called once. */
   int (*open)(char *why, size_t bytes);
   /* All that the device can tell. `target` is a name of the driver's TARGETS; a device that cannot
-   * run our code has a name, no target, and the reason by ocu_fail(OCU_UNSUPPORTED). */
+   * run our code has a name, no target, and the reason by ocu_fail(OCU_UNSUPPORTED). memory_free 0:
+   * the core counts what it allocates. */
   ocu_status (*info)(int d, ocu_device_info *out);
 
   /* At least 256-byte aligned. Memory without an address for the host (DEVICE) still has one of its
    * own: pointers into an allocation are its address plus an offset. bytes > 0. out[1] may get a
-   * handle of the driver's, which ocu_pointer_query then tells of any address in the allocation. */
+   * handle of the driver's, which ocu_pointer_query then tells of any address in the allocation. OCU_UNSUPPORTED for
+   * HOST: the core's own memory will do. */
   ocu_status (*alloc)(int d, size_t bytes, ocu_mem_kind kind, void **out);
   ocu_status (*free)(int d, void *p, ocu_mem_kind kind);  /* its work is done */
 
@@ -61,18 +64,20 @@ typedef struct ocu_driver {
   ocu_status (*stream_create)(int d, int flags, void **out);
   ocu_status (*stream_destroy)(int d, void *s);           /* may return before its work is done */
   ocu_status (*stream_sync)(int d, void *s);
-  ocu_status (*stream_query)(int d, void *s);             /* OCU_OK, OCU_NOT_READY or an error */
+  ocu_status (*stream_query)(int d, void *s);             /* OCU_OK, OCU_NOT_READY or an error; */
+                                                          /* NULL: the core asks by an event */
   ocu_status (*event_create)(int d, int flags, void **out);
   ocu_status (*event_destroy)(int d, void *e);
   ocu_status (*event_record)(int d, void *e, void *s);
   ocu_status (*event_sync)(int d, void *e);
   ocu_status (*event_query)(int d, void *e);
   ocu_status (*event_elapsed)(int d, void *from, void *to, float *ms);
-  ocu_status (*stream_wait)(int d, void *s, void *e);     /* e may be of another device */
+  ocu_status (*stream_wait)(int d, void *s, void *e);     /* of another device if there is peer */
   ocu_status (*host_call)(int d, void *s, void (*fn)(void *), void *arg);
 
   /* Stream-ordered and asynchronous; the core waits where host memory is pageable. Rows are at
-   * least one byte, at least one row; dst and src are memory of the driver's or the host's. */
+   * least one byte, at least one row; dst and src are memory of the driver's or the host's;
+   * the pitch of a single row is its width. */
   ocu_status (*copy)(int d, void *s, const ocu_rect *r);
   ocu_status (*fill)(int d, void *s, const ocu_rect *r);
   ocu_status (*load)(int d, const ocu_group_code *code, void **out);
@@ -89,6 +94,7 @@ typedef struct ocu_driver {
   ocu_status (*graph_end)(int d, void *s, void **graph);  /* ready to launch */
   ocu_status (*graph_launch)(int d, void *graph, void *s);
   ocu_status (*graph_destroy)(int d, void *graph);
+  int (*follows_pointers)(int d);  /* 0: a kernel cannot follow a pointer that it reads; NULL: it can */
 } ocu_driver;
 
 /* Sets this thread's message (ocu_error) and returns the status. */
@@ -103,6 +109,10 @@ OCU_API void *ocu_vendor_open(const char *variable, const char *name, const char
 /* Looks n functions up; NULL, or the first name that is missing. */
 OCU_API const char *ocu_vendor_functions(void *library, const char *const *names, int n,
                                          void **out);
+/* The library that a wheel brought, of a driver that named one (drivers/core.py); NULL: none. */
+OCU_API const char *ocu_wheel_library(const char *driver, char *path, size_t bytes);
+/* Starts a thread with all signals blocked; 0, or an errno. */
+OCU_API int ocu_thread_spawn(void *(*main)(void *), void *arg);
 /* The status of an error number that CUDA and HIP share. */
 OCU_API ocu_status ocu_vendor_status(int code);
 

@@ -173,10 +173,11 @@ ocu_status ocu_stream_wait(ocu_stream *s, ocu_event *e) {
     OCU_TRY(ocu_capture_join(s, &e->captured));
     if (!e->native) return OCU_OK;
   }
-  if (e->native && stamp && d->driver == ocu_devices[e->device].driver)
+  bool joined = e->device == atomic_load(&s->device) || (d->driver && d->driver->peer);
+  if (e->native && stamp && joined && d->driver == ocu_devices[e->device].driver)
     return ocu_submit(s, &(ocu_submission){.run = native_follow, .data = &e, .bytes = sizeof e,
                                            .how = OCU_MARK});
-  if (e->native || d->driver) return ocu_event_sync(e);  /* of two drivers: the host waits */
+  if (e->native || d->driver) return ocu_event_sync(e);  /* nothing else joins them */
   if (ocu_stamp_done(stamp)) return OCU_OK;
   return ocu_enqueue(s, &(ocu_submission){.after = stamp});
 }

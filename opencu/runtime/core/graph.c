@@ -514,8 +514,10 @@ ocu_status ocu_stream_defer(ocu_stream *s, ocu_status (*fn)(ocu_stream *, void *
                             size_t bytes) {
   OCU_ENTER_STREAM(s);
   if (!fn || (bytes && !data)) return ocu_fail(OCU_INVALID_VALUE, "fn or data is NULL");
-  if (ocu_is_native(s))
+  if (ocu_is_native(s)) {
+    OCU_TRY(ocu_capture_waited(s));
     return ocu_fail(OCU_UNSUPPORTED, "a driver's stream cannot call back to launch more");
+  }
   deferred *call = malloc(sizeof *call + bytes);
   if (!call) return ocu_fail(OCU_OUT_OF_MEMORY, "no memory to queue an operation");
   call->fn = fn;

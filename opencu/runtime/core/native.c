@@ -85,16 +85,32 @@ ocu_status ocu_native_wait(ocu_stream *s) {
     return ocu_fail(OCU_UNSUPPORTED, "a host function may not wait: it would wait for itself");
   OCU_TRY(ocu_native_alive(device));
   ocu_status e = catch_up(s);
-  return ocu_native_seen(device, e ? e : d->driver->stream_sync(d->index, s->native));
+  uint64_t work = atomic_load(&s->work);
+  if (!e) e = d->driver->stream_sync(d->index, s->native);
+  if (!e) atomic_store(&s->waited, work);
+  return ocu_native_seen(device, e);
+}
+
+/* With the stream's lock: is all its work done? */
+static ocu_status drained(ocu_stream *s) {
+  const ocu_device *d = ocu_device_of(s);
+  uint64_t work = atomic_load(&s->work);
+  if (d->driver->stream_query) return d->driver->stream_query(d->index, s->native);
+  if (atomic_load(&s->waited) == work) return OCU_OK;
+  if (!s->mark) OCU_TRY(d->driver->event_create(d->index, OCU_EVENT_NO_TIMING, &s->mark));
+  if (s->marked != work) OCU_TRY(d->driver->event_record(d->index, s->mark, s->native));
+  s->marked = work;
+  ocu_status e = d->driver->event_query(d->index, s->mark);
+  if (!e) atomic_store(&s->waited, work);
+  return e;
 }
 
 ocu_status ocu_native_query(ocu_stream *s) {
   int device = atomic_load(&s->device);
-  const ocu_device *d = &ocu_devices[device];
   OCU_TRY(ocu_native_alive(device));
   ocu_status e = catch_up(s);
   pthread_mutex_lock(&s->turn);
-  if (!e) e = d->driver->stream_query(d->index, s->native);
+  if (!e) e = drained(s);
   pthread_mutex_unlock(&s->turn);
   if (e == OCU_NOT_READY) return ocu_fail(e, "work is pending on the stream");
   return ocu_native_seen(device, e);
@@ -106,9 +122,10 @@ void ocu_native_reap(void) {
     if (!ocu_is_native(s) || atomic_load(&s->live)) continue;
     const ocu_device *d = ocu_device_of(s);
     pthread_mutex_lock(&s->turn);
-    if (s->native && d->driver->stream_query(d->index, s->native) != OCU_NOT_READY) {
+    if (s->native && drained(s) != OCU_NOT_READY) {
+      if (s->mark) d->driver->event_destroy(d->index, s->mark);
       d->driver->stream_destroy(d->index, s->native);
-      s->native = NULL;
+      s->native = s->mark = NULL;
     }
     pthread_mutex_unlock(&s->turn);
   }
@@ -134,6 +151,13 @@ ocu_status ocu_native_code(const ocu_plan *p, int step, int device, const void *
   return e;
 }
 
+ocu_status ocu_native_follows(const ocu_stream *s) {
+  const ocu_device *d = ocu_device_of(s);
+  if (!d->driver->follows_pointers || d->driver->follows_pointers(d->index)) return OCU_OK;
+  return ocu_fail(OCU_UNSUPPORTED, "%s:%d has no addresses that kernels could read from an array: "
+                  "pass matrices at strides", d->driver->name, d->index);
+}
+
 /* ---- memory: all allocations by their address -------------------------------------------------- */
 
 enum { LIVE, RETIRED, KEPT };
@@ -149,7 +173,7 @@ typedef struct {
 
 static block *blocks;
 static size_t n_blocks, most_blocks;
-static int64_t kept_bytes[OCU_MAX_DEVICES];
+static int64_t used[OCU_MAX_DEVICES], kept_bytes[OCU_MAX_DEVICES];  /* in blocks; of kept ones */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local const block *freeing;  /* out of the books, but its driver may ask */
 
@@ -180,6 +204,7 @@ static bool enter(const block *b) {
   size_t i = upper_bound(b->base);
   memmove(blocks + i + 1, blocks + i, (n_blocks++ - i) * sizeof *blocks);
   blocks[i] = *b;
+  used[b->device] += (int64_t)b->room;
   return true;
 }
 
@@ -216,15 +241,17 @@ ocu_status ocu_native_alloc(int device, ocu_stream *s, size_t bytes, ocu_mem_kin
   OCU_TRY(ocu_native_alive(device));
   void *got[2] = {NULL, NULL};
   ocu_status e = OCU_OUT_OF_MEMORY;
-  if (bytes > SIZE_MAX / 4)
-    return ocu_fail(e, "%zu bytes do not fit in any memory", bytes);
-  size_t room = (bytes + 255) & ~(size_t)255;
+  size_t room = bytes > SIZE_MAX - 255 ? bytes : (bytes + 255) & ~(size_t)255;
   for (int attempt = 0; attempt < 2 && e == OCU_OUT_OF_MEMORY; attempt++) {
     if (attempt) ocu_wait_device(device), ocu_native_trim(device, 0);
     if (reuse(device, s, bytes, kind, out)) break;
-    e = ocu_native_seen(device, d->driver->alloc(d->index, room, kind, got));
+    if (d->counted && room > (size_t)(d->memory - used[device]))
+      e = ocu_fail(OCU_OUT_OF_MEMORY, "%zu bytes do not fit: %lld bytes of memory are free", bytes,
+                   (long long)(d->memory - used[device]));
+    else e = ocu_native_seen(device, d->driver->alloc(d->index, room, kind, got));
   }
   if (!*out) {
+    if (e == OCU_UNSUPPORTED && kind == OCU_MEM_HOST) return ocu_pool_alloc(device, bytes, kind, out);
     OCU_TRY(e);
     block b = {(uintptr_t)got[0], bytes, room, got[1], NULL, NULL, device, LIVE, kind};
     pthread_mutex_lock(&lock);
@@ -278,7 +305,7 @@ void ocu_native_release(void *p, ocu_stream *s) {
   b->state = KEPT;
   int64_t kept = kept_bytes[device] += (int64_t)b->room;
   pthread_mutex_unlock(&lock);
-  if (kept > d->keep) ocu_native_trim(device, (size_t)d->keep);
+  if (kept > d->memory / 8) ocu_native_trim(device, (size_t)d->memory / 8);
 }
 
 void ocu_native_trim(int device, size_t keep) {
@@ -291,6 +318,7 @@ void ocu_native_trim(int device, size_t keep) {
         !free_now(&blocks[i], NULL))
       continue;
     kept_bytes[b.device] -= (int64_t)b.room;
+    used[b.device] -= (int64_t)b.room;
     memmove(blocks + i, blocks + i + 1, (--n_blocks - i) * sizeof *blocks);
     pthread_mutex_unlock(&lock);  /* a driver may wait here for its device */
     freeing = &b;
@@ -302,9 +330,10 @@ void ocu_native_trim(int device, size_t keep) {
   pthread_mutex_unlock(&lock);
 }
 
-int64_t ocu_native_kept(int device) {
+int64_t ocu_native_free_bytes(int device, int64_t reported) {
   pthread_mutex_lock(&lock);
-  int64_t bytes = kept_bytes[device];
+  int64_t bytes = (reported ? reported : ocu_devices[device].memory - used[device]);
+  bytes += kept_bytes[device];
   pthread_mutex_unlock(&lock);
   return bytes;
 }

@@ -3,14 +3,13 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "driver.h"
+#include "core.h"
 
 typedef struct {
   const char *name;
@@ -92,6 +91,16 @@ const char *ocu_vendor_functions(void *library, const char *const *names, int n,
   for (int i = n; i-- > 0;)
     if (!(out[i] = dlsym(library, names[i]))) missing = names[i];
   return missing;
+}
+
+const char *ocu_wheel_library(const char *driver, char *path, size_t bytes) {
+  char note[4096];
+  snprintf(note, sizeof note, "%s/lib/%s.txt", ocu_package_path(), driver);
+  FILE *f = fopen(note, "re");
+  bool found = f && fgets(path, (int)bytes, f);
+  if (f) fclose(f);
+  if (found) path[strcspn(path, "\n")] = 0;
+  return found && *path ? path : NULL;
 }
 
 ocu_status ocu_vendor_status(int code) {

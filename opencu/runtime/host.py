@@ -34,18 +34,23 @@ def as_numpy(name: str, x: Any) -> tuple[np.ndarray, bool]:
         if x.dtype not in CODES:
             raise TypeError(f"{name} has dtype {x.dtype}: expected {TAKEN}")
         return x, False
-    torch = sys.modules["torch"]
     if str(x.dtype).removeprefix("torch.") not in _TORCH:
         raise TypeError(f"{name} has dtype {x.dtype}: expected torch.{TAKEN}")
+    return of_torch(name, x, name == "c")
+
+
+def of_torch(name: str, x: Any, written: bool) -> tuple[np.ndarray, bool]:
+    """A numpy array over a torch tensor's memory; is the tensor its conjugate?"""
+    torch = sys.modules["torch"]
     if x.device.type != "cpu" or x.layout is not torch.strided:
         raise TypeError(f"{name} is on {x.device} as {x.layout}: expected a strided CPU tensor")
     if x.requires_grad and torch.is_grad_enabled():
-        raise ValueError(f"{name} requires grad, which gemm does not record: pass {name}.detach()")
-    if x.is_neg() and name == "c":
-        raise ValueError("c is a lazily negated view: pass c.resolve_neg()")
+        raise ValueError(f"{name} requires grad, which opencu does not record: pass {name}.detach()")
+    if x.is_neg() and written:
+        raise ValueError(f"{name} is a lazily negated view: pass {name}.resolve_neg()")
     conjugate = x.is_conj()
-    if conjugate and name == "c":
-        raise ValueError("c is a lazily conjugated view: pass c.resolve_conj()")
+    if conjugate and written:
+        raise ValueError(f"{name} is a lazily conjugated view: pass {name}.resolve_conj()")
     x = (x.conj() if conjugate else x).detach().resolve_neg()
     if x.dtype == torch.bfloat16:
         return x.view(torch.int16).numpy().view(BFLOAT16), conjugate

@@ -1,0 +1,68 @@
+"""layer_norm of the rows along the last axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opencu.dnn.kernels import layer_norm as kernels
+from opencu.runtime.arguments import real
+from opencu.runtime.array import Array
+from opencu.runtime.operands import FLOATS, Operands, every, merged, part
+from opencu.runtime.stream import Stream
+from opencu.tile import dtypes
+
+
+def layer_norm(
+    x: Any,
+    weight: Any = None,
+    bias: Any = None,
+    eps: float = 1e-5,
+    *,
+    out: Any = None,
+    stream: Stream | None = None,
+) -> Any:
+    """(x - mean) / sqrt(var + eps) * weight + bias, mean and (biased) variance those of each row
+    along the last axis.
+
+    x: (..., n) of float32, float64, float16 or bfloat16, any strides; weight and bias: (n,), of x's
+    dtype. All numpy arrays, torch CPU tensors or opencu arrays. The result is a new one of x's
+    shape, or out, which may be x itself. Half precision is computed in float32; the variance is
+    taken about the mean. On device arrays the call is stream-ordered.
+
+    Raises TypeError or ValueError where dtypes, shapes, devices or eps do not fit. Source: Ba, Kiros
+    and Hinton, "Layer Normalization" (2016).
+    """
+    call = Operands("x", x, stream)
+    a = call.take("x", x, FLOATS)
+    if not a.ndim:
+        raise ValueError("x has shape (): expected at least 1 dimension")
+    n = a.shape[-1]
+    compute = dtypes.of(a.dtype).compute
+    epsilon = compute.numpy.type(real("eps", eps))
+    y = call.output(out, a.shape, a.dtype)
+    given: dict[str, Array] = {}
+    for name, v in (("weight", weight), ("bias", bias)):
+        if v is None:
+            continue
+        given[name] = call.take(name, v, (a.dtype,))
+        if given[name].shape != (n,):
+            raise ValueError(f"{name} has shape {given[name].shape}: expected {(n,)}")
+        if out is not None:
+            call.apart(y, name, given[name])
+    if out is not None:
+        call.apart(y, "x", a, same=True)
+    if a.size:
+        *outer, (rows, i) = merged(a.shape[:-1], a.steps[:-1], y.steps[:-1])
+        grid, consts = kernels.plan(call.target, rows, n)
+        consts |= dict(scaled=weight is not None, shifted=bias is not None)
+        for places in every(outer, 2):
+            views = [
+                part(v, place, (rows, n), (i[at], v.steps[-1]))
+                for at, (v, place) in enumerate(zip((a, y), places))
+            ]
+            vectors = [
+                part(v, 0, (1, n), (0, *v.steps)) if v is not None else views[0]
+                for v in (given.get("weight"), given.get("bias"))
+            ]
+            call.launch(kernels.layer_norm, grid, *views, epsilon, *vectors, **consts)
+    return call.result(y, out)

@@ -1,0 +1,82 @@
+"""Histogram and scan, which build row pointers: counts[b] = how many x are b, y[i] = x[0] + .. + x[i].
+
+    x        | strip 0 | strip 1 | strip 2 | ..     a program a strip, in chunks of N
+    parts    | bins    | bins    | bins    | ..     histogram: a row of counts for each, added up after;
+                                                    of many bins all programs count in one row
+    sums       s0        s1        s2               scan: each strip's sum; one program makes offsets
+    y        | 0 + ..  | s0 + .. | s0+s1 + .. |     of them; each program scans its strip from there
+"""
+
+import numpy as np
+
+from opencu import tile
+from opencu.drivers.interface import Target
+from opencu.sparse.kernels.tiles import tiles
+from opencu.tile import cdiv
+
+
+def strip(x, N: int):
+    """This program's chunks."""
+    chunks = cdiv(x.shape[0], N)
+    each = cdiv(chunks, tile.npid(0))
+    first = tile.pid(0) * each
+    return first, min(first + each, chunks)
+
+
+@tile.kernel
+def count(x, parts, N: int, scope: str):
+    first, last = strip(x, N)
+    own = parts[tile.pid(0) % parts.shape[0]]
+    for k in range(first, last):
+        b = tile.cast(tile.load(x, k, N), tile.i64)
+        b = tile.select(tile.iota(N) < x.shape[0] - k * N, b, -1)
+        tile.atomic_add(own, b, 1, scope)
+
+
+@tile.kernel
+def add_parts(parts, counts, N: int):
+    i = tile.pid(0)
+    acc = tile.full(N, 0, counts.dtype)
+    for p in range(parts.shape[0]):
+        acc += tile.load(parts[p], i, N)
+    tile.store(counts, i, acc)
+
+
+@tile.kernel
+def strip_sums(x, sums, N: int):
+    first, last = strip(x, N)
+    acc = tile.full(N, 0, sums.dtype)
+    for k in range(first, last):
+        acc += tile.cast(tile.load(x, k, N), sums.dtype)
+    tile.scatter(sums, tile.pid(0), tile.sum(acc))
+
+
+@tile.kernel
+def offsets(sums):
+    """Each strip's sum becomes that of all before it."""
+    before = tile.sum(tile.full(1, 0, sums.dtype))
+    for p in range(sums.shape[0]):
+        own = tile.gather(sums, p)
+        tile.scatter(sums, p, before)
+        before = before + own
+
+
+@tile.kernel
+def scan(x, sums, y, N: int):
+    first, last = strip(x, N)
+    before = tile.full(1, tile.gather(sums, tile.pid(0)), sums.dtype)
+    for k in range(first, last):
+        v = tile.cumsum(tile.cast(tile.load(x, k, N), sums.dtype)) + before
+        tile.store(y, k, tile.cast(v, y.dtype))
+        before = v[N - 1 : N]
+
+
+def reference(x: np.ndarray, bins: int) -> np.ndarray:
+    """Of histogram; scan's is numpy.cumsum."""
+    return np.bincount(x[(x >= 0) & (x < bins)], minlength=bins)
+
+
+def plan(target: Target, size: int) -> tuple[int, int]:
+    """The programs, and the elements of a chunk."""
+    sizes = tiles(target)
+    return max(min(cdiv(size, sizes.strip), sizes.programs), 1), sizes.chunk

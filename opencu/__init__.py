@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-_AREAS = ("blas", "dnn", "sparse", "tile")
+_AREAS = ("blas", "dnn", "graph", "sparse", "tile")
 _RUNTIME = {  # by module
     "array": ("Array", "asarray", "empty", "from_dlpack", "zeros"),
     "device": ("Device", "device", "devices", "synchronize"),
@@ -23,7 +23,7 @@ _HOME = {name: module for module, names in _RUNTIME.items() for name in names}
 __all__ = ["__version__", *_AREAS, *_HOME]
 
 if TYPE_CHECKING:  # what a type checker sees of __all__
-    from opencu import blas, dnn, sparse, tile
+    from opencu import blas, dnn, graph, sparse, tile
     from opencu.runtime.array import Array, asarray, empty, from_dlpack, zeros
     from opencu.runtime.device import Device, device, devices, synchronize
     from opencu.runtime.dlpack import BFLOAT16 as bfloat16

@@ -15,7 +15,7 @@ FLAGS = (
     "-O2 -std=gnu11 -fPIC -shared -pthread -Wall -Wextra"
     " -Wl,-Bsymbolic-functions -Wl,-z,now,-z,nodelete"  # threads may be in it after a dlclose
 ).split()
-SHARED = "boxes.c common.c handles.c host.c own.c pools.c streams.c"
+SHARED = "boxes.c common.c graphs.c handles.c host.c own.c pools.c streams.c"
 
 
 def compile_library(cc, lib_dir, name, sources, extra):

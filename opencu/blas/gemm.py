@@ -15,7 +15,7 @@ from opencu.runtime.arguments import flag
 from opencu.runtime.array import CODES, DEFAULT, Array, as_matrix, row_major, share
 from opencu.runtime.device import current
 from opencu.runtime.host import NUMPY, TAKEN, as_numpy, from_numpy, in_elements, kind
-from opencu.runtime.stream import NULL, Stream, handle_on
+from opencu.runtime.stream import NULL, Stream, captures, handle_on
 
 ocu_gemm, device_get = lib.ocu_gemm, lib.ocu_device_get
 NO_PLAN = lib.OCU_NO_PLAN
@@ -140,7 +140,7 @@ def _gemm(
         flags = DEVICE_FLAGS
         key = stream or DEFAULT
         for x in (a, b, c) if epilogue is None else (a, b, c, *epilogue.arrays):
-            if x.memory.last is not key:
+            if x.memory.last is not key or captures:
                 x.memory.use(key)
     if epilogue is None and code in (out, scale) and not (conj and scale >= lib.OCU_C64):
         calls = ((1, (a_at, b_at, c_at), (0, 0, 0)),) if plain else _batches(c.shape, (a, b, c))

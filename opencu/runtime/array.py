@@ -18,7 +18,7 @@ from opencu.runtime.arguments import dtype as as_dtype
 from opencu.runtime.device import Device, current, host_device
 from opencu.runtime.device import device as find_device
 from opencu.runtime.dlpack import BFLOAT16, exported, imported
-from opencu.runtime.stream import NULL, Stream
+from opencu.runtime.stream import NULL, Stream, captured, captures
 
 # Element types that the C core's operations know, by numpy's dtype.
 CODES: dict[np.dtype, int] = {
@@ -53,7 +53,10 @@ class Memory:
 
     def use(self, stream: Stream | str) -> None:
         """Note that work on this memory was put on a stream, or on the DEFAULT one."""
-        if self.last is not stream:
+        if captures and (kept := captured(stream)) is not None:
+            kept.add(self)
+            self.last = MANY  # wherever the graph is launched
+        elif self.last is not stream:
             self.last = stream if self.last is None else MANY
 
     def wait(self) -> None:
@@ -71,7 +74,11 @@ class Memory:
             self.wait()
         elif isinstance(self.last, Stream) and self.last.handle is not None:
             check(lib.ocu_free_async(self.last.handle, ffi.cast("void *", self.ptr)))
-        elif self.last in (None, DEFAULT) and lib.ocu_device_get() == self.device.number:
+        elif (
+            self.last in (None, DEFAULT)
+            and lib.ocu_device_get() == self.device.number
+            and not captures  # beside one the default stream may not be used
+        ):
             check(lib.ocu_free_async(NULL, ffi.cast("void *", self.ptr)))
         else:
             self.device.driver.free(self.ptr)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from opencu.drivers.interface import Handle
 from opencu.drivers.status import check, ffi, lib
 from opencu.runtime.arguments import flag, instance
@@ -9,6 +11,8 @@ from opencu.runtime.device import Device, current
 from opencu.runtime.device import device as find_device
 
 NULL = ffi.NULL
+# The memory that each capture under way keeps for its graph, by the capture's number.
+captures: dict[int, set[Any]] = {}
 
 
 class Stream:
@@ -104,6 +108,15 @@ def handle_on(device: Device, stream: Stream | None) -> Handle:
             f"stream is on {stream.device.name}: expected one on {device.name}, where the data is"
         )
     return stream.handle
+
+
+def captured(stream: Stream | str) -> set[Any] | None:
+    """Where the memory goes that a capture on the stream uses; None if it does not capture."""
+    if not isinstance(stream, Stream):
+        return None
+    state, number = ffi.new("int *"), ffi.new("uint64_t *")
+    check(lib.ocu_capture_query(stream.handle, state, number, NULL))
+    return captures.get(number[0]) if state[0] else None
 
 
 def _done(status: int) -> bool:

@@ -11,7 +11,7 @@ int ocu_shim_code(ocu_status status) {
   static const int codes[] = {
 #include "cuda_status.inc"
   };
-  _Static_assert(sizeof codes / sizeof *codes == OCU_LOST + 1, "status.csv: a row each");
+  _Static_assert(sizeof codes / sizeof *codes == OCU_UPDATE_FAILED + 1, "status.csv: a row each");
   return codes[status];
 }
 

@@ -183,7 +183,6 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t lightHandle, cublasLtMatmulDesc_t
                               void *workspace, size_t workspaceSizeInBytes, cudaStream_t stream) {
   static const char name[] = "cublasLtMatmul";
   struct problem problem;
-  struct scalars store;
   (void)workspace, (void)workspaceSizeInBytes; /* kernels keep their scratch in the workers */
   if (!is_lt(lightHandle)) return CUBLAS_STATUS_NOT_INITIALIZED;
   if (!alpha || !beta || (algo && !described(algo, ALGO))) return CUBLAS_STATUS_INVALID_VALUE;
@@ -195,11 +194,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t lightHandle, cublasLtMatmulDesc_t
          (long long)product->n, (long long)product->k, (long long)product->batch,
          product->kind.activation, product->kind.bias);
   ocu_stream *on = stream_of(stream);
-  ocu_status status =
-      gemm_scalars(on, problem.on_device, problem.scalars, &alpha, &beta, &store);
   product->alpha = alpha, product->beta = beta;
   product->a.p = A, product->b.p = B, product->c.p = C, product->d.p = D;
-  if (status == OCU_OK) status = ocu_multiply(on, product, 0);
+  ocu_status status = gemm_run(on, problem.on_device, problem.scalars, product, ocu_multiply);
   if (status != OCU_OK) log_at(1, name, "%s", ocu_error());
   return status == OCU_OK ? CUBLAS_STATUS_SUCCESS : finish(status, name);
 }

@@ -28,8 +28,8 @@ static const void *one_of(ocu_dtype dtype) {
 }
 
 /* Each line of C, along its memory, is a product: the line of A times 1, plus the line of B. */
-static ocu_status transform(ocu_stream *stream, const ocu_product *whole, size_t ab_bytes,
-                            size_t c_bytes) {
+static ocu_status transform(ocu_stream *stream, const ocu_product *whole, int flags) {
+  size_t ab_bytes = dtype_bytes(whole->kind.ab), c_bytes = dtype_bytes(whole->kind.c);
   ocu_product lines = *whole;
   if (!whole->m || !whole->n) return ocu_alive();
   int by_columns = whole->d.rs == 1;
@@ -44,7 +44,7 @@ static ocu_status transform(ocu_stream *stream, const ocu_product *whole, size_t
   lines.b = (ocu_matrix){one_of(whole->kind.ab), 0, 1, 1};
   ocu_status status = OCU_OK;
   for (int64_t i = 0; i < whole->batch && status == OCU_OK; i++) {
-    status = ocu_multiply(stream, &lines, 0);
+    status = ocu_multiply(stream, &lines, flags);
     lines.a.p = (const char *)lines.a.p + whole->a.bs * (int64_t)ab_bytes;
     if (lines.c.p) lines.c.p = (const char *)lines.c.p + whole->c.bs * (int64_t)c_bytes;
     lines.d.p = (const char *)lines.d.p + whole->d.bs * (int64_t)c_bytes;
@@ -92,7 +92,6 @@ cublasStatus_t cublasLtMatrixTransform(cublasLtHandle_t lightHandle,
                                        cublasLtMatrixLayout_t Cdesc, cudaStream_t stream) {
   static const char name[] = "cublasLtMatrixTransform";
   struct problem problem = {0};
-  struct scalars store;
   if (!is_lt(lightHandle)) return CUBLAS_STATUS_NOT_INITIALIZED;
   const struct transform *x = described(transformDesc, TRANSFORM);
   const struct layout *a = described(Adesc, LAYOUT), *c = described(Cdesc, LAYOUT);
@@ -110,11 +109,8 @@ cublasStatus_t cublasLtMatrixTransform(cublasLtHandle_t lightHandle,
   log_at(5, name, "rows=%lld columns=%lld batch=%lld", (long long)product->m,
          (long long)product->n, (long long)product->batch);
   ocu_stream *on = stream_of(stream);
-  ocu_status status =
-      gemm_scalars(on, problem.on_device, problem.scalars, &alpha, &beta, &store);
   product->alpha = alpha, product->beta = beta;
   product->a.p = A, product->c.p = B, product->d.p = C;
-  if (status == OCU_OK)
-    status = transform(on, product, dtype_bytes(product->kind.ab), dtype_bytes(product->kind.c));
+  ocu_status status = gemm_run(on, problem.on_device, problem.scalars, product, transform);
   return status == OCU_OK ? CUBLAS_STATUS_SUCCESS : finish(status, name);
 }

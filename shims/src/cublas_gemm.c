@@ -44,28 +44,23 @@ static ocu_matrix column_major(const struct operand *x, cublasOperation_t op) {
 
 /* The call is right: run it, as a product or, without a k, as a sum. */
 static cublasStatus_t launch(const struct gemm *g, const struct plan *plan,
-                             ocu_status (*run)(ocu_stream *, const ocu_product *, int)) {
+                             gemm_function *run) {
   if (!g->m || !g->n || !g->batch) return finish(ocu_alive(), g->name);
   ocu_stream *stream = stream_of(g->handle->stream);
-  const void *alpha = g->alpha, *beta = g->beta;
-  struct scalars store;
-  ocu_status status =
-      gemm_scalars(stream, g->handle->pointer_mode == CUBLAS_POINTER_MODE_DEVICE, plan->scalars,
-                   &alpha, &beta, &store);
-  if (status != OCU_OK) return finish(status, g->name);
   const ocu_matrix c = column_major(&g->c, CUBLAS_OP_N);
   const ocu_product product = {.kind = plan->kind,
                                .batch = g->batch,
                                .m = g->m,
                                .n = g->n,
                                .k = g->k,
-                               .alpha = alpha,
-                               .beta = beta,
+                               .alpha = g->alpha,
+                               .beta = g->beta,
                                .a = column_major(&g->a, g->transa),
                                .b = column_major(&g->b, g->transb),
                                .c = c,
                                .d = c};
-  status = run(stream, &product, 0);
+  ocu_status status = gemm_run(stream, g->handle->pointer_mode == CUBLAS_POINTER_MODE_DEVICE,
+                               plan->scalars, &product, run);
   return status == OCU_OK ? CUBLAS_STATUS_SUCCESS : finish(status, g->name);
 }
 

@@ -4,7 +4,7 @@
 static const cublasStatus_t status_map[] = {
 #include "cublas_status.inc"
 };
-_Static_assert(sizeof status_map / sizeof *status_map == OCU_LOST + 1, "status.csv: a row each");
+_Static_assert(sizeof status_map / sizeof *status_map == OCU_UPDATE_FAILED + 1, "status.csv: a row each");
 
 cublasStatus_t finish(ocu_status status, const char *name) {
   if (status == OCU_NO_PLAN || status == OCU_SYSTEM || status == OCU_UNSUPPORTED)

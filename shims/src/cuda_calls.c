@@ -61,9 +61,9 @@ static int place_of(CUmemLocation location) {
   return location.type == CU_MEM_LOCATION_TYPE_DEVICE ? location.id : CU_DEVICE_CPU;
 }
 
-#define not_capturing(stream, status, graph, nodes, edges, count, id) \
-  CODE(ocu_shim_not_capturing(stream_of(stream), (void *)(status), (void *)(graph), \
-                              (void *)(nodes), (void *)(edges), count, (void *)(id)))
+#define capture_info(stream, status, graph, nodes, edges, count, id) \
+  CODE(ocu_shim_capture_info(stream_of(stream), (void *)(status), (void *)(graph), \
+                            (void *)(nodes), (void *)(edges), count, (void *)(id), __func__))
 
 /* The version of the calls that made a context: all of ours are CUDA 3.2's and later. */
 enum { API_VERSION = 3020 };

@@ -74,9 +74,9 @@ static cudaError_t prefetch(const void *p, size_t count, struct cudaMemLocation 
   return end(ocu_shim_hint(p, count, place_of(location), stream_of(stream)));
 }
 
-#define not_capturing(stream, status, graph, nodes, edges, count, id) \
-  end(ocu_shim_not_capturing(stream_of(stream), (void *)(status), (void *)(graph), \
-                             (void *)(nodes), (void *)(edges), count, id))
+#define capture_info(stream, status, graph, nodes, edges, count, id) \
+  end(ocu_shim_capture_info(stream_of(stream), (void *)(status), (void *)(graph), \
+                            (void *)(nodes), (void *)(edges), count, id, __func__))
 
 /* Device variables: nothing can reach them but kernels and the symbol copies, which are refused. */
 #define NOTHING (void)0

@@ -15,12 +15,10 @@ struct gemm_types {
 HIDDEN const char *gemm_kind(const struct gemm_types *types, ocu_gemm_kind *kind,
                              ocu_dtype *scalars);
 
-/* Makes alpha and beta what the core takes: in host memory, and float for half. */
-struct scalars {
-  char value[2][16];
-};
-HIDDEN ocu_status gemm_scalars(ocu_stream *stream, int on_device, ocu_dtype dtype,
-                               const void **alpha, const void **beta, struct scalars *store);
+/* Runs a product whose alpha and beta, of the dtype `scalars`, may be in device memory or half. */
+typedef ocu_status gemm_function(ocu_stream *, const ocu_product *, int flags);
+HIDDEN ocu_status gemm_run(ocu_stream *stream, int on_device, ocu_dtype scalars,
+                           const ocu_product *product, gemm_function *run);
 HIDDEN size_t dtype_bytes(ocu_dtype dtype);
 static inline int is_complex(ocu_dtype dtype) { return dtype == OCU_C64 || dtype == OCU_C128; }
 static inline int64_t at_least_1(int64_t n) { return n > 1 ? n : 1; }

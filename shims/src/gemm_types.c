@@ -87,24 +87,43 @@ static float half_to_float(uint16_t half) {
   return half >> 15 ? -value : value;
 }
 
+struct call {
+  ocu_product product;
+  ocu_dtype scalars;
+  int on_device;
+  gemm_function *run;
+};
+
 /* Scalars in device memory have their values once the work queued before has produced them. */
-ocu_status gemm_scalars(ocu_stream *stream, int on_device, ocu_dtype dtype, const void **alpha,
-                        const void **beta, struct scalars *store) {
-  if (!on_device && dtype != OCU_F16) return OCU_OK;
-  const void **scalar[] = {alpha, beta};
+static ocu_status run_call(ocu_stream *stream, void *data) {
+  struct call call = *(struct call *)data;
+  const void **scalar[] = {&call.product.alpha, &call.product.beta};
+  const size_t bytes = dtype_bytes(call.scalars);
+  char value[2][16];
   for (int i = 0; i < 2; i++) {
-    ocu_status status = on_device
-                            ? ocu_copy(stream, store->value[i], *scalar[i], dtype_bytes(dtype), 1)
-                            : ocu_check(*scalar[i], dtype_bytes(dtype), 0);
+    ocu_status status = call.on_device ? ocu_copy(stream, value[i], *scalar[i], bytes, 1)
+                                       : ocu_check(*scalar[i], bytes, 0);
     if (status != OCU_OK) return status;
-    if (!on_device) memcpy(store->value[i], *scalar[i], dtype_bytes(dtype));
-    if (dtype == OCU_F16) {
+    if (!call.on_device) memcpy(value[i], *scalar[i], bytes);
+    if (call.scalars == OCU_F16) {
       uint16_t half;
-      memcpy(&half, store->value[i], sizeof half);
-      const float value = half_to_float(half);
-      memcpy(store->value[i], &value, sizeof value);
+      memcpy(&half, value[i], sizeof half);
+      const float wide = half_to_float(half);
+      memcpy(value[i], &wide, sizeof wide);
     }
-    *scalar[i] = store->value[i];
+    *scalar[i] = value[i];
   }
-  return OCU_OK;
+  return call.run(stream, &call.product, 0);
+}
+
+/* A graph reads scalars in device memory whenever it runs. */
+ocu_status gemm_run(ocu_stream *stream, int on_device, ocu_dtype scalars,
+                    const ocu_product *product, gemm_function *run) {
+  if (!on_device && scalars != OCU_F16) return run(stream, product, 0);
+  struct call call = {*product, scalars, on_device, run};
+  int state = OCU_CAPTURE_NONE;
+  ocu_status status = on_device ? ocu_capture_query(stream, &state, NULL, NULL) : OCU_OK;
+  if (status != OCU_OK) return status;
+  return state == OCU_CAPTURE_NONE ? run_call(stream, &call)
+                                   : ocu_stream_defer(stream, run_call, &call, sizeof call);
 }

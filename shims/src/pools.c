@@ -148,8 +148,11 @@ int ocu_shim_alloc_async(shim_pool *pool, size_t bytes, ocu_stream *stream, void
   int known = is_pool(pool);
   pthread_mutex_unlock(&lock);
   REQUIRE(known, CUDA_ERROR_INVALID_VALUE);
-  return allocate(pool, pool->kind == OCU_MEM_DEVICE ? pool->device : device, bytes, pool->kind, 0,
-                  out);
+  int mode = ocu_capture_mode(OCU_CAPTURE_RELAXED); /* in a stream's order it is safe in captures */
+  int error = allocate(pool, pool->kind == OCU_MEM_DEVICE ? pool->device : device, bytes,
+                       pool->kind, 0, out);
+  ocu_capture_mode(mode);
+  return error;
 }
 
 int ocu_shim_free(void *p, int host) {

@@ -93,10 +93,6 @@ OCU_API int ocu_shim_setting_set(int value, enum shim_setting which);
 /* streams.c: streams, events, host functions. */
 typedef void shim_callback(void *stream, int status, void *data);
 OCU_API int ocu_shim_callback(void *stream, shim_callback *function, void *data);
-OCU_API int ocu_shim_not_capturing(ocu_stream *stream, int *status, void **graph,
-                                   const void **nodes, const void **edges, size_t *count,
-                                   unsigned long long *id);
-OCU_API int ocu_shim_capture_mode(int *mode);
 OCU_API int ocu_shim_attach(ocu_stream *stream, void *p, size_t bytes, unsigned flags);
 OCU_API int ocu_shim_stream_create(ocu_stream **out, unsigned flags, int priority, void *context);
 OCU_API int ocu_shim_priorities(int *least, int *greatest);
@@ -112,6 +108,21 @@ OCU_API void *ocu_shim_stream_context(ocu_stream *stream);
 OCU_API int ocu_shim_event_create(ocu_event **out, unsigned flags, const char *name,
                                   const char *refusal);
 OCU_API int ocu_shim_event_elapsed(float *ms, void *start, void *end);
+
+/* graphs.c: captures and graphs. */
+struct shim_update { int result; void *node, *from; }; /* cudaGraphExecUpdateResultInfo */
+OCU_API int ocu_shim_capture_info(ocu_stream *stream, int *status, void **graph,
+                                  const void **nodes, const void **edges, size_t *count,
+                                  unsigned long long *id, const char *name);
+OCU_API int ocu_shim_capture_mode(int *mode);
+OCU_API int ocu_shim_capture_end(ocu_stream *stream, ocu_graph **graph);
+OCU_API int ocu_shim_graph_instantiate(ocu_graph **out, ocu_graph *graph,
+                                       unsigned long long flags, const char *name);
+OCU_API int ocu_shim_graph_nodes(ocu_graph *graph, void *nodes, size_t *count, const char *name);
+OCU_API int ocu_shim_graph_upload(ocu_graph *executable, ocu_stream *stream);
+OCU_API int ocu_shim_graph_update(ocu_graph *executable, ocu_graph *graph,
+                                  struct shim_update *said);
+#define GRAPH(handle) ((ocu_graph *)(handle))
 
 /* boxes.c: copies and fills of up to three dimensions. */
 struct shim_side { /* rows at start + z * slice + y * pitch */

@@ -64,6 +64,9 @@ static void call_back(void *argument) {
 }
 
 int ocu_shim_callback(void *stream, shim_callback *function, void *data) {
+  int state;
+  CHECK(ocu_shim_code(ocu_capture_query(stream_of(stream), &state, NULL, NULL)));
+  REQUIRE(state == OCU_CAPTURE_NONE, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED); /* as documented */
   struct callback *argument = function ? malloc(sizeof *argument) : NULL;
   if (!argument) return function ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_INVALID_VALUE;
   *argument = (struct callback){function, stream, data};
@@ -72,28 +75,7 @@ int ocu_shim_callback(void *stream, shim_callback *function, void *data) {
   return ocu_shim_code(status);
 }
 
-/* ---- capture, attached memory ---------------------------------------------------------------- */
-
-/* No stream is ever capturing: beginning to is refused. */
-int ocu_shim_not_capturing(ocu_stream *stream, int *status, void **graph, const void **nodes,
-                           const void **edges, size_t *count, unsigned long long *id) {
-  REQUIRE(OUT(status) && OPTIONAL_OUT(graph) && OPTIONAL_OUT(nodes) && OPTIONAL_OUT(edges) &&
-              OPTIONAL_OUT(count) && OPTIONAL_OUT(id),
-          CUDA_ERROR_INVALID_VALUE);
-  REQUIRE(ocu_stream_device(stream) >= 0, CUDA_ERROR_INVALID_HANDLE);
-  *status = CU_STREAM_CAPTURE_STATUS_NONE;
-  return ocu_shim_code(ocu_alive());
-}
-
-int ocu_shim_capture_mode(int *mode) {
-  static _Thread_local int kept = CU_STREAM_CAPTURE_MODE_GLOBAL;
-  REQUIRE(OUT(mode), CUDA_ERROR_INVALID_VALUE);
-  int asked = *mode;
-  REQUIRE(asked >= 0 && asked <= CU_STREAM_CAPTURE_MODE_RELAXED, CUDA_ERROR_INVALID_VALUE);
-  *mode = kept;
-  kept = asked;
-  return ocu_shim_code(ocu_alive());
-}
+/* ---- attached memory -------------------------------------------------------------------------- */
 
 /* Managed memory can be reached from everywhere at any time, so there is nothing to restrict. */
 int ocu_shim_attach(ocu_stream *stream, void *p, size_t bytes, unsigned flags) {

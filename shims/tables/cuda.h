@@ -25,6 +25,7 @@ typedef struct CUstream_st *CUstream;
 typedef struct CUevent_st *CUevent;
 typedef struct CUmemPoolHandle_st *CUmemoryPool;
 typedef struct CUgraph_st *CUgraph;
+typedef struct CUgraphExec_st *CUgraphExec;
 typedef struct CUgraphNode_st *CUgraphNode;
 typedef struct CUarray_st *CUarray;
 typedef unsigned long long CUdeviceptr;
@@ -294,6 +295,29 @@ typedef struct CUgraphEdgeData_st {
   unsigned char type;
   unsigned char reserved[5];
 } CUgraphEdgeData;
+
+typedef enum CUgraphInstantiate_flags_enum {
+  CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH = 1, CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD = 2,
+  CUDA_GRAPH_INSTANTIATE_FLAG_DEVICE_LAUNCH = 4,
+  CUDA_GRAPH_INSTANTIATE_FLAG_USE_NODE_PRIORITY = 8
+} CUgraphInstantiate_flags;
+
+typedef enum CUgraphExecUpdateResult_enum {
+  CU_GRAPH_EXEC_UPDATE_SUCCESS = 0, CU_GRAPH_EXEC_UPDATE_ERROR = 1,
+  CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED = 2,
+  CU_GRAPH_EXEC_UPDATE_ERROR_NODE_TYPE_CHANGED = 3,
+  CU_GRAPH_EXEC_UPDATE_ERROR_FUNCTION_CHANGED = 4,
+  CU_GRAPH_EXEC_UPDATE_ERROR_PARAMETERS_CHANGED = 5,
+  CU_GRAPH_EXEC_UPDATE_ERROR_NOT_SUPPORTED = 6,
+  CU_GRAPH_EXEC_UPDATE_ERROR_UNSUPPORTED_FUNCTION_CHANGE = 7,
+  CU_GRAPH_EXEC_UPDATE_ERROR_ATTRIBUTES_CHANGED = 8
+} CUgraphExecUpdateResult;
+
+typedef struct CUgraphExecUpdateResultInfo_st {
+  CUgraphExecUpdateResult result;
+  CUgraphNode errorNode;
+  CUgraphNode errorFromNode;
+} CUgraphExecUpdateResultInfo;
 
 typedef struct CUctxCreateParams_st {
   struct CUexecAffinityParam_st *execAffinityParams;
@@ -584,19 +608,40 @@ CUresult cuStreamAddCallback(CUstream hStream, CUstreamCallback callback, void *
 CUresult cuLaunchHostFunc(CUstream hStream, CUhostFn fn, void *userData)
     => STATUS(ocu_stream_host_call(stream_of(hStream), fn, userData));
 CUresult cuStreamIsCapturing(CUstream hStream, CUstreamCaptureStatus *captureStatus)
-    => not_capturing(hStream, captureStatus, NULL, NULL, NULL, NULL, NULL);
+    => capture_info(hStream, captureStatus, NULL, NULL, NULL, NULL, NULL);
 CUresult cuStreamGetCaptureInfo_v2(CUstream hStream, CUstreamCaptureStatus *captureStatus_out,
     cuuint64_t *id_out, CUgraph *graph_out, const CUgraphNode **dependencies_out,
     size_t *numDependencies_out)
-    => not_capturing(hStream, captureStatus_out, graph_out, dependencies_out, NULL,
+    => capture_info(hStream, captureStatus_out, graph_out, dependencies_out, NULL,
     numDependencies_out, id_out);
 CUresult cuStreamGetCaptureInfo_v3(CUstream hStream, CUstreamCaptureStatus *captureStatus_out,
     cuuint64_t *id_out, CUgraph *graph_out, const CUgraphNode **dependencies_out,
     const CUgraphEdgeData **edgeData_out, size_t *numDependencies_out)
-    => not_capturing(hStream, captureStatus_out, graph_out, dependencies_out, edgeData_out,
+    => capture_info(hStream, captureStatus_out, graph_out, dependencies_out, edgeData_out,
     numDependencies_out, id_out);
 CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode)
     => STARTED_CODE(ocu_shim_capture_mode((void *)mode));
+CUresult cuStreamBeginCapture_v2(CUstream hStream, CUstreamCaptureMode mode)
+    => STATUS(ocu_capture_begin(stream_of(hStream), (int)mode));
+CUresult cuStreamEndCapture(CUstream hStream, CUgraph *phGraph)
+    => CODE(ocu_shim_capture_end(stream_of(hStream), (ocu_graph **)phGraph));
+
+/* Graphs */
+CUresult cuGraphInstantiateWithFlags(CUgraphExec *phGraphExec, CUgraph hGraph,
+    unsigned long long flags)
+    => CODE(ocu_shim_graph_instantiate((ocu_graph **)phGraphExec, GRAPH(hGraph), flags, __func__));
+CUresult cuGraphLaunch(CUgraphExec hGraphExec, CUstream hStream)
+    => STATUS(ocu_graph_launch(GRAPH(hGraphExec), stream_of(hStream)));
+CUresult cuGraphUpload(CUgraphExec hGraphExec, CUstream hStream)
+    => CODE(ocu_shim_graph_upload(GRAPH(hGraphExec), stream_of(hStream)));
+CUresult cuGraphExecUpdate_v2(CUgraphExec hGraphExec, CUgraph hGraph,
+    CUgraphExecUpdateResultInfo *resultInfo)
+    => CODE(ocu_shim_graph_update(GRAPH(hGraphExec), GRAPH(hGraph), (void *)resultInfo));
+CUresult cuGraphGetNodes(CUgraph hGraph, CUgraphNode *nodes, size_t *numNodes)
+    => CODE(ocu_shim_graph_nodes(GRAPH(hGraph), nodes, numNodes, __func__));
+CUresult cuGraphExecDestroy(CUgraphExec hGraphExec)
+    => STATUS(ocu_graph_destroy(GRAPH(hGraphExec), 1));
+CUresult cuGraphDestroy(CUgraph hGraph) => STATUS(ocu_graph_destroy(GRAPH(hGraph), 0));
 
 /* Events */
 CUresult cuEventCreate(CUevent *phEvent, unsigned int Flags)
@@ -660,6 +705,9 @@ CUresult cuEventDestroy(CUevent hEvent) => cuEventDestroy_v2(hEvent);
 #define cuMemsetD2D32 cuMemsetD2D32_v2
 #define cuStreamDestroy cuStreamDestroy_v2
 #define cuEventDestroy cuEventDestroy_v2
+#define cuStreamBeginCapture cuStreamBeginCapture_v2
+#define cuGraphInstantiate cuGraphInstantiateWithFlags
+#define cuGraphExecUpdate cuGraphExecUpdate_v2
 #define cuStreamGetCaptureInfo cuStreamGetCaptureInfo_v2 //12
 #define cuStreamGetCaptureInfo cuStreamGetCaptureInfo_v3 //13
 #define cuCtxCreate cuCtxCreate_v2 //12

@@ -218,27 +218,31 @@ cudaError_t cudaStreamGetId(cudaStream_t hStream, unsigned long long *streamId)
     => end(ocu_shim_stream_id(stream_of(hStream), streamId));
 cudaError_t cudaStreamIsCapturing(cudaStream_t stream,
     enum cudaStreamCaptureStatus *pCaptureStatus)
-    => not_capturing(stream, pCaptureStatus, NULL, NULL, NULL, NULL, NULL);
+    => capture_info(stream, pCaptureStatus, NULL, NULL, NULL, NULL, NULL);
 cudaError_t cudaStreamGetCaptureInfo_v2(cudaStream_t stream, //12
     enum cudaStreamCaptureStatus *captureStatus_out, unsigned long long *id_out /*=0*/, //12
     cudaGraph_t *graph_out /*=0*/, const cudaGraphNode_t **dependencies_out /*=0*/, //12
     size_t *numDependencies_out /*=0*/) //12
-    => not_capturing(stream, captureStatus_out, graph_out, dependencies_out, NULL, //12
+    => capture_info(stream, captureStatus_out, graph_out, dependencies_out, NULL, //12
     numDependencies_out, id_out); //12
 cudaError_t cudaStreamGetCaptureInfo_v3(cudaStream_t stream, //12
     enum cudaStreamCaptureStatus *captureStatus_out, unsigned long long *id_out /*=0*/, //12
     cudaGraph_t *graph_out /*=0*/, const cudaGraphNode_t **dependencies_out /*=0*/, //12
     const cudaGraphEdgeData **edgeData_out /*=0*/, size_t *numDependencies_out /*=0*/) //12
-    => not_capturing(stream, captureStatus_out, graph_out, dependencies_out, edgeData_out, //12
+    => capture_info(stream, captureStatus_out, graph_out, dependencies_out, edgeData_out, //12
     numDependencies_out, id_out); //12
 cudaError_t cudaStreamGetCaptureInfo(cudaStream_t stream, //13
     enum cudaStreamCaptureStatus *captureStatus_out, unsigned long long *id_out /*=0*/, //13
     cudaGraph_t *graph_out /*=0*/, const cudaGraphNode_t **dependencies_out /*=0*/, //13
     const cudaGraphEdgeData **edgeData_out /*=0*/, size_t *numDependencies_out /*=0*/) //13
-    => not_capturing(stream, captureStatus_out, graph_out, dependencies_out, edgeData_out, //13
+    => capture_info(stream, captureStatus_out, graph_out, dependencies_out, edgeData_out, //13
     numDependencies_out, id_out); //13
 cudaError_t cudaThreadExchangeStreamCaptureMode(enum cudaStreamCaptureMode *mode)
     => end(ocu_shim_capture_mode((void *)mode));
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode mode)
+    => done(ocu_capture_begin(stream_of(stream), (int)mode));
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *pGraph)
+    => end(ocu_shim_capture_end(stream_of(stream), (ocu_graph **)pGraph));
 cudaError_t cudaStreamGetAttribute(cudaStream_t hStream, cudaLaunchAttributeID attr,
     cudaLaunchAttributeValue *value_out)
     => end(ocu_shim_stream_get(stream_of(hStream), attr, value_out));
@@ -255,6 +259,26 @@ cudaError_t cudaStreamAddCallback(cudaStream_t stream, cudaStreamCallback_t call
     => end(flags ? 1 : ocu_shim_callback(stream, (shim_callback *)callback, userData));
 cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t fn, void *userData)
     => done(ocu_stream_host_call(stream_of(stream), fn, userData));
+
+/* Graphs */
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *pGraphExec, cudaGraph_t graph,
+    unsigned long long flags /*=0*/)
+    => end(ocu_shim_graph_instantiate((ocu_graph **)pGraphExec, GRAPH(graph), flags, __func__));
+cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *pGraphExec, cudaGraph_t graph,
+    unsigned long long flags /*=0*/)
+    => end(ocu_shim_graph_instantiate((ocu_graph **)pGraphExec, GRAPH(graph), flags, __func__));
+cudaError_t cudaGraphLaunch(cudaGraphExec_t graphExec, cudaStream_t stream)
+    => done(ocu_graph_launch(GRAPH(graphExec), stream_of(stream)));
+cudaError_t cudaGraphUpload(cudaGraphExec_t graphExec, cudaStream_t stream)
+    => end(ocu_shim_graph_upload(GRAPH(graphExec), stream_of(stream)));
+cudaError_t cudaGraphExecUpdate(cudaGraphExec_t hGraphExec, cudaGraph_t hGraph,
+    cudaGraphExecUpdateResultInfo *resultInfo)
+    => end(ocu_shim_graph_update(GRAPH(hGraphExec), GRAPH(hGraph), (void *)resultInfo));
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *nodes, size_t *numNodes)
+    => end(ocu_shim_graph_nodes(GRAPH(graph), nodes, numNodes, __func__));
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graphExec)
+    => done(ocu_graph_destroy(GRAPH(graphExec), 1));
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) => done(ocu_graph_destroy(GRAPH(graph), 0));
 
 /* Events */
 cudaError_t cudaEventCreate(cudaEvent_t *event)

@@ -136,6 +136,6 @@ ocu_status ocu_call(ocu_stream *s, const ocu_spec *spec, const int64_t *args, in
   OCU_TRY(estimate(&c, &cost));
   int how = flags & OCU_CALL_SYNC ? OCU_INLINE | OCU_WAIT : cost < INLINE_MOST_NS ? OCU_INLINE : 0;
   return ocu_submit(s, &(ocu_submission){
-      .run = call_op, .data = &c, .how = how,
+      .run = call_op, .data = &c, .how = how, .cost = cost,
       .bytes = offsetof(call, slot) + (size_t)c.plan->n_slots * sizeof c.slot[0]});
 }

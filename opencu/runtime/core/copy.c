@@ -22,6 +22,7 @@ static ocu_status submit(ocu_stream *s, transfer *t, bool wait) {
   size_t bytes = t->r.width * t->r.height;
   int how = wait ? OCU_INLINE | OCU_WAIT : bytes <= INLINE_MOST ? OCU_INLINE : 0;
   return ocu_submit(s, &(ocu_submission){.run = run, .data = t, .bytes = sizeof *t, .how = how,
+                                         .cost = (int64_t)(bytes / 8),
                                          .more = t->r.src, .more_bytes = t->staged ? bytes : 0});
 }
 

@@ -10,6 +10,7 @@
  *   cpu.c       work on the processor itself    pack.c     plans that came with the package
  *   workers.c   compute threads, scratch        build.c    build id, the package's folder
  *   env.c       settings                        planner.c  asking the planner process
+ *   graph.c     captures and their replay
  *   native.c    the same over other drivers: streams' order, memory, code
  */
 #ifndef OCU_CORE_H
@@ -40,6 +41,8 @@ typedef struct {
   char *message;         /* ocu_error() */
   uintptr_t stack_low, stack_end;  /* 0: not asked yet */
   ocu_spec missing;      /* ocu_last_spec() */
+  int capture_mode;
+  const struct ocu_turn *turn;  /* of a deferred call: what it puts on streams runs in it */
 } ocu_thread;
 extern _Thread_local ocu_thread ocu_self __attribute__((tls_model("initial-exec")));
 void ocu_self_owns(void);  /* this thread has scratch or a message to give back when it ends */
@@ -139,6 +142,7 @@ struct ocu_stream {
   _Atomic int order, device, error;
   _Atomic int64_t launches, inlined; /* written by whoever holds the turn */
   int flags;
+  _Atomic(struct ocu_capture *) capture;
   struct ocu_item *first, *last;     /* from here on: under the scheduler's lock */
   bool running, ready, blocked;
   ocu_stream *next_ready, *next_blocked;
@@ -159,7 +163,7 @@ static inline const ocu_device *ocu_device_of(const ocu_stream *s) {
 }
 
 /* A turn: the right to run one operation of a stream. */
-typedef struct {
+typedef struct ocu_turn {
   ocu_stream *stream;
   uint64_t seq;
   bool queued;                       /* false: on the caller, at the call */
@@ -171,14 +175,16 @@ typedef uint64_t ocu_stamp;
 ocu_stamp ocu_stamp_of(const ocu_stream *s, uint64_t seq);
 bool ocu_stamp_done(ocu_stamp stamp);
 
-enum { OCU_INLINE = 1, OCU_WAIT = 2, OCU_HOST = 4 };
+enum { OCU_INLINE = 1, OCU_WAIT = 2, OCU_HOST = 4, OCU_MARK = 8 };
 typedef struct {
   ocu_op run;                        /* NULL: nothing, the operation is its place in the order */
   void *data;                        /* copied if the operation is queued */
   size_t bytes;
   const void *more;                  /* copied behind data */
   size_t more_bytes;
-  int how;                           /* may run on the caller; return when done; a host function */
+  int how;                           /* may run on the caller; return when done; a host function;
+                                        no node of a graph */
+  int64_t cost;                      /* nanoseconds, for a graph's */
   ocu_stamp after;                   /* 0, or a moment to wait for */
   _Atomic ocu_stamp *stamp;          /* gets the operation's own moment before it runs */
 } ocu_submission;
@@ -203,6 +209,23 @@ void ocu_unlock(void);
 void ocu_count_launches(int64_t *all, int64_t *inlined);
 
 ocu_status ocu_event_start(void);
+
+/* ---- graph.c ---- */
+typedef struct ocu_capture ocu_capture;
+typedef struct { uint64_t capture; uint32_t moment; } ocu_captured;  /* 0: not in a capture */
+extern _Atomic int ocu_graph_work;   /* captures and deferred calls under way: mostly 0 */
+ocu_status ocu_graph_start(void);
+/* Is the submission kept, run in a deferred call's turn, or refused? Then *status is its end. */
+bool ocu_capture_takes(ocu_stream *s, const ocu_submission *sub, ocu_status *status);
+/* Refuse what a capture cannot bear: waits, and allocations of threads that must not. */
+ocu_status ocu_capture_waited(ocu_stream *s);
+ocu_status ocu_capture_device_waited(int device);
+ocu_status ocu_capture_unsafe(const char *what);
+ocu_status ocu_capture_frees(ocu_stream *s, void *p, bool *taken);
+void ocu_capture_abandon(ocu_stream *s);
+ocu_status ocu_capture_moment(ocu_stream *s, ocu_captured *out);
+ocu_status ocu_capture_join(ocu_stream *s, const ocu_captured *of);
+ocu_status ocu_captured_asked(const ocu_captured *of);
 
 /* ---- sys.c ---- */
 int64_t ocu_now(void);               /* CLOCK_MONOTONIC, nanoseconds */

@@ -200,6 +200,7 @@ static void start(void) {
   started = ocu_pool_start();
   if (!started) started = ocu_queue_start();
   if (!started) started = ocu_event_start();
+  if (!started) started = ocu_graph_start();
   if (!started) {
     load_drivers(secure_getenv("OPENCU_DRIVERS"));
     if (!choose_device(ocu_env("OPENCU_DEVICE"))) started = OCU_INVALID_DEVICE;
@@ -262,6 +263,7 @@ int ocu_device_get(void) { return ocu_self.chosen ? ocu_self.chosen - 1 : first_
 ocu_status ocu_device_sync(int device) {
   OCU_ENTER();
   OCU_TRY(ocu_check_device(device));
+  if (atomic_load(&ocu_graph_work)) OCU_TRY(ocu_capture_device_waited(device));
   return ocu_wait_device(device);
 }
 

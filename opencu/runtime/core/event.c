@@ -10,6 +10,7 @@ struct ocu_event {
   _Atomic uint32_t live;
   int device, flags;
   void *native;             /* the driver's event */
+  ocu_captured captured;    /* where in a capture it was recorded last */
 } __attribute__((aligned(64)));
 
 static ocu_slab slab;
@@ -44,6 +45,7 @@ ocu_status ocu_event_create(int device, int flags, ocu_event **out) {
     e->native = native;
     e->device = device;
     e->flags = flags;
+    e->captured = (ocu_captured){0, 0};
     atomic_store(&e->stamp, 0);
     atomic_store(&e->live, 1);
   }
@@ -107,8 +109,13 @@ ocu_status ocu_event_record(ocu_event *e, ocu_stream *s) {
   if (e->device != atomic_load(&s->device))
     return ocu_fail(OCU_INVALID_HANDLE, "the event is of device %d, the stream of device %d",
                     e->device, atomic_load(&s->device));
+  if (atomic_load(&ocu_graph_work) || e->captured.capture) {
+    OCU_TRY(ocu_capture_moment(s, &e->captured));
+    if (e->captured.capture && !e->native) return OCU_OK;
+  }
   if (e->native)
-    return ocu_submit(s, &(ocu_submission){.run = native_record, .data = &e, .bytes = sizeof e});
+    return ocu_submit(s, &(ocu_submission){.run = native_record, .data = &e, .bytes = sizeof e,
+                                           .how = OCU_MARK});
   return ocu_submit(s, &(ocu_submission){.run = record_op, .data = &e, .bytes = sizeof e,
                                          .how = OCU_INLINE, .stamp = &e->stamp});
 }
@@ -116,6 +123,7 @@ ocu_status ocu_event_record(ocu_event *e, ocu_stream *s) {
 ocu_status ocu_event_sync(ocu_event *e) {
   OCU_ENTER();
   if (!alive(e)) return OCU_INVALID_HANDLE;
+  if (e->captured.capture) return ocu_captured_asked(&e->captured);
   if (!e->native) return ocu_wait_stamp(atomic_load(&e->stamp));
   if (ocu_self.in_host_call)
     return ocu_fail(OCU_UNSUPPORTED, "a host function may not wait: it would wait for itself");
@@ -125,6 +133,7 @@ ocu_status ocu_event_sync(ocu_event *e) {
 ocu_status ocu_event_query(ocu_event *e) {
   OCU_ENTER();
   if (!alive(e)) return OCU_INVALID_HANDLE;
+  if (e->captured.capture) return ocu_captured_asked(&e->captured);
   if (e->native) return ask(e, ocu_devices[e->device].driver->event_query);
   if (ocu_stamp_done(atomic_load(&e->stamp))) return OCU_OK;
   return ocu_fail(OCU_NOT_READY, "the event was not reached yet");
@@ -134,6 +143,8 @@ ocu_status ocu_event_elapsed(ocu_event *from, ocu_event *to, float *ms) {
   OCU_ENTER();
   if (!ms) return ocu_fail(OCU_INVALID_VALUE, "ms is NULL");
   if (!alive(from) || !alive(to)) return OCU_INVALID_HANDLE;
+  if (from->captured.capture) return ocu_captured_asked(&from->captured);
+  if (to->captured.capture) return ocu_captured_asked(&to->captured);
   if ((from->flags | to->flags) & OCU_EVENT_NO_TIMING)
     return ocu_fail(OCU_INVALID_HANDLE, "an event made without timing has no time");
   if (from->device != to->device)
@@ -158,9 +169,14 @@ ocu_status ocu_stream_wait(ocu_stream *s, ocu_event *e) {
   if (!alive(e)) return OCU_INVALID_HANDLE;
   ocu_stamp stamp = atomic_load(&e->stamp);
   const ocu_device *d = ocu_device_of(s);
+  if (e->captured.capture || (atomic_load(&s->capture) && stamp)) {
+    OCU_TRY(ocu_capture_join(s, &e->captured));
+    if (!e->native) return OCU_OK;
+  }
   bool joined = e->device == atomic_load(&s->device) || (d->driver && d->driver->peer);
   if (e->native && stamp && joined && d->driver == ocu_devices[e->device].driver)
-    return ocu_submit(s, &(ocu_submission){.run = native_follow, .data = &e, .bytes = sizeof e});
+    return ocu_submit(s, &(ocu_submission){.run = native_follow, .data = &e, .bytes = sizeof e,
+                                           .how = OCU_MARK});
   if (e->native || d->driver) return ocu_event_sync(e);  /* nothing else joins them */
   if (ocu_stamp_done(stamp)) return OCU_OK;
   return ocu_enqueue(s, &(ocu_submission){.after = stamp});

@@ -8,6 +8,7 @@ ocu_status ocu_alloc(int device, size_t bytes, ocu_mem_kind kind, void **out) {
   OCU_TRY(ocu_check_device(device));
   if (kind != OCU_MEM_DEVICE && kind != OCU_MEM_HOST && kind != OCU_MEM_MANAGED)
     return ocu_fail(OCU_INVALID_VALUE, "kind %d is not a kind of memory to allocate", (int)kind);
+  if (atomic_load(&ocu_graph_work)) OCU_TRY(ocu_capture_unsafe("memory was asked for"));
   if (ocu_devices[device].driver) return ocu_native_alloc(device, NULL, bytes, kind, out);
   return ocu_pool_alloc(device, bytes, kind, out);
 }
@@ -22,6 +23,7 @@ ocu_status ocu_free(void *p) {
   if (!p) return OCU_OK;
   if (ocu_self.in_host_call)
     return ocu_fail(OCU_UNSUPPORTED, "a host function may not free: it would wait for itself");
+  if (atomic_load(&ocu_graph_work)) OCU_TRY(ocu_capture_unsafe("memory was freed"));
   int device;
   bool pool = in_pool(p);
   OCU_TRY(pool ? ocu_pool_retire(p, &device) : ocu_native_retire(p, &device));
@@ -60,6 +62,11 @@ ocu_status ocu_free_async(ocu_stream *s, void *p) {
   OCU_ENTER_STREAM(s);
   if (!p) return OCU_OK;
   int device;
+  if (atomic_load(&s->capture)) {
+    bool taken;
+    ocu_status e = ocu_capture_frees(s, p, &taken);
+    if (taken) return e;
+  }
   if (!in_pool(p)) {
     if (!ocu_is_native(s)) return ocu_free(p);
     OCU_TRY(ocu_native_retire(p, &device));

@@ -80,6 +80,7 @@ ocu_status ocu_native_wait(ocu_stream *s) {
   int device = atomic_load(&s->device);
   const ocu_device *d = &ocu_devices[device];
   if (!s->native && !atomic_load(&s->live)) return OCU_OK;  /* given back: its work is done */
+  if (atomic_load(&s->capture)) return OCU_OK;  /* what it has will not run */
   if (ocu_self.in_host_call)
     return ocu_fail(OCU_UNSUPPORTED, "a host function may not wait: it would wait for itself");
   OCU_TRY(ocu_native_alive(device));

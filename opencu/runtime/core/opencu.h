@@ -24,7 +24,18 @@ typedef enum {
   OCU_NO_PLAN,          /* the class was never planned, and planning was not asked for or failed */
   OCU_UNSUPPORTED,
   OCU_SYSTEM,           /* an operating-system call failed */
-  OCU_LOST              /* the device failed, and fails from now on */
+  OCU_LOST,             /* the device failed, and fails from now on */
+  OCU_CAPTURE_UNSUPPORTED, /* a capturing stream cannot do that */
+  OCU_CAPTURE_INVALIDATED, /* the capture failed before */
+  OCU_CAPTURE_MERGE,    /* it would make one of two captures */
+  OCU_CAPTURE_UNMATCHED, /* the capture began on another stream */
+  OCU_CAPTURE_UNJOINED, /* a stream that joined has work which the first does not wait for */
+  OCU_CAPTURE_ISOLATION, /* a wait for work outside of the capture */
+  OCU_CAPTURE_IMPLICIT, /* the default stream would wait for a capture */
+  OCU_CAPTURED_EVENT,   /* the event was last recorded in a capture */
+  OCU_CAPTURE_WRONG_THREAD, /* another thread began the capture */
+  OCU_ILLEGAL_STATE,    /* the stream is capturing already, or is not */
+  OCU_UPDATE_FAILED     /* the graph differs too much from the executable one */
 } ocu_status;
 
 typedef enum {
@@ -120,6 +131,33 @@ OCU_API ocu_status ocu_fill_2d(ocu_stream *s, void *dst, size_t pitch, int byte,
 /* Rows of `width` bytes of a value that is 1, 2 or 4 bytes (unit) wide; dst and pitch fit it. */
 OCU_API ocu_status ocu_fill_units(ocu_stream *s, void *dst, size_t pitch, uint32_t value,
                                   size_t unit, size_t width, size_t height, int host_sync);
+
+/* ---- graphs --------------------------------------------------------------------------------- *
+ *
+ * A stream that captures keeps its operations, in a graph, and runs none. Others join it when they
+ * wait for an event recorded in it, and must be joined back. What could not be replayed is refused
+ * and breaks the capture: waiting, ordinary memory of the host, the default stream beside a blocking
+ * one. Launches fail once memory that the graph uses was freed; what is freed in the capture's own
+ * order (ocu_free_async) stays the graph's. A graph is not to be used by two threads at a time. */
+
+typedef struct ocu_graph ocu_graph;
+/* Which threads may not allocate and free meanwhile: all, the capturing one, none. */
+enum { OCU_CAPTURE_GLOBAL, OCU_CAPTURE_THREAD, OCU_CAPTURE_RELAXED };
+enum { OCU_CAPTURE_NONE, OCU_CAPTURE_ACTIVE, OCU_CAPTURE_BROKEN };
+
+OCU_API ocu_status ocu_capture_begin(ocu_stream *s, int mode);
+OCU_API ocu_status ocu_capture_end(ocu_stream *s, ocu_graph **out);
+/* id and graph may be NULL; they are set if the stream captures. */
+OCU_API ocu_status ocu_capture_query(ocu_stream *s, int *state, uint64_t *id, ocu_graph **graph);
+OCU_API int ocu_capture_mode(int mode);  /* this thread's from now on; returns what it was */
+OCU_API ocu_status ocu_graph_nodes(ocu_graph *g, int executable, size_t *out);
+OCU_API ocu_status ocu_graph_instantiate(ocu_graph *g, ocu_graph **out); /* g may be destroyed */
+OCU_API ocu_status ocu_graph_update(ocu_graph *executable, ocu_graph *g);
+OCU_API ocu_status ocu_graph_launch(ocu_graph *executable, ocu_stream *s);
+OCU_API ocu_status ocu_graph_destroy(ocu_graph *g, int executable); /* launches go on */
+/* Calls fn in the stream's turn with a copy of the data; what fn puts on the stream runs within. */
+OCU_API ocu_status ocu_stream_defer(ocu_stream *s, ocu_status (*fn)(ocu_stream *, void *),
+                                    const void *data, size_t bytes);
 
 /* ---- plans ---------------------------------------------------------------------------------- *
  *

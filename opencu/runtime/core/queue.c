@@ -271,11 +271,15 @@ ocu_status ocu_enqueue(ocu_stream *s, const ocu_submission *sub) {
 }
 
 ocu_status ocu_submit(ocu_stream *s, const ocu_submission *sub) {
+  ocu_status e;
+  if (!OCU_LIKELY(!atomic_load_explicit(&ocu_graph_work, memory_order_relaxed)) &&
+      ocu_capture_takes(s, sub, &e))
+    return e;
   if (ocu_is_native(s)) return ocu_native_submit(s, sub);
   uint64_t seq = sub->how & OCU_INLINE ? take_turn(s) : 0;
   if (!seq) return ocu_enqueue(s, sub);
   if (sub->stamp) atomic_store(sub->stamp, ocu_stamp_of(s, seq));
-  ocu_status e = sub->run ? sub->run(&(ocu_turn){s, seq, false}, sub->data) : OCU_OK;
+  e = sub->run ? sub->run(&(ocu_turn){s, seq, false}, sub->data) : OCU_OK;
   finish(s, seq);
   return e;
 }
@@ -345,6 +349,7 @@ ocu_stream *ocu_stream_get(ocu_stream *s) {
   if (!s) return devices[ocu_device_get()].legacy;
   if (OCU_LIKELY(ocu_slab_holds(&slab, s) && atomic_load_explicit(&s->live, memory_order_acquire)))
     return s;
+  if (ocu_self.turn && s == ocu_self.turn->stream) return s;  /* destroyed since: its work goes on */
   ocu_fail(OCU_INVALID_HANDLE, "%p is not a stream, or was destroyed", (void *)s);
   return NULL;
 }

@@ -16,6 +16,7 @@ ocu_status ocu_stream_create(int device, int flags, ocu_stream **out) {
 ocu_status ocu_stream_destroy(ocu_stream *s) {
   OCU_ENTER();
   if (s && !ocu_stream_get(s)) return OCU_INVALID_HANDLE;
+  if (s && atomic_load(&s->capture)) ocu_capture_abandon(s);
   if (!s || !ocu_stream_retire(s))
     return ocu_fail(OCU_INVALID_HANDLE, "the default stream cannot be destroyed");
   return OCU_OK;
@@ -23,6 +24,7 @@ ocu_status ocu_stream_destroy(ocu_stream *s) {
 
 ocu_status ocu_stream_sync(ocu_stream *s) {
   OCU_ENTER_STREAM(s);
+  if (atomic_load(&ocu_graph_work)) OCU_TRY(ocu_capture_waited(s));
   /* The legacy stream's own place in the order comes after all blocking streams. */
   if (atomic_load(&s->order) == OCU_ORDER_LEGACY && !ocu_stream_idle(s))
     return ocu_submit(s, &(ocu_submission){.how = OCU_WAIT});
@@ -31,6 +33,7 @@ ocu_status ocu_stream_sync(ocu_stream *s) {
 
 ocu_status ocu_stream_query(ocu_stream *s) {
   OCU_ENTER_STREAM(s);
+  if (atomic_load(&ocu_graph_work)) OCU_TRY(ocu_capture_waited(s));
   if (ocu_is_native(s)) return ocu_native_query(s);
   if (ocu_stream_idle(s)) return ocu_wait(s, 0);
   return ocu_fail(OCU_NOT_READY, "work is pending on the stream");
@@ -71,8 +74,8 @@ ocu_status ocu_stream_host_call(ocu_stream *s, void (*fn)(void *), void *arg) {
   if (!fn) return ocu_fail(OCU_INVALID_VALUE, "the host function is NULL");
   host_call h = {fn, arg};
   if (ocu_is_native(s)) return native_host_call(s, &h);
-  return ocu_enqueue(s, &(ocu_submission){.run = host_op, .data = &h, .bytes = sizeof h,
-                                          .how = OCU_HOST});
+  return ocu_submit(s, &(ocu_submission){.run = host_op, .data = &h, .bytes = sizeof h,
+                                         .how = OCU_HOST});
 }
 
 int ocu_stream_device(ocu_stream *s) {

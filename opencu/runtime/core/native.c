@@ -44,7 +44,8 @@ static ocu_status follow_one(ocu_stream *s, ocu_stream *other, uint64_t *followe
 
 static ocu_status follow_others(ocu_stream *s) {
   int device = atomic_load(&s->device);
-  if (ocu_devices[device].driver->orders_default || s->flags & OCU_STREAM_NONBLOCKING) return OCU_OK;
+  if (ocu_devices[device].driver->orders_default || s->flags & OCU_STREAM_NONBLOCKING)
+    return OCU_OK;
   ocu_stream *legacy = ocu_legacy_stream(device), *b;
   ocu_status e = OCU_OK;
   pthread_mutex_lock(&order);
@@ -241,7 +242,8 @@ static bool reuse(int device, ocu_stream *s, size_t bytes, ocu_mem_kind kind, vo
   return best;
 }
 
-ocu_status ocu_native_alloc(int device, ocu_stream *s, size_t bytes, ocu_mem_kind kind, void **out) {
+ocu_status ocu_native_alloc(int device, ocu_stream *s, size_t bytes, ocu_mem_kind kind,
+                            void **out) {
   const ocu_device *d = &ocu_devices[device];
   if (!bytes) return OCU_OK;
   OCU_TRY(ocu_native_alive(device));
@@ -257,7 +259,8 @@ ocu_status ocu_native_alloc(int device, ocu_stream *s, size_t bytes, ocu_mem_kin
     else e = ocu_native_seen(device, d->driver->alloc(d->index, room, kind, got));
   }
   if (!*out) {
-    if (e == OCU_UNSUPPORTED && kind == OCU_MEM_HOST) return ocu_pool_alloc(device, bytes, kind, out);
+    if (e == OCU_UNSUPPORTED && kind == OCU_MEM_HOST)
+      return ocu_pool_alloc(device, bytes, kind, out);
     OCU_TRY(e);
     block b = {(uintptr_t)got[0], bytes, room, got[1], NULL, NULL, device, LIVE, kind};
     pthread_mutex_lock(&lock);
@@ -354,8 +357,8 @@ ocu_status ocu_reach(ocu_stream *s, const void *p, bool copy) {
   ocu_pointer_info in;
   if (ocu_native_find(p, &in) <= 0) {
     if (copy || !d->driver) return OCU_OK;
-    return ocu_fail(OCU_ILLEGAL_ADDRESS, "%p is the host's own memory, which kernels on %s:%d do not "
-                    "reach: copy it to the device", p, d->driver->name, d->index);
+    return ocu_fail(OCU_ILLEGAL_ADDRESS, "%p is the host's own memory, which kernels on %s:%d do "
+                    "not reach: copy it to the device", p, d->driver->name, d->index);
   }
   const ocu_device *of = &ocu_devices[in.device];
   bool readable = in.kind != OCU_MEM_DEVICE && (copy || !d->driver);

@@ -22,6 +22,7 @@ CORE, DRIVERS = ROOT / "opencu/runtime/core", ROOT / "opencu/drivers"
 CORE_FLAGS = (
     "-O2 -std=gnu11 -fPIC -shared -fvisibility=hidden -pthread -Wall -Wextra -Wno-unused-parameter"
     " -Wno-missing-field-initializers -Wl,-soname,libopencu.so"
+    " -falign-functions=64"  # else their places decide over 30 ns of a small product
 ).split()
 PLANNING = ("tile", "compiler", "blas", "drivers", "runtime")  # what a plan depends on
 BUILD_PACK = (

@@ -1,8 +1,8 @@
 """`make gpu`: on a machine with a GPU, tests and measures what wants one, in one command.
 
     1. builds opencu for this Python, which may have no network: WHEELS names a folder of wheels
-       (cffi and llvmlite with what they need; pytest for the tests; setuptools if there is none from
-       77 on), PACK a plan pack made elsewhere with `opencu cache build --target sm_90a --out FILE`
+       (cffi and llvmlite with what they need; pytest for the tests; setuptools unless it is 77 or
+       newer), PACK a plan pack made elsewhere with `opencu cache build --target sm_90a --out FILE`
     2. runs the conformance tests on the device's driver
     3. measures gemm, copies, launches, calls through the cuBLAS shim and the kernels of dnn and
        sparse against cuBLAS (found beside PyTorch or in a toolkit) and PyTorch, where they are

@@ -131,3 +131,10 @@ def test_bench_gemm_checks_measures_and_keeps_every_sample(opencu_command, tmp_p
     (row,) = content["rows"]
     assert len(row["samples"]["openblas"]) == 2 and row["ratio"]["openblas"] > 0
     assert page.read_text().count('class="bar') >= 2
+
+
+def test_a_pack_is_built_for_known_targets_only(opencu_command):
+    code, _, err = opencu_command("cache", "build", "--target", "sm_19")
+    assert code == 1 and err.startswith("opencu: unknown target 'sm_19': expected one of x86-64-")
+    code, _, err = opencu_command("cache", "size", "--target", "sm_90a")
+    assert (code, err) == (1, "opencu: --target and --out are for build, not for size\n")

@@ -80,9 +80,9 @@ def link(elf: bytes) -> bytes:
         for table in (".dynsym", ".symtab"):
             struct.pack_into("<IBBHQQ", place[table].data, 24 * i, *entry)
         at += len(name.encode()) + 1
-    tags = [(6, ".dynsym"), (5, ".dynstr"), (4, ".hash")]
-    dynamic = [(tag, place[name].address) for tag, name in tags] + [(11, 24), (10, len(strings))]
-    place[".dynamic"].data[:] = b"".join(struct.pack("<QQ", *d) for d in [*dynamic, (0, 0)])
+    where = [place[name].address for name in (".dynsym", ".dynstr", ".hash")]
+    tags = (6, where[0], 5, where[1], 4, where[2], 11, 24, 10, len(strings), 0, 0)
+    struct.pack_into("<12Q", place[".dynamic"].data, 0, *tags)
     return _write(elf, parts)
 
 
@@ -134,8 +134,7 @@ def _write(elf: bytes, parts: list[_Part]) -> bytes:
     programs += load(4, 0) + load(5, _EXECUTE) + load(6, _WRITE)
     programs += segment(2, 6, dynamic, dynamic, 8) + segment(4, 4, note, note, 4)
 
-    table = bytearray(64)
-    names = bytes(place[".shstrtab"].data)
+    table, names = bytearray(64), bytes(place[".shstrtab"].data)
     for p in parts:
         at, target = names.index(b"\0" + p.name.encode() + b"\0") + 1, place.get(p.link)
         spot = (p.address, p.offset, len(p.data), target.number if target else 0, p.info)
@@ -145,21 +144,7 @@ def _write(elf: bytes, parts: list[_Part]) -> bytes:
         body += bytes(p.offset - len(body)) + p.data
     body += bytes(-len(body) % 8)
     flags = struct.unpack_from("<I", elf, 48)[0]  # the processor, its xnack and sramecc
-    kind = struct.pack(
-        "<HHIQQQIHHHHHH",
-        3,
-        _AMDGPU,
-        1,
-        0,
-        64,
-        len(body),
-        flags,
-        64,
-        56,
-        _HEADERS,
-        64,
-        len(parts) + 1,
-        len(parts),
-    )
+    sizes = (64, 56, _HEADERS, 64, len(parts) + 1, len(parts))
+    kind = struct.pack("<HHIQQQI6H", 3, _AMDGPU, 1, 0, 64, len(body), flags, *sizes)
     body[:64] = elf[:16] + kind
     return bytes(body + table)

@@ -7,6 +7,8 @@ import sys
 import pytest
 from conftest import HERE
 
+from opencu import shims
+
 pytestmark = pytest.mark.slow
 SCRIPT = HERE.parents[1] / "scripts/gpu.py"
 
@@ -50,3 +52,25 @@ def test_a_device_that_is_absent_is_told(program, tmp_path):
     done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True)
     assert done.returncode == 1 and "gpu: nothing was measured on cuda" in done.stderr
     assert "OPENCU_CUDA_DRIVER=/none is not the absolute path" in done.stderr
+
+
+def test_the_vendors_cublas_is_called_on_our_arrays(program):
+    """Ours stands in for it: what matters is what the call says."""
+    program(f"""
+import sys
+sys.path.insert(0, {str(SCRIPT.parent)!r})
+import gpu
+import numpy as np
+import opencu
+from opencu.bench.gemm import random_of, wide
+
+gpu.real_library = lambda stem: {str(shims.lib_dir())!r} + "/libcublas.so.13"
+cublas, random = gpu.Cublas(), np.random.default_rng(0)
+for dtype in gpu.DTYPES:
+    kind = "float32" if dtype == "float16" else dtype
+    a, b = (random_of(random, kind, *s).astype(gpu.half(dtype)) for s in ((5, 7), (7, 3)))
+    c = opencu.zeros((5, 3), a.dtype)
+    cublas.gemm(opencu.asarray(a), opencu.asarray(b), c, dtype)()
+    opencu.synchronize()
+    assert np.allclose(wide(np.asarray(c)), wide(a) @ wide(b), rtol=1e-2, atol=1e-2), dtype
+""")

@@ -23,7 +23,8 @@ def lower(state, op: Op) -> None:
     shape = operands[0].type.shape
     lane, ends = len(shape) - 1, [str(s) for s in shape]
     w = min(state.width(v) for v in operands)
-    memory = state.memory(op.result.type) if op.results else None
+    memory = state.memory(op.result.type) if state.used & set(op.results) else None
+    ragged = shape[lane] % w > 0
 
     def chunk(at: Place, c: str) -> None:
         memo: dict = {}
@@ -31,7 +32,8 @@ def lower(state, op: Op) -> None:
         values = [state.points.at(v, [p], memo)[0] for v in operands]
         for i in range(w):
             place = state.f.add(c, str(i))
-            old = touch(state, op, values, i, w, state.f.less(place, ends[lane]))
+            exists = state.f.less(place, ends[lane]) if ragged else "true"
+            old = touch(state, op, values, i, w, exists)
             if memory:
                 there = Point(moved(at, lane, place), lane, 1, True)
                 state.points.store(memory, op.result.type.dtype, old, there)

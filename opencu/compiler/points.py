@@ -5,12 +5,14 @@ values at the points that it is about to use, and the expression behind it is em
 the fusion of elementwise chains, of load hooks into packing, and of epilogues into register blocks.
 """
 
+import functools
 from dataclasses import replace
+from typing import Any
 
 from opencu.compiler import casts
-from opencu.compiler.expressions import Where, operand_place, step_along
+from opencu.compiler.expressions import Where, operand_place, step_along, weight
 from opencu.compiler.llvm import Function, Lanes, constant, suffix, type_of
-from opencu.compiler.memory import Access, Memory, Point, ViewRef
+from opencu.compiler.memory import Access, Memory, Point, ViewRef, moved
 from opencu.drivers.interface import Target
 from opencu.tile.dtypes import bool_, i64
 from opencu.tile.ir import KernelError, Op, Tile, Value
@@ -93,7 +95,9 @@ class Points(Memory):
         if v in self.access:
             return self.access[v].unit_axis()
         axes = range(len(v.type.shape))
-        return next((d for d in axes if v.type.shape[d] > 1 and self._line(v.op, d) is not None), None)
+        return next(
+            (d for d in axes if v.type.shape[d] > 1 and self._line(v.op, d) is not None), None
+        )
 
     def _line(self, op: Op, axis: int) -> int | None:
         """The axis of a gather's view along which the lanes of an axis of the tile lie side by
@@ -110,14 +114,20 @@ class Points(Memory):
         def apart() -> list[str]:
             known = dict(memo)
             index = [self.at(x, [p], known)[0] for x in op.operands[1:]]
-            return [self.gather(op, index, p.width)]
+            single = None
+            if not p.checked and all(weight(x, self.access) < 2 for x in op.operands[1:]):
+                single = lambda i: self._at_lane(op, p, i)  # noqa: E731
+            return [self.gather(op, index, p.width, single)]
 
         line = self._line(op, p.lane) if p.width > 1 and op.result.type.dtype != bool_ else None
         if line is None:
             return apart()[0]
         f, view, t = self.f, self.views[op.operands[0]], type_of(op.result.type.dtype, p.width)
         first = [self.at(x, [replace(p, width=1)], memo)[0] for x in op.operands[1:]]
-        whole = [f.less("-1", first[line]), f.let(f"icmp sle i64 {f.add(first[line], str(p.width))}, {view.sizes[line]}")]
+        whole = [
+            f.less("-1", first[line]),
+            f.let(f"icmp sle i64 {f.add(first[line], str(p.width))}, {view.sizes[line]}"),
+        ]
         exists, pointer = [], f.offset(view.pointer, first[line], op.result.type.dtype.bytes)
         for d, (i, size, stride) in enumerate(zip(first, view.sizes, view.strides)):
             if d != line:  # outside, the line at 0 is read for nothing
@@ -132,16 +142,40 @@ class Points(Memory):
 
         return f.branch(f.all_of(whole), beside, apart, [t])[0]
 
-    def gather(self, op: Op, index: list[str], width: int) -> str:
-        """Elements of a view, lane by lane: a lane outside reads a place that always exists."""
+    def _at_lane(self, op: Op, p: Point, lane: int) -> list[str]:
+        """The indices of one lane, read again as numbers: that is less work than to take them out
+        of vectors."""
+        here = Point(moved(p.at, p.lane, self.f.add(p.at[p.lane], str(lane))), p.lane, 1)
+        return [self.at(x, [here], {})[0] for x in op.operands[1:]]
+
+    def gather(self, op: Op, index: list[str], width: int, single: Any = None) -> str:
+        """Elements of a view, lane by lane; with no checks where all lanes are inside. single gives
+        a lane's indices where they need not come from the vectors of indices."""
         f, view, dtype = self.f, self.views[op.operands[0]], op.result.type.dtype
-        one, found = type_of(dtype), []
-        for lane in range(width):
-            inside, pointer = self.element(view, index, dtype.bytes, lane, width)
-            pointer = f.select(inside, pointer, "%params", "ptr")
-            x = f.load(one, pointer, min(dtype.bytes, 8))
-            found.append(f.select(inside, x, constant(dtype, 0), one))
-        return found[0] if width == 1 else Lanes(f, dtype, width).of(found)
+        one, size = type_of(dtype), min(dtype.bytes, 8)
+        t = type_of(dtype, width)
+
+        def lanes(checked: bool) -> list[str]:
+            found = []
+            for lane in range(width):
+                if single and not checked:
+                    _, pointer = self.element(view, single(lane), dtype.bytes, 0, 1)
+                else:
+                    inside, pointer = self.element(view, index, dtype.bytes, lane, width)
+                if checked:  # a lane outside reads a place that always exists
+                    pointer = f.select(inside, pointer, "%params", "ptr")
+                x = f.load(one, pointer, size)
+                found.append(f.select(inside, x, constant(dtype, 0), one) if checked else x)
+            return [found[0] if width == 1 else Lanes(f, dtype, width).of(found)]
+
+        if width == 1:
+            return lanes(True)[0]
+        v, masks = Lanes(f, i64, width), Lanes(f, bool_, width)
+        inside = [v.op("icmp ult", i, v.splat(n)) for i, n in zip(index, view.sizes)]
+        every = functools.reduce(lambda x, y: masks.op("and", x, y), inside)
+        every = f.let(f"bitcast {masks.type} {every} to i{width}")
+        all_in = f.let(f"icmp eq i{width} {every}, -1")
+        return f.branch(all_in, lambda: lanes(False), lambda: lanes(True), [t])[0]
 
     def _iota(self, op: Op, p: Point) -> str:
         dtype, axis = op.result.type.dtype, op.attrs["axis"]

@@ -268,21 +268,27 @@ class Scan:
         self.f.each("0", self.ends[self.lane], str(self.w), chunk)
 
     def along(self, at: Place) -> None:
-        """The lanes lie along the scanned axis: 1, 2, 4 .. lanes on, then all that came before."""
+        """The lanes lie along the scanned axis: 1, 2, 4 .. lanes on, then all that came before,
+        which is on all lanes: from vector to vector there is but one operation."""
+        f, lane, w = self.f, self.lane, self.w
 
-        def step(c: str, carried: list[str]) -> list[str]:
-            p, distance = self.at(at, c), 1
+        def step(c: str, carried: list[str], *, checked: bool) -> list[str]:
+            p, distance = Point(moved(at, lane, c), lane, w, checked), 1
             x = self.value(p)
-            while distance < self.w:
-                (x,) = self.fold.combine([self.shifted(x, distance)], [x], self.w)
+            while distance < w:
+                (x,) = self.fold.combine([self.shifted(x, distance)], [x], w)
                 distance *= 2
-            before = self.f.splat(carried[0], self.dtype, self.w)
-            (x,) = self.fold.combine([before], [x], self.w)
-            self.keep(x, p)
-            return [Lanes(self.f, self.dtype, self.w).extract(x, self.w - 1)]
+            self.keep(self.fold.combine(carried, [x], w)[0], p)
+            last = f.shuffle(self.dtype, w, x, x, [w - 1] * w) if w > 1 else x
+            return self.fold.combine(carried, [last], w)
 
-        start = [(type_of(self.dtype), self.fold.identity(1)[0])]
-        self.f.loop("0", self.ends[self.axis], str(self.w), start, step)
+        fast = f.floor_to(self.state.fast(at, lane, self.state.safe(self.x, self.ends)), w)
+        carried, end = self.fold.identity(w), self.ends[lane]
+        for lo, hi, checked in (("0", fast, False), (fast, end, True)):
+            start = [(type_of(self.dtype, w), carried[0])]
+            carried = f.loop(
+                lo, hi, str(w), start, lambda c, v, checked=checked: step(c, v, checked=checked)
+            )
 
     def shifted(self, x: str, distance: int) -> str:
         """Lane l is lane l - distance of x, or the identity."""

@@ -24,6 +24,7 @@ from opencu.compiler.expressions import (
     read_views,
     reads_elsewhere,
     root_view,
+    uses,
 )
 from opencu.compiler.held import held
 from opencu.compiler.llvm import Lanes, constant, type_of
@@ -57,6 +58,7 @@ class Vector:
     f: llvm.Function = field(default_factory=llvm.Function)
     nests: dict[Value, dot.Nest] = field(default_factory=dict)  # dots that wait for their store
     read: set[Value] = field(default_factory=set)  # the parameters that are loaded from
+    used: set[Value] = field(default_factory=set)  # the values that some op uses
     held: set[Value] = field(default_factory=set)  # tiles that go to scratch where they stand
     grid: list[str] = field(default_factory=list)  # its three sizes
     pid: list[str] = field(default_factory=list)  # this program's place in it
@@ -338,8 +340,12 @@ class Vector:
 
     def width(self, value: Value, *dtypes: DType) -> int:
         """Lanes of a vector: as many as the widest dtype allows among those that a tile is computed
-        from and others."""
-        within = [v.type.dtype for v, _ in places(value, self.points.access)]
+        from and others; but for indices of a gather, which are read one by one."""
+        known = self.points.access.keys()
+        gathered = {
+            v for v, _ in places(value, known) if v.op is not None and v.op.name == "gather"
+        }
+        within = [v.type.dtype for v, _ in places(value, known | gathered)]
         return self.target.vector_bytes // max(d.part.bytes for d in (*within, *dtypes))
 
     def lane_of(self, value: Value) -> int:
@@ -480,6 +486,7 @@ def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) 
     simplify(complex.split(simplify(function)))
     state = Vector(target, blocks, held=held(function) | early_loads(function.body))
     state.read = read_views(function.body)
+    state.used = {v for op in function.body.ops for v in uses(op)}
     f = state.f
     words = itertools.count()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from opencu.dnn.kernels import attention as kernels
 from opencu.runtime.arguments import flag, real
 from opencu.runtime.operands import FLOATS, Operands, every, merged, part
@@ -26,9 +25,9 @@ def attention(
 
     q: (..., length, d), k: (..., keys, d), v: (..., keys, e), result: (..., length, e), of float32,
     float64, float16 or bfloat16 with any strides; leading axes (batch, heads) are the same. All
-    numpy arrays, torch CPU tensors or opencu arrays. scale: 1 / sqrt(d) unless given. Half precision
-    is summed in float32, the weights are rounded to it. With no keys the result is NaN. On device
-    arrays the call is stream-ordered.
+    numpy arrays, torch CPU tensors or opencu arrays. scale: 1 / sqrt(d) unless given. Half
+    precision is summed in float32, the weights are rounded to it. With no keys the result is NaN.
+    On device arrays the call is stream-ordered.
 
     Raises TypeError or ValueError where dtypes, shapes, devices or scale do not fit. Algorithm: Dao
     and others, "FlashAttention" (2022), with the online softmax of Milakov and Gimelshein (2018).
@@ -67,9 +66,5 @@ def attention(
             ]
             number = consts["sums"].numpy.type(scale)
             grid = (bands, heads, batch)
-            call.launch(
-                kernels.attention, grid, *views, number, blocks=blocks, **consts
-            )
+            call.launch(kernels.attention, grid, *views, number, blocks=blocks, **consts)
     return call.result(y, out)
-
-

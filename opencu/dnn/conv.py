@@ -54,7 +54,9 @@ def conv(
         raise ValueError(f"w has shape {b.shape}: expected {what}, as x has {c} channels")
     spans = [size[d] + 2 * padding[d] - dilation[d] * (taps[d] - 1) - 1 for d in (0, 1)]
     if min(taps) < 1 or min(spans) < 0:
-        raise ValueError(f"w has shape {b.shape}: expected at least one tap, and no more than x has")
+        raise ValueError(
+            f"w has shape {b.shape}: expected at least one tap, and no more than x has"
+        )
     shape = tuple(spans[d] // stride[d] + 1 for d in (0, 1))
     v = None if bias is None else call.take("bias", bias, (a.dtype,))
     if v is not None and v.shape != (o,):
@@ -90,7 +92,12 @@ def _one_tap(call: Operands, x: Array, w: Array, bias: Array | None, y: Array) -
     if len(merged(size, y.steps[2:])) > 1:
         result = call.empty(y.shape, y.dtype)
     images, out = (
-        part(v, 0, (*v.shape[:2], size[0] * size[1]), (*v.steps[:2], v.steps[3] if size[1] > 1 else v.steps[2]))
+        part(
+            v,
+            0,
+            (*v.shape[:2], size[0] * size[1]),
+            (*v.steps[:2], v.steps[3] if size[1] > 1 else v.steps[2]),
+        )
         for v in (x, result)
     )
     filters = part(w, 0, w.shape[:2], w.steps[:2])
@@ -161,7 +168,7 @@ def _multiply(
     call: Operands, x: Array, w: Array, bias: Array | None, y: Array, steps: tuple, groups: int
 ) -> None:
     """The GEMM on images with their channels side by side, some images at a time."""
-    (n, c, *size), (o, each, *taps), shape = x.shape, w.shape, y.shape[2:]
+    (n, _, *size), (o, each, *taps), shape = x.shape, w.shape, y.shape[2:]
     rs, area = taps[0] * taps[1], shape[0] * shape[1]
     most = min(n, max(1, kernels.IMAGES // area))
     # The filters with taps first and outputs side by side: w[o, c, r, s] to [c, r, s, o].
@@ -184,8 +191,18 @@ def _multiply(
         m = images * area
         table = kernels.places(images, tuple(size), tuple(shape), tuple(taps), *steps)
         where = call.copied(table)
-        bands, consts, blocks = kernels.plan(call.target, dtype, m, o // groups, each, bias is not None)
-        a = part(x, first * x.steps[0], (groups, images * size[0] * size[1], each), (each, step_x, 1))
+        bands, consts, blocks = kernels.plan(
+            call.target, dtype, m, o // groups, each, bias is not None
+        )
+        a = part(
+            x, first * x.steps[0], (groups, images * size[0] * size[1], each), (each, step_x, 1)
+        )
         d = part(y, first * y.steps[0], (groups, m, o // groups), (o // groups, step_y, 1))
-        v = d if bias is None else part(bias, 0, d.shape, (o // groups * bias.steps[0], 0, bias.steps[0]))
-        call.launch(gemm, (*bands, groups), a, b, d, d, wide(1), wide(0), v, where, blocks=blocks, **consts)
+        v = (
+            d
+            if bias is None
+            else part(bias, 0, d.shape, (o // groups * bias.steps[0], 0, bias.steps[0]))
+        )
+        call.launch(
+            gemm, (*bands, groups), a, b, d, d, wide(1), wide(0), v, where, blocks=blocks, **consts
+        )

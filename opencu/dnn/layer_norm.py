@@ -29,8 +29,8 @@ def layer_norm(
     shape, or out, which may be x itself. Half precision is computed in float32; the variance is
     taken about the mean. On device arrays the call is stream-ordered.
 
-    Raises TypeError or ValueError where dtypes, shapes, devices or eps do not fit. Source: Ba, Kiros
-    and Hinton, "Layer Normalization" (2016).
+    Raises TypeError or ValueError where dtypes, shapes, devices or eps do not fit. Source: Ba,
+    Kiros and Hinton, "Layer Normalization" (2016).
     """
     call = Operands("x", x, stream)
     a = call.take("x", x, FLOATS)

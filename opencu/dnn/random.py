@@ -30,10 +30,11 @@ def random(
     """Random numbers of Philox4x32-10: float32, uniform in [0, 1) in steps of 2^-24, or int32, the
     generator's own bits.
 
-    A new opencu array of a shape on a device, or out, an array of any kind whose elements follow one
-    another. With N = 64, number i is word i // N % 4 of the counter offset + i // (4 N) * N + i % N
-    (the sum modulo 2^64 below the offset's upper half), under the key seed: the same on every device
-    and for every shape. seed: below 2^64; offset: below 2^128. Stream-ordered on device arrays.
+    A new opencu array of a shape on a device, or out, an array of any kind whose elements follow
+    one another. With N = 64, number i is word i // N % 4 of the counter offset + i // (4 N) * N +
+    i % N (the sum modulo 2^64 below the offset's upper half), under the key seed: the same on every
+    device and for every shape. seed: below 2^64; offset: below 2^128. Stream-ordered on
+    device arrays.
 
     Raises TypeError or ValueError for what does not fit. Source: Salmon, Moraes, Dror and Shaw,
     "Parallel random numbers: as easy as 1, 2, 3" (2011).
@@ -57,7 +58,10 @@ def random(
         raise ValueError(f"out has strides {y.strides}: expected elements that follow one another")
     if y.size:
         low = offset & (1 << 64) - 1
-        words = low - (low >> 63 << 64), *(x & kernels.LOW for x in (offset >> 64, offset >> 96, seed, seed >> 32))
+        words = (
+            low - (low >> 63 << 64),
+            *(x & kernels.LOW for x in (offset >> 64, offset >> 96, seed, seed >> 32)),
+        )
         grid = (cdiv(y.size, 4 * kernels.N),)
         number = NUMBERS[y.dtype]
         call.launch(kernels.philox, grid, part(y, 0, (y.size,), (1,)), *words, as_number=number)

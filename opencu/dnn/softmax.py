@@ -19,8 +19,8 @@ def softmax(x: Any, axis: int = -1, *, out: Any = None, stream: Stream | None = 
     PyTorch; so is one of -Inf alone. On device arrays the call is stream-ordered.
 
     Raises TypeError or ValueError where axis, dtypes, shapes or devices do not fit. Algorithm: the
-    three passes of Milakov and Gimelshein, "Online normalizer calculation for softmax" (2018), "safe
-    softmax", fused where a line fits a tile.
+    three passes of Milakov and Gimelshein, "Online normalizer calculation for softmax" (2018), its
+    "safe softmax", fused where a line fits a tile.
     """
     call = Operands("x", x, stream)
     a = call.take("x", x, FLOATS)

@@ -45,7 +45,9 @@ def of_torch(name: str, x: Any, written: bool) -> tuple[np.ndarray, bool]:
     if x.device.type != "cpu" or x.layout is not torch.strided:
         raise TypeError(f"{name} is on {x.device} as {x.layout}: expected a strided CPU tensor")
     if x.requires_grad and torch.is_grad_enabled():
-        raise ValueError(f"{name} requires grad, which opencu does not record: pass {name}.detach()")
+        raise ValueError(
+            f"{name} requires grad, which opencu does not record: pass {name}.detach()"
+        )
     if x.is_neg() and written:
         raise ValueError(f"{name} is a lazily negated view: pass {name}.resolve_neg()")
     conjugate = x.is_conj()

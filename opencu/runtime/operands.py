@@ -1,5 +1,5 @@
-"""The arrays of one call of a library function: numpy's, torch's CPU tensors or device arrays, all of
-one kind; as device arrays while the call runs."""
+"""The arrays of one call of a library function: numpy's, torch's CPU tensors or device arrays, all
+of one kind; as device arrays while the call runs."""
 
 from __future__ import annotations
 
@@ -76,9 +76,7 @@ class Operands:
         """A numpy array's values on the call's device."""
         return share(host) if self.host else asarray(host, self.device)
 
-    def output(
-        self, out: Any, shape: tuple[int, ...], dtype: Any, name: str = "out"
-    ) -> Array:
+    def output(self, out: Any, shape: tuple[int, ...], dtype: Any, name: str = "out") -> Array:
         """The array for the result: out, if it is given and fits."""
         if out is None:
             return self.empty(shape, dtype)

@@ -1,7 +1,7 @@
 """histogram and scan: counts of integers, and running sums. Together they make row pointers:
 
-    indptr = numpy.zeros(m + 1, "i8")
-    scan(histogram(rows, m), out=indptr[1:])
+indptr = numpy.zeros(m + 1, "i8")
+scan(histogram(rows, m), out=indptr[1:])
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from opencu.runtime.arguments import count
 from opencu.runtime.operands import FLOATS, Operands
 from opencu.runtime.stream import Stream
 from opencu.sparse.kernels import build as kernels
-from opencu.sparse.kernels.tiles import tiles
 from opencu.tile import cdiv
 
 INTEGERS = tuple(map(np.dtype, ("i1", "u1", "i4", "i8")))
@@ -39,9 +38,9 @@ def histogram(x: Any, bins: int, *, out: Any = None, stream: Stream | None = Non
         call.apart(counts, "x", a)
     if bins:
         programs, N = kernels.plan(call.target, a.size)
-        private = bins <= tiles(call.target).private or programs == 1
-        parts = call.zeros((programs if private else 1, bins), np.int64)
-        scope = "program" if private else "device"
+        rows = kernels.count_rows(call.target, a.size, bins, programs)
+        parts = call.zeros((rows, bins), np.int64)
+        programs, scope = (rows, "program") if rows > 1 else (programs, "device")
         call.launch(kernels.count, (programs,), a, parts, N=N, scope=scope)
         call.launch(kernels.add_parts, (cdiv(bins, N),), parts, counts, N=N)
     return call.result(counts, out)
@@ -50,13 +49,14 @@ def histogram(x: Any, bins: int, *, out: Any = None, stream: Stream | None = Non
 def scan(x: Any, *, out: Any = None, stream: Stream | None = None) -> Any:
     """Running sums: y[i] = x[0] + ... + x[i].
 
-    x: (n,) of int8, uint8, int32, int64, float32, float64, float16 or bfloat16; a numpy array, torch
-    CPU tensor or opencu array. The result has numpy.cumsum's dtype: int64 of integers, which wraps,
-    else x's, half precision summed in float32; or it is out, which may be x itself. Deterministic:
-    strips of fixed size are summed and then scanned. On device arrays the call is stream-ordered.
+    x: (n,) of int8, uint8, int32, int64, float32, float64, float16 or bfloat16; a numpy array,
+    torch CPU tensor or opencu array. The result has numpy.cumsum's dtype: int64 of integers, which
+    wraps, else x's, half precision summed in float32; or it is out, which may be x itself.
+    Deterministic: strips of fixed size are summed and then scanned. On device arrays the call
+    is stream-ordered.
 
-    Raises TypeError or ValueError where dtypes, shapes or devices do not fit. Algorithm: the scan of
-    Blelloch, "Prefix sums and their applications" (1990), in three launches.
+    Raises TypeError or ValueError where dtypes, shapes or devices do not fit. Algorithm: the scan
+    of Blelloch, "Prefix sums and their applications" (1990), in three launches.
     """
     call = Operands("x", x, stream)
     a = call.take("x", x, INTEGERS + FLOATS)

@@ -39,10 +39,11 @@ __all__ = [
     "argmin", "atomic_add", "atomic_and", "atomic_cas", "atomic_exchange", "atomic_max",
     "atomic_min", "atomic_or", "atomic_xor", "bf16", "bitcast", "bool_", "c128", "c64", "cast",
     "cat", "cdiv", "complex", "conj", "cos", "cummax", "cummin", "cumprod", "cumsum", "dot", "erf",
-    "exp", "exp2", "exp_below", "f16", "f32", "f64", "floor", "fma", "full", "gather", "gelu", "gelu_tanh",
-    "i32", "i64", "i8", "imag", "iota", "kernel", "load", "log", "log2", "max", "maximum", "min",
-    "minimum", "npid", "permute", "pid", "prefetch", "prod", "real", "reshape", "rint", "rsqrt",
-    "scatter", "select", "sigmoid", "sin", "sqrt", "store", "sum", "tanh", "transpose", "u8",
+    "exp", "exp2", "exp_below", "f16", "f32", "f64", "floor", "fma", "full", "gather", "gelu",
+    "gelu_tanh", "i32", "i64", "i8", "imag", "iota", "kernel", "load", "log", "log2", "max",
+    "maximum", "min", "minimum", "npid", "permute", "pid", "prefetch", "prod", "real", "reshape",
+    "rint", "rsqrt", "scatter", "select", "sigmoid", "sin", "sqrt", "store", "sum", "tanh",
+    "transpose", "u8",
 ]  # fmt: skip
 
 

@@ -2,8 +2,8 @@
 
 An index is one integer or integer tile for each axis of the view; they broadcast against each other
 and the value. With numbers only, the result is a number. Outside the view (a negative index
-included) reads give zero and writes are dropped. The scope of an atomic tells who else may change the
-elements meanwhile: other programs of the launch ("device"), or none ("program"), which is faster.
+included) reads give zero and writes are dropped. The scope of an atomic tells who else may
+change the elements meanwhile: other programs ("device"), or none ("program"), which is faster.
 """
 
 from typing import Any

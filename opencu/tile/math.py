@@ -195,8 +195,8 @@ def _short_polynomial(x, c):
 
 @elementary
 def exp_below(x):
-    """e^x for x <= 0 as softmax needs it: in f32 within 2^-21 times max(-x, 1), or zero where e^x is
-    denormal; exp's in f64."""
+    """e^x for x <= 0 as softmax needs it: in f32 within 2^-21 times max(-x, 1), or zero where it is
+    denormal; in f64 exp."""
     return _exp_below_f32(x) if x.dtype == f32 else exp(x)
 
 

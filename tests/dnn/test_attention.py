@@ -95,11 +95,19 @@ def test_torch_agrees():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda q, k, v: (q[0], k, v), ValueError, r"k has shape \(2, 7, 8\): expected \(keys, 8\)"),
+        (
+            lambda q, k, v: (q[0], k, v),
+            ValueError,
+            r"k has shape \(2, 7, 8\): expected \(keys, 8\)",
+        ),
         (lambda q, k, v: (q[0, 0], k, v), ValueError, r"q has shape \(8,\): expected at least 2"),
         (lambda q, k, v: (q, k[..., :4], v), ValueError, "k has shape .*, as q has"),
         (lambda q, k, v: (q, k, v[:, :5]), ValueError, "v has shape .*, as k has"),
-        (lambda q, k, v: (q, k.astype("f8"), v), TypeError, "k has dtype float64: expected float32"),
+        (
+            lambda q, k, v: (q, k.astype("f8"), v),
+            TypeError,
+            "k has dtype float64: expected float32",
+        ),
         (lambda q, k, v: (q, opencu.asarray(k), v), TypeError, "k is an opencu array: expected a"),
     ],
 )

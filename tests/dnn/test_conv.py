@@ -92,7 +92,9 @@ def test_anything(n, groups, c, o, size, flips, taps, stride, padding, dilation,
 
 @pytest.mark.parametrize("n", [0, 2])
 def test_nothing_gives_nothing(device, n):
-    x, w = (opencu.asarray(v, device) for v in operands("float32", n, 3, 4, 4, 0 if n else 5, 3, 3)[:2])
+    x, w = (
+        opencu.asarray(v, device) for v in operands("float32", n, 3, 4, 4, 0 if n else 5, 3, 3)[:2]
+    )
     assert conv(x, w).shape == (n, 0 if n else 5, 2, 2)
 
 

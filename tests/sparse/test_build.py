@@ -39,7 +39,9 @@ def test_scan_of_integers_is_exact(device, size, dtype):
     np.testing.assert_array_equal(found, np.cumsum(x, dtype="i8"))
 
 
-@pytest.mark.parametrize(("dtype", "eps"), [("float32", 2.0**-23), ("float64", 2.0**-52), ("float16", 2.0**-10)])
+@pytest.mark.parametrize(
+    ("dtype", "eps"), [("float32", 2.0**-23), ("float64", 2.0**-52), ("float16", 2.0**-10)]
+)
 @pytest.mark.parametrize("size", SIZES)
 def test_scan_of_floats(device, size, dtype, eps):
     x = RNG.standard_normal(size).astype(dtype)

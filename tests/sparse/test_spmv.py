@@ -75,7 +75,9 @@ def test_nan_and_inf_stay_in_the_rows_that_read_them(device):
 def test_beta_zero_does_not_read_y(device):
     a = matrix([2, 0, 3], 5)
     y = opencu.asarray(np.full(3, np.nan, "f4"), device)
-    assert np.isfinite(np.asarray(spmv(CSR.of(a, device), opencu.zeros(5, "f4", device), y=y))).all()
+    assert np.isfinite(
+        np.asarray(spmv(CSR.of(a, device), opencu.zeros(5, "f4", device), y=y))
+    ).all()
 
 
 def test_scipy_matrices_as_they_are():
@@ -104,7 +106,9 @@ def test_any_rows_and_shares(lengths, n, share, step):
     x = RNG.standard_normal(n * abs(step))[::step]
     with pytest.MonkeyPatch.context() as patch:
         plan = kernels.plan
-        patch.setattr(kernels, "plan", lambda t, m, k: (max(-(-k // share), 1), share, plan(t, m, k)[2]))
+        patch.setattr(
+            kernels, "plan", lambda *a: (max(-(-a[2] // share), 1), plan(*a)[1] | {"SHARE": share})
+        )
         found = spmv(a, x)
     want = kernels.reference(a.indptr, a.indices, a.data, x)
     np.testing.assert_allclose(found, want, rtol=1e-11, atol=1e-11)
@@ -128,11 +132,27 @@ print(spmv(a, rng.standard_normal(1000)).tobytes().hex())
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda a, x: spmv(a.tocsc(), x), TypeError, "matrix is a scipy.sparse.*: expected a scipy"),
+        (
+            lambda a, x: spmv(a.tocsc(), x),
+            TypeError,
+            "matrix is a scipy.sparse.*: expected a scipy",
+        ),
         (lambda a, x: spmv(a, x[:3]), ValueError, r"x has shape \(3,\): expected \(6,\)"),
-        (lambda a, x: spmv(a, x.astype("f8")), TypeError, "the matrix's data has dtype float32: exp"),
-        (lambda a, x: spmv(a, x.astype("i4")), TypeError, "x has dtype int32: expected float32, flo"),
-        (lambda a, x: spmv(a, opencu.asarray(x)), TypeError, "expected an opencu.sparse.CSR, as x is"),
+        (
+            lambda a, x: spmv(a, x.astype("f8")),
+            TypeError,
+            "the matrix's data has dtype float32: exp",
+        ),
+        (
+            lambda a, x: spmv(a, x.astype("i4")),
+            TypeError,
+            "x has dtype int32: expected float32, flo",
+        ),
+        (
+            lambda a, x: spmv(a, opencu.asarray(x)),
+            TypeError,
+            "expected an opencu.sparse.CSR, as x is",
+        ),
         (lambda a, x: spmv(a, x, beta=1), ValueError, "beta is 1.0 and y is None"),
         (lambda a, x: spmv(a, x, alpha="a"), TypeError, "alpha is 'a': expected a real"),
         (lambda a, x: spmv(a, x, y=x), ValueError, r"y has shape \(6,\): expected \(2,\)"),

@@ -1,32 +1,35 @@
 """Attention forward: o = softmax(scale q k^T) v for every matrix of a batch of heads.
 
-             keys               A program takes one band of rows of q past all rows of k and v, in
-         +---+---+---+          chunks. s = scale q k^T of a band and a chunk is a tile; top and
-      d  |k^T|   |   |          total are each row's maximum and sum of exponentials so far. Where a
-         +---+---+---+          chunk raises the maximum, what was summed before is scaled down:
-   +---+ +---+                  no row of s is ever whole (online softmax).
-   | q | | s |  top total
-   +---+ +---+                  top' = max(top, max s), p = exp(s - top'), f = exp(top - top')
-   |   |                        total' = f total + sum p,  acc' = f acc + p v
-   +---+                        at the end: o = acc / total
+          keys               A program takes one band of rows of q past all rows of k and v, in
+      +---+---+---+          chunks. s = scale q k^T of a band and a chunk is a tile; top and
+   d  |k^T|   |   |          total are each row's maximum and sum of exponentials so far. Where a
+      +---+---+---+          chunk raises the maximum, what was summed before is scaled down:
++---+ +---+                  no row of s is ever whole (online softmax).
+| q | | s |  top total
++---+ +---+                  top' = max(top, max s), p = exp(s - top'), f = exp(top - top')
+|   |                        total' = f total + sum p,  acc' = f acc + p v
++---+                        at the end: o = acc / total
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from opencu import tile
 from opencu.blas.kernels.tiles import gemm_tiles
 from opencu.compiler import Blocks
-from opencu.dnn.kernels.tiles import room, tiles
+from opencu.dnn.kernels.tiles import tiles
 from opencu.drivers.interface import Target
 from opencu.tile import cdiv
 from opencu.tile.ir import SUMS
 
 
 @tile.kernel
-def attention(q, k, v, o, scale, BQ: int, BK: int, D: int, DV: int, causal: bool, masked: bool, sums):
-    """Row i sees the rows of k up to i where it is causal; masked: some rows of a chunk are not seen."""
+def attention(
+    q, k, v, o, scale, BQ: int, BK: int, D: int, DV: int, causal: bool, masked: bool, sums
+):
+    """Row i sees the rows of k up to i where it is causal; masked: some of a chunk are not seen."""
     i, h, z = tile.pid(0), tile.pid(1), tile.pid(2)
     qz, kz, vz, oz = q[z][h], k[z][h], v[z][h], o[z][h]
     band, length = tile.load(qz, (i, 0), (BQ, D)), kz.shape[0]
@@ -65,10 +68,14 @@ def reference(q, k, v, causal: bool = False, scale: float | None = None) -> np.n
 def plan(target: Target, dtype: tile.DType, length: int, keys: int, d: int, dv: int, causal: bool):
     """The bands of q, the kernel's constants and its dots' register blocks."""
     sums = getattr(tile, SUMS.get(dtype.name, dtype.name))
-    blocks: Blocks = gemm_tiles(target, dtype, sums, "packed", 2).blocks
-    sizes = tiles(target)
-    group = 8  # columns of a head: whole vectors, whole units
-    BQ, BK = min(room(length), sizes.queries), min(room(keys) + -room(keys) % group, sizes.keys)
+    packed: Blocks = gemm_tiles(target, dtype, sums, "packed", 2).blocks
+    blocks = replace(packed, pack_a=False, mc=0, unroll=2)  # p lies in a cache as it is
+    sizes, mr = tiles(target), blocks.mr
+    bands, chunks = cdiv(length, sizes.queries), max(cdiv(keys, sizes.keys), 1)
+    group = 8  # columns of a head, and rows of k: whole vectors, whole units
+    BQ, BK = cdiv(cdiv(length, bands), mr) * mr, cdiv(max(cdiv(keys, chunks), 1), group) * group
     D, DV = (-(-size // group) * group for size in (d, dv))
-    consts = dict(BQ=BQ, BK=BK, D=D, DV=DV, causal=causal, masked=causal or keys % BK > 0, sums=sums)
+    consts = dict(
+        BQ=BQ, BK=BK, D=D, DV=DV, causal=causal, masked=causal or keys % BK > 0, sums=sums
+    )
     return cdiv(length, BQ), consts, blocks

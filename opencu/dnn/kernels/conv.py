@@ -1,5 +1,5 @@
-"""Convolution forward as an implicit GEMM: y[n, p, o] = sum over r, s, c of x[n, q, c] w[r, s, c, o],
-q the pixel of x that output pixel p sees through tap (r, s) of the filter.
+"""Convolution forward as an implicit GEMM: y[n, p, o] = sum over r, s, c of x[n, q, c] w[r, s, c,
+o], q the pixel of x that output pixel p sees through tap (r, s) of the filter.
 
                   o              The inner dimension is taps times channels. Rows of a are output
              +---------+         pixels; a row is never made: the load hook gathers from x, whose
@@ -19,8 +19,8 @@ import numpy as np
 from opencu import tile
 from opencu.blas.kernels import gemm as template
 from opencu.blas.kernels.tiles import gemm_tiles
-from opencu.drivers.interface import Target
 from opencu.dnn.kernels.tiles import tiles
+from opencu.drivers.interface import Target
 from opencu.tile import cdiv
 from opencu.tile.ir import SUMS
 

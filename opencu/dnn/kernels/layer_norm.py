@@ -1,10 +1,10 @@
 """Layer norm: y[i] = (x[i] - mean) / sqrt(var + eps) * weight + bias, mean and var those of row i.
 
-        k                      A program takes M rows, in chunks of N, three times: for the mean, for
-    +-------+-------+          the variance about it (of the differences squared: no cancellation),
-  i | x     |       | M rows   for the result. One chunk stays in the first-level cache, a row in
-    +-------+-------+          some cache.
-        N       N
+      k                      A program takes M rows, in chunks of N, three times: for the mean, for
+  +-------+-------+          the variance about it (of the differences squared: no cancellation),
+i | x     |       | M rows   for the result. One chunk stays in the first-level cache, a row in
+  +-------+-------+          some cache.
+      N       N
 """
 
 import numpy as np

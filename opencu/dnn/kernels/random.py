@@ -1,9 +1,9 @@
 """Philox4x32-10: four 32-bit random words of a 128-bit counter c and a 64-bit key k, in ten rounds.
 
-    c0' = hi(c2 * M1) ^ c1 ^ k0      c1' = lo(c2 * M1)      k0 += W0 after each round
-    c2' = hi(c0 * M0) ^ c3 ^ k1      c3' = lo(c0 * M0)      k1 += W1
+c0' = hi(c2 * M1) ^ c1 ^ k0      c1' = lo(c2 * M1)      k0 += W0 after each round
+c2' = hi(c0 * M0) ^ c3 ^ k1      c3' = lo(c0 * M0)      k1 += W1
 
-    y    | w0 of N counters | w1 of them | w2 | w3 |     a program's 4 N numbers
+y    | w0 of N counters | w1 of them | w2 | w3 |     a program's 4 N numbers
 """
 
 import numpy as np

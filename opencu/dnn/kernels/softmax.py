@@ -1,9 +1,9 @@
 """Softmax: y[i, k, j] = w[i, k, j] / sum over k of w, with w = exp(x - max over k of x).
 
-             j                 A program takes the lines along k that lie side by side: M of them
-        +---+---+---+          along i where k is the last axis, else B along j. A line that fits a
-      k | x | x | x |  i = 0   tile is read once and its exponentials are kept. A longer one is read
-        +---+---+---+          in chunks of N three times: for the maximum, the sum, the result.
+       j                 A program takes the lines along k that lie side by side: M of them
+  +---+---+---+          along i where k is the last axis, else B along j. A line that fits a
+k | x | x | x |  i = 0   tile is read once and its exponentials are kept. A longer one is read
+  +---+---+---+          in chunks of N three times: for the maximum, the sum, the result.
 """
 
 import math

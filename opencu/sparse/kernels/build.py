@@ -1,10 +1,11 @@
-"""Histogram and scan, which build row pointers: counts[b] = how many x are b, y[i] = x[0] + .. + x[i].
+"""Histogram and scan, which build row pointers: counts[b] is how many x are b, y[i] = x[0] + ..
++ x[i].
 
-    x        | strip 0 | strip 1 | strip 2 | ..     a program a strip, in chunks of N
-    parts    | bins    | bins    | bins    | ..     histogram: a row of counts for each, added up after;
-                                                    of many bins all programs count in one row
-    sums       s0        s1        s2               scan: each strip's sum; one program makes offsets
-    y        | 0 + ..  | s0 + .. | s0+s1 + .. |     of them; each program scans its strip from there
+x        | strip 0 | strip 1 | strip 2 | ..     a program a strip, in chunks of N
+parts    | bins    | bins    | bins    | ..     histogram: a row of counts each, added up after;
+                                                of many bins all programs count in one row
+sums       s0        s1        s2               scan: each strip's sum; one program makes offsets
+y        | 0 + ..  | s0 + .. | s0+s1 + .. |     of them; each program scans its strip from there
 """
 
 import numpy as np
@@ -26,10 +27,12 @@ def strip(x, N: int):
 @tile.kernel
 def count(x, parts, N: int, scope: str):
     first, last = strip(x, N)
-    own = parts[tile.pid(0) % parts.shape[0]]
-    for k in range(first, last):
-        b = tile.cast(tile.load(x, k, N), tile.i64)
-        b = tile.select(tile.iota(N) < x.shape[0] - k * N, b, -1)
+    own, whole = parts[tile.pid(0) % parts.shape[0]], x.shape[0] // N
+    for k in range(first, min(last, whole)):
+        tile.atomic_add(own, tile.load(x, k, N), 1, scope)
+    if last > whole:
+        b = tile.cast(tile.load(x, whole, N), tile.i64)
+        b = tile.select(tile.iota(N) < x.shape[0] - whole * N, b, -1)
         tile.atomic_add(own, b, 1, scope)
 
 
@@ -80,3 +83,10 @@ def plan(target: Target, size: int) -> tuple[int, int]:
     """The programs, and the elements of a chunk."""
     sizes = tiles(target)
     return max(min(cdiv(size, sizes.strip), sizes.programs), 1), sizes.chunk
+
+
+def count_rows(target: Target, size: int, bins: int, programs: int) -> int:
+    """How many programs of histogram count for themselves; 1: all count in one row."""
+    if not tiles(target).private:
+        return 1
+    return min(programs, max(size // (tiles(target).private * bins), 1))

@@ -6,8 +6,8 @@
              |   program 0   |   program 1   |       SHARE stored elements each
 
 A program adds up, row by row, what is in its share: a row that begins there is stored, the end of a
-row that began before goes to heads[program]. A second launch adds the heads to their rows, in order.
-So a long row is many programs' work, and the sums' order depends on the matrix alone.
+row that began before goes to heads[program]. A second launch adds the heads to their rows, in
+order. So a long row is many programs' work, and the order of sums depends on the matrix alone.
 """
 
 import numpy as np
@@ -30,30 +30,67 @@ def first_row(indptr, at):
 
 
 def total(indices, data, x, lo, hi, W: int):
-    """The sum of the products of elements lo to hi."""
+    """The sum of the products of elements lo to hi, W side by side."""
     values, places = data[lo:hi], indices[lo:hi]
     acc = tile.full(W, 0, x.dtype)
     for k in range(cdiv(hi - lo, W)):
-        acc = tile.fma(tile.load(values, k, W), tile.gather(x, tile.load(places, k, W)), acc)
+        more = tile.fma(tile.load(values, k, W), tile.gather(x, tile.load(places, k, W)), acc)
+        left = tile.cast(hi - lo - k * W, tile.i32)
+        acc = tile.select(tile.iota(W, 0, tile.i32) < left, more, acc)
     return tile.sum(acc)
 
 
-@tile.kernel
-def spmv(indptr, indices, data, x, y, heads, alpha, beta, SHARE: int, W: int):
-    p, rows = tile.pid(0), indptr.shape[0] - 1
-    start, end = p * SHARE, min((p + 1) * SHARE, data.shape[0])
-    row = first_row(indptr, start)
-    last = first_row(indptr, (p + 1) * SHARE)
-    lo = tile.cast(tile.gather(indptr, row), tile.i64)
-    tile.scatter(heads, p, total(indices, data, x, start, min(lo, end), W))
-    for r in range(row, last):
+def totals(indices, data, x, lo, hi, longest, W: int):
+    """The sums of W rows side by side: elements lo to hi of each."""
+    last = data.shape[0] - 1
+    acc = tile.full(W, 0, x.dtype)
+    for k in range(longest):
+        at = tile.minimum(lo + k, last)  # of a row that has ended, some element for nothing
+        more = tile.fma(tile.gather(data, at), tile.gather(x, tile.gather(indices, at)), acc)
+        acc = tile.select(k < hi - lo, more, acc)
+    return acc
+
+
+def one_by_one(indptr, indices, data, x, y, alpha, beta, first, last, end, W: int):
+    """Rows first to last, each W elements at a time."""
+    lo = tile.cast(tile.gather(indptr, first), tile.i64)
+    for r in range(first, last):
         hi = tile.cast(tile.gather(indptr, r + 1), tile.i64)
         out = alpha * total(indices, data, x, lo, min(hi, end), W)
         if beta != 0:
-            tile.scatter(y, r, tile.fma(beta, tile.gather(y, r), out))
-        else:
-            tile.scatter(y, r, out)
+            out = tile.fma(beta, tile.gather(y, r), out)
+        tile.scatter(y, r, out)
         lo = hi
+
+
+def side_by_side(indptr, indices, data, x, y, alpha, beta, first, last, end, W: int, R: int):
+    """The same, R rows at once where their lengths are much the same."""
+    starts, ends, out = indptr[first:last], indptr[first + 1 : last + 1], y[first:last]
+    for g in range(cdiv(last - first, R)):
+        lo = tile.cast(tile.load(starts, g, R), tile.i64)
+        hi = tile.minimum(tile.cast(tile.load(ends, g, R), tile.i64), end)
+        longest, stored, row = tile.max(hi - lo), tile.sum(hi - lo), first + g * R
+        if longest * R <= 2 * stored + R:
+            sums = alpha * totals(indices, data, x, lo, hi, longest, R)
+            if beta != 0:
+                sums = tile.fma(beta, tile.load(out, g, R), sums)
+            tile.store(out, g, sums)
+        else:
+            one_by_one(indptr, indices, data, x, y, alpha, beta, row, min(row + R, last), end, W)
+
+
+@tile.kernel
+def spmv(indptr, indices, data, x, y, heads, alpha, beta, SHARE: int, W: int, R: int):
+    p, rows = tile.pid(0), indptr.shape[0] - 1
+    start, end = p * SHARE, min((p + 1) * SHARE, data.shape[0])
+    row, behind = first_row(indptr, start), first_row(indptr, (p + 1) * SHARE)
+    last = tile.select(p + 1 == tile.npid(0), rows, behind)  # empty rows at the end are its own
+    head = tile.cast(tile.gather(indptr, row), tile.i64)
+    tile.scatter(heads, p, total(indices, data, x, start, min(head, end), W))
+    if R == 1:
+        one_by_one(indptr, indices, data, x, y, alpha, beta, row, last, end, W)
+    else:
+        side_by_side(indptr, indices, data, x, y, alpha, beta, row, last, end, W, R)
 
 
 @tile.kernel
@@ -71,8 +108,9 @@ def reference(indptr, indices, data, x, alpha=1.0, beta=0.0, y=0.0) -> np.ndarra
     return alpha * out if beta == 0 else alpha * out + beta * np.asarray(y, "f8")
 
 
-def plan(target: Target, rows: int, stored: int) -> tuple[int, int, int]:
-    """The programs, a program's share of elements, the lanes that read a row."""
+def plan(target: Target, rows: int, stored: int) -> tuple[int, dict]:
+    """The programs, and the kernel's constants."""
     sizes = tiles(target)
-    W = sizes.long if stored >= rows * sizes.many else sizes.short
-    return max(cdiv(stored, sizes.share), 1), sizes.share, W
+    W = sizes.long if stored >= rows * sizes.long else sizes.short
+    R = 1 if stored >= rows * sizes.many else sizes.rows
+    return max(cdiv(stored, sizes.share), 1), dict(SHARE=sizes.share, W=W, R=R)

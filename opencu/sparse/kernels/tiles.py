@@ -1,12 +1,14 @@
 """Tile sizes of the kernels per kind of target. Data; never searched.
 
-    share      stored elements of a program of spmv: rows are cut there, so none is too long
-    short      lanes that read a row, where rows have fewer than `many` elements on average
-    long       the same for longer rows: several sums run side by side
-    chunk      elements that histogram and scan take at once
-    strip      elements of a program of theirs at least
-    programs   of theirs at most
-    private    bins up to which each program of histogram counts for itself
+share      stored elements of a program of spmv: rows are cut there, so none is too long
+short      elements of a row that are read at once
+long       the same, where rows have more than so many on average
+rows       rows that are added up side by side, a lane each, ..
+many       .. where they have fewer than so many elements on average
+chunk      elements that histogram and scan take at once
+strip      elements of a program of theirs at least
+programs   of theirs at most
+private    elements per bin for which a program of histogram counts for itself; 0: none does
 """
 
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ class Tiles:
     share: int
     short: int
     long: int
+    rows: int
     many: int
     chunk: int
     strip: int
@@ -27,8 +30,8 @@ class Tiles:
 
 
 TILES = {
-    "vector": Tiles(1 << 14, 8, 32, 32, 1 << 10, 1 << 16, 64, 1 << 14),  # Zen 3, 2026-11
-    "simt": Tiles(1 << 12, 32, 128, 64, 1 << 10, 1 << 13, 1 << 10, 0),
+    "vector": Tiles(1 << 14, 16, 32, 16, 12, 1 << 10, 1 << 16, 64, 4),  # Zen 3, 2026-11
+    "simt": Tiles(1 << 12, 32, 128, 128, 64, 1 << 10, 1 << 13, 1 << 10, 0),
 }
 
 

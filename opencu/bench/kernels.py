@@ -1,0 +1,201 @@
+"""The kernels of dnn and sparse against PyTorch, and bare C loops with their reads and writes."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import math
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import opencu
+from opencu.bench import measure, workers
+from opencu.bench.stream import COLUMNS, Loops
+from opencu.runtime.host import from_numpy
+
+MIB, BATCH = 64, 8  # of an array; images of a convolution
+BARE, TORCH = "bare loop", "torch"
+# Layers of ResNet-50 with filters of 1x1 and 3x3: channels in and out, filter, stride, image.
+LAYERS = [
+    (64, 64, 1, 1, 56), (64, 64, 3, 1, 56), (64, 256, 1, 1, 56), (256, 64, 1, 1, 56),
+    (256, 128, 1, 1, 56), (128, 128, 3, 2, 56), (128, 512, 1, 1, 28), (256, 512, 1, 2, 56),
+    (512, 128, 1, 1, 28), (128, 128, 3, 1, 28), (512, 256, 1, 1, 28), (256, 256, 3, 2, 28),
+    (256, 1024, 1, 1, 14), (512, 1024, 1, 2, 28), (1024, 256, 1, 1, 14), (256, 256, 3, 1, 14),
+    (1024, 512, 1, 1, 14), (512, 512, 3, 2, 14), (512, 2048, 1, 1, 7), (1024, 2048, 1, 2, 14),
+    (2048, 512, 1, 1, 7), (512, 512, 3, 1, 7),
+]  # fmt: skip
+
+
+class Case(NamedTuple):
+    """Ours, the same with torch (no result: not compared), and a loop of stream.c, if there is one,
+    on the arrays x, y."""
+
+    ours: Callable[[], object]
+    torch: Callable[[], object]
+    loop: tuple[int, np.ndarray, np.ndarray] | None = None
+    exact: bool = True  # do both compute the same?
+
+
+def rows_of(random: np.random.Generator, name: str) -> Case:
+    import torch
+
+    x = random.standard_normal((MIB * 2**20 // 4 // COLUMNS, COLUMNS), np.float32)
+    y, w = np.empty_like(x), np.ones(COLUMNS, np.float32)
+    t, out, v = map(from_numpy, (x, np.empty_like(x), w))
+    if name == "softmax":
+        theirs: Callable = partial(torch.softmax, t, 1, out=out)
+        return Case(partial(opencu.dnn.softmax, x, out=y), theirs, (4, x, y))
+    theirs = partial(torch.nn.functional.layer_norm, t, (COLUMNS,), v, v)
+    return Case(partial(opencu.dnn.layer_norm, x, w, w, out=y), theirs, (4, x, y))
+
+
+def attention(random: np.random.Generator) -> Case:
+    import torch
+
+    arrays = [random.standard_normal((1, 12, 1024, 64), np.float32) for _ in "qkv"]
+    theirs = torch.nn.functional.scaled_dot_product_attention
+    return Case(partial(opencu.dnn.attention, *arrays), partial(theirs, *map(from_numpy, arrays)))
+
+
+def conv(random: np.random.Generator, layer: tuple[int, int, int, int, int]) -> Case:
+    import torch
+
+    c, o, taps, stride, size = layer
+    x = random.standard_normal((BATCH, c, size, size), np.float32)
+    w = random.standard_normal((o, c, taps, taps), np.float32)
+    options: Any = dict(stride=stride, padding=taps // 2)
+    theirs = partial(torch.nn.functional.conv2d, *map(from_numpy, (x, w)), **options)
+    return Case(partial(opencu.dnn.conv, x, w, **options), theirs)
+
+
+class Matrix(NamedTuple):
+    """What spmv reads of a scipy matrix."""
+
+    data: np.ndarray
+    indices: np.ndarray
+    indptr: np.ndarray
+    shape: tuple[int, int]
+    format: str = "csr"
+
+
+def spmv(random: np.random.Generator, rows: int, lengths: np.ndarray) -> Case:
+    import torch
+
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    indices = random.integers(0, rows, indptr[-1]).astype(np.int32)
+    a = Matrix(random.standard_normal(indptr[-1], np.float32), indices, indptr, (rows, rows))
+    x = random.standard_normal(rows, np.float32)
+    parts = map(from_numpy, (indptr, indices, a.data))
+    make: Any = torch.sparse_csr_tensor
+    theirs = make(*parts, a.shape)
+    return Case(partial(opencu.sparse.spmv, a, x), partial(torch.mv, theirs, from_numpy(x)))
+
+
+def counts(random: np.random.Generator) -> Case:
+    import torch
+
+    x = random.integers(0, 4096, MIB * 2**20 // 8)
+    theirs = partial(torch.bincount, from_numpy(x), minlength=4096)
+    return Case(partial(opencu.sparse.histogram, x, 4096), theirs)
+
+
+def scan(random: np.random.Generator) -> Case:
+    import torch
+
+    x = random.random(MIB * 2**20 // 4, np.float32)
+    y, out = np.empty_like(x), from_numpy(np.empty_like(x))
+    theirs = partial(torch.cumsum, from_numpy(x), 0, out=out)
+    return Case(partial(opencu.sparse.scan, x, out=y), theirs)
+
+
+def philox(random: np.random.Generator) -> Case:
+    import torch
+
+    y, out = np.empty(MIB * 2**20 // 4, np.float32), torch.empty(MIB * 2**20 // 4)
+    return Case(partial(opencu.dnn.random, out=y), out.uniform_, exact=False)
+
+
+def long_tailed(random: np.random.Generator) -> np.ndarray:
+    lengths = random.pareto(1.1, 1 << 18) + 1
+    return np.minimum(lengths / lengths.sum() * (1 << 23), 1 << 18).astype(np.int64)
+
+
+CASES: dict[str, Callable[[np.random.Generator], Case]] = {
+    "softmax": partial(rows_of, name="softmax"),
+    "layer norm": partial(rows_of, name="layer norm"),
+    "attention": attention,
+    "spmv, 16 a row": lambda r: spmv(r, 1 << 20, np.full(1 << 20, 16)),
+    "spmv, 64 a row": lambda r: spmv(r, 1 << 17, np.full(1 << 17, 64)),
+    "spmv, long tail": lambda r: spmv(r, 1 << 18, long_tailed(r)),
+    "histogram": counts,
+    "scan": scan,
+    "philox": philox,
+    **{
+        f"conv {layer[0]}>{layer[1]} {layer[2]}x{layer[2]}/{layer[3]} {layer[4]}": partial(
+            conv, layer=layer
+        )
+        for layer in LAYERS
+    },
+}
+
+
+def rows(args: argparse.Namespace) -> Iterator[dict]:
+    """Measure every kernel on this process's threads."""
+    if not importlib.util.find_spec("torch"):
+        raise SystemExit("opencu bench kernels: PyTorch is missing: pip install torch")
+    import torch
+
+    torch.set_grad_enabled(False)
+    with tempfile.TemporaryDirectory() as folder:
+        loops = Loops(folder)
+    for name, make in CASES.items():
+        if args.kernels and not any(name.startswith(k) for k in args.kernels):
+            continue
+        case = make(np.random.default_rng(0))
+        if case.exact:
+            check(name, case)
+        sides = {TORCH: measure.repeat(case.torch)}
+        if case.loop:
+            which, x, y = case.loop
+            at = x.ctypes.data, y.ctypes.data, y.ctypes.data
+            sides[BARE] = measure.repeat(partial(loops.run, which, *at, *x.shape, args.threads))
+        samples = measure.against(measure.repeat(case.ours), sides, args.pairs, args.seconds)
+        best = min(took for pairs in samples.values() for took, _ in pairs)
+        yield {
+            "kernel": name, "mib": MIB, "threads": args.threads, "ms": best * 1e3,
+            "samples": samples, "ratio": {k: measure.ratio(v) for k, v in samples.items()},
+        }  # fmt: skip
+
+
+def check(name: str, case: Case) -> None:
+    """Refuse a result that is not torch's."""
+    found, want = np.asarray(case.ours()), np.asarray(case.torch())
+    close = np.allclose(found, want, rtol=1e-3, atol=1e-4 * max(float(np.abs(want).max()), 1))
+    if found.shape != want.shape or not close:
+        raise SystemExit(f"{name} is wrong")
+
+
+def bench(args: argparse.Namespace) -> list[dict]:
+    """Measure every kernel; print the rows as they come."""
+    print(f"{'kernel':26} threads {'ms':>8}  ours against")
+    found = workers.run("kernels", args, line)
+    layers = [row["ratio"][TORCH] for row in found if row["kernel"].startswith("conv")]
+    if layers:
+        mean = math.exp(statistics.fmean(map(math.log, layers)))
+        print(f"conv against torch: geometric mean {mean:.3f}, worst {min(layers):.3f}")
+    return found
+
+
+def line(row: dict) -> str:
+    ratios = ", ".join(f"{name} {ratio:.3f}" for name, ratio in row["ratio"].items())
+    return f"{row['kernel']:26} {row['threads']:7} {row['ms']:8.2f}  {ratios}"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--kernels", nargs="*", default=[], metavar="NAME", help="or its beginning")
+    workers.add_options(parser)

@@ -13,8 +13,13 @@
     memory.py       points that are read from memory and written to it
     dot.py          the nest that a dot becomes; its parts: packing.py, register_block.py,
                     multiply.py
+    simt.py         one program = one work-group: points dealt to threads, shared memory, barriers;
+                    its roots: group_reduction.py, group_dot.py, group_elements.py
+    work_group.py   what threads have: numbers, barriers, shuffles, vectors to and from memory
     llvm.py         LLVM IR as text, optimised and emitted through llvmlite
     blob.py         an object file laid out as one position-independent blob
+    elf.py          an AMD object linked into a code object
+    spirv.py        SPIR-V, emitted by processes of their own
 
 OPENCU_DEBUG=ir,llvm,asm prints the stages on standard error.
 """

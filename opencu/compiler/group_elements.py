@@ -11,7 +11,7 @@ from opencu.compiler.llvm import Lanes, type_of
 from opencu.compiler.memory import Point
 from opencu.compiler.work_group import GLOBAL
 from opencu.tile.dtypes import DType, i32, i64
-from opencu.tile.ir import KernelError, Op, Tile
+from opencu.tile.ir import Op, Tile
 
 
 def lower(state, op: Op) -> None:
@@ -95,8 +95,6 @@ def _scatter(state, op: Op, tile: Tile) -> None:
 def atomic(state, op: Op, dtype: DType, pointer: str, values: list[str]) -> str:
     """A number orders what comes before and after it, in other programs; a tile does not."""
     f, fn, spirv = state.f, op.attrs["fn"], state.target.format == "spirv"
-    if dtype.storage or (spirv and dtype.bits < 32):
-        raise KernelError(op.loc, f"{state.target.name} has no atomic operations on {dtype}")
     order = "monotonic" if isinstance(op.operands[1].type, Tile) else "acq_rel"
     how = f'syncscope("{f.machine.scopes[op.attrs["scope"]]}") {order}'
     if not (spirv and dtype.kind == "f"):

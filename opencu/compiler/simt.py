@@ -118,7 +118,7 @@ class Simt(Vector):
             self.sums_of[op].run()
         else:
             super().step(op, rest)
-        last = last_user(op.results, rest)
+        last = last_user(op.results, rest, self.held)
         if last is not None:
             self.expire.setdefault(id(last), []).extend(self.frames[-1])
             self.frames[-1] = []
@@ -361,14 +361,15 @@ class Simt(Vector):
         super().op_gather(op)
 
 
-def last_user(values: Sequence[Value], rest: list[Op]) -> Op | None:
-    """The last op that computes with some values; a `yield` too."""
+def last_user(values: Sequence[Value], rest: list[Op], held: set[Value]) -> Op | None:
+    """The last op that computes with some values, or with what is computed from them where it is
+    used; a `yield` too."""
     derived, last = {v for v in values if isinstance(v.type, Tile)}, None
     for op in rest:
         if derived & uses(op):
             last = op
             if (is_pure(op) and op.name != "yield") or dot.Nest.of(op):
-                derived |= set(op.results)
+                derived |= set(op.results) - held
     return last
 
 

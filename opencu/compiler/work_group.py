@@ -5,6 +5,7 @@ each behind its own bounds check.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from opencu.compiler.llvm import Function, Lanes, Space, constant, type_of
 from opencu.compiler.memory import Access, Point, ViewRef, moved
@@ -181,7 +182,7 @@ class GroupPoints(Points):
         starts = (self.f.add(p.at[p.lane], str(i)) for i in range(p.width))
         return [Point(moved(p.at, p.lane, i), p.lane, 1, p.checked) for i in starts]
 
-    def gather(self, op: Op, index: list[str], width: int) -> str:
+    def gather(self, op: Op, index: list[str], width: int, single: Any = None) -> str:
         """Elements of a view, lane by lane, each behind its bounds check."""
         f, view, dtype = self.f, self.views[op.operands[0]], op.result.type.dtype
         return (

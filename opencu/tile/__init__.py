@@ -41,8 +41,9 @@ __all__ = [
     "cat", "cdiv", "complex", "conj", "cos", "cummax", "cummin", "cumprod", "cumsum", "dot", "erf",
     "exp", "exp2", "exp_below", "f16", "f32", "f64", "floor", "fma", "full", "gather", "gelu",
     "gelu_tanh", "i32", "i64", "i8", "imag", "iota", "kernel", "load", "log", "log2", "max",
-    "maximum", "min", "minimum", "npid", "permute", "pid", "prefetch", "prod", "real", "reshape", "rint", "rsqrt",
-    "scatter", "select", "sigmoid", "sin", "sqrt", "store", "sum", "tanh", "transpose", "u8",
+    "maximum", "min", "minimum", "npid", "permute", "pid", "prefetch", "prod", "real", "reshape",
+    "rint", "rsqrt", "scatter", "select", "sigmoid", "sin", "sqrt", "store", "sum", "tanh",
+    "transpose", "u8",
 ]  # fmt: skip
 
 

@@ -135,11 +135,6 @@ def turn(x, y, N: int):
     tile.store(x, (0, 0), tile.transpose(v))
 
 
-@tile.kernel
-def count(x, y, N: int):
-    tile.atomic_add(y, tile.iota(N, 0), tile.load(x, 0, N))
-
-
 LINE, SQUARE = (tile.View(tile.f32, (1,) * n) for n in (1, 2))
 
 
@@ -159,13 +154,6 @@ def test_too_much_shared_memory_is_refused(name):
     what = f"{name} has {target.shared_bytes} bytes of shared memory .* needs {256 * 256 * 4}"
     with pytest.raises(KernelError, match=what):
         compile(function, target)
-
-
-def test_atomics_that_a_target_lacks_are_refused():
-    bytes = tile.View(tile.i8, (1,))
-    function = count.trace(dict(x=bytes, y=bytes), dict(N=64))
-    with pytest.raises(KernelError, match="spirv64 has no atomic operations on i8"):
-        compile(function, named("spirv64"))
 
 
 @tile.kernel

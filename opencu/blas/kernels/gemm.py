@@ -26,6 +26,14 @@ def band(size, count, i, step):
     return i * width, (i + 1) * width
 
 
+def load_plain(x, i, j, BI: int, BJ: int):
+    return tile.load(x, (i, j), (BI, BJ))
+
+
+def load_conjugate(x, i, j, BI: int, BJ: int):
+    return tile.conj(tile.load(x, (i, j), (BI, BJ)))
+
+
 def chunks(a, b, BK: int):
     """How many steps of BK there are."""
     return cdiv(a.shape[1], BK)
@@ -33,19 +41,19 @@ def chunks(a, b, BK: int):
 
 def row_chunk(a, top, bottom, k, BM: int, BK: int, places):
     """Chunk k of a's rows from top to bottom; `places` is what a hook looks up."""
-    return tile.load(a[top:bottom, :], (0, k), (BM, BK))
+    return load_plain(a[top:bottom, :], 0, k, BM, BK)
 
 
 def column_chunk(b, left, right, k, BK: int, BN: int):
-    return tile.load(b[:, left:right], (k, 0), (BK, BN))
+    return load_plain(b[:, left:right], k, 0, BK, BN)
 
 
 def conjugate_row_chunk(a, top, bottom, k, BM: int, BK: int, places):
-    return tile.conj(row_chunk(a, top, bottom, k, BM, BK, places))
+    return load_conjugate(a[top:bottom, :], 0, k, BM, BK)
 
 
 def conjugate_column_chunk(b, left, right, k, BK: int, BN: int):
-    return tile.conj(column_chunk(b, left, right, k, BK, BN))
+    return load_conjugate(b[:, left:right], k, 0, BK, BN)
 
 
 def tile_order(d, MR: int, NR: int):

@@ -208,3 +208,19 @@ def test_functions_of_integers_are_refused():
     view = View(tile.i32, (1,))
     with pytest.raises(KernelError, match="exp2 is not defined for tile<8 i32>; use cast"):
         apply_unary.trace({"x": view, "y": view}, {"N": 8, "fn": tile.exp2})
+
+
+@where
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_exp_below_is_as_near_as_softmax_needs(target, dtype):
+    x = -np.concatenate([[0, np.inf, np.nan, 1e-30], RNG.random(1020) * 80]).astype(dtype)
+    found = np.empty_like(x)
+    arguments = [x, found]
+    if target is None:
+        interpret(apply_unary, (1,), arguments, N=x.size, fn=tile.exp_below)
+    else:
+        run(apply_unary, target, (1,), arguments, N=x.size, fn=tile.exp_below)
+    want = np.exp(x.astype("f8"))
+    bound = np.where(want > 0, np.maximum(-x, 1), 0) * (2.0**-21 if dtype == "f4" else 2.0**-50)
+    bad = ~(np.abs(found - want) <= bound * want)
+    assert np.isnan(found[2]) and bad.sum() == 1

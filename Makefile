@@ -2,6 +2,7 @@
 # make test   every test                     make check  format, types, size, fast tests
 # make test-clients  large programs over opencu, unmodified: downloads 900 MB, needs 3 GB
 # make bench  speed against the best peers   make size   lines per area, against the budget
+# make gpu    on a machine with a GPU: tests and speed on it; see scripts/gpu.py for WHEELS, PACK
 # Each sets up .venv when it is missing and reuses it after. PYTHON=python3.12 chooses another Python.
 
 PYTHON ?= python3
@@ -21,7 +22,7 @@ LARGE_CLIENTS_NEEDS := numpy==2.4.6 onnx==1.23.2 protobuf==7.36.2 ml_dtypes==0.6
   flatbuffers==25.12.19 packaging==26.3 filelock==4.2.11 fsspec==2026.9.0 jinja2==3.1.6 \
   markupsafe==3.0.4 mpmath==1.3.0 networkx==3.6.1 sympy==1.14.0 typing_extensions==4.16.0
 
-.PHONY: build demo test test-clients check size bench clean
+.PHONY: build demo test test-clients check size bench gpu clean
 .DEFAULT_GOAL := build
 
 build: .venv/built
@@ -80,6 +81,9 @@ check: build .venv/dev.ready
 bench: build .venv/bench.ready
 	$(PY) -m opencu bench gemm
 	$(PY) -m opencu bench latency
+
+gpu:
+	$(if $(wildcard .venv/ready),$(PY),$(PYTHON)) scripts/gpu.py $(GPU)
 
 clean:
 	rm -rf build opencu/lib opencu/include opencu/_core.* .venv/built

@@ -123,6 +123,9 @@ class BuildNative(build_ext):
     def build_pack(self, package: Path) -> None:
         """The plans behind the common calls, made by the package that was just built."""
         pack = self.lib / "plans.pack"
+        if made := os.environ.get("OPENCU_PACK"):  # elsewhere, by `opencu cache build --out FILE`
+            shutil.copyfile(made, pack)
+            return
         sources = [f for folder in PLANNING for f in (package / folder).rglob("*.py")]
         if stale(pack, [*sources, self.lib / "libopencu.so"]):
             finish([sys.executable, "-c", BUILD_PACK, package.parent, pack])

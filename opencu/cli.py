@@ -65,6 +65,10 @@ def parser() -> argparse.ArgumentParser:
         choices=("path", "size", "list", "clear", "build"),
         help="build: make the plan pack that comes with the package anew",
     )
+    cache_.add_argument(
+        "--target", action="append", default=[], metavar="T", help='build: for "sm_90a", too'
+    )
+    cache_.add_argument("--out", type=Path, default=PACK, help="build: the file to write")
     cache_.set_defaults(command=cache)
     return top
 
@@ -149,9 +153,13 @@ def cache(args: argparse.Namespace) -> None:
     from opencu.runtime import store
 
     if args.action == "build":
+        from opencu.drivers import cpu, target
         from opencu.runtime.plan import build_pack
 
-        print(f"{build_pack(PACK)} plans in {PACK}")
+        targets = [*cpu.TARGETS, *(target(name).name for name in args.target)]
+        print(f"{build_pack(args.out, list(dict.fromkeys(targets)))} plans in {args.out}")
+    elif args.target or args.out != PACK:
+        raise ValueError(f"--target and --out are for build, not for {args.action}")
     elif args.action == "path":
         print(store.path())
     elif args.action == "size":

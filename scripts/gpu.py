@@ -1,8 +1,8 @@
 """`make gpu`: on a machine with a GPU, tests and measures what wants one, in one command.
 
-    1. builds opencu for this Python, which may have no network: WHEELS names a folder of wheels (cffi
-       and llvmlite for it; pytest too, for the tests), PACK a plan pack made elsewhere with
-       `opencu cache build --target sm_90a --out FILE`
+    1. builds opencu for this Python, which may have no network: WHEELS names a folder of wheels
+       (cffi and llvmlite with what they need; pytest for the tests; setuptools if there is none from
+       77 on), PACK a plan pack made elsewhere with `opencu cache build --target sm_90a --out FILE`
     2. runs the conformance tests on the device's driver
     3. measures gemm, copies, launches, calls through the cuBLAS shim and the kernels of dnn and
        sparse against cuBLAS (found beside PyTorch or in a toolkit) and PyTorch, where they are
@@ -26,6 +26,11 @@ ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "build/gpu-site"
 SIZES = (1024, 2048, 4096, 8192)
 DTYPES = ("float32", "float64", "float16", "bfloat16")
+NEEDED = """
+import cffi, numpy, setuptools, sys
+if int(setuptools.__version__.split(".")[0]) < 77:
+    sys.exit(f"setuptools is {setuptools.__version__}, needed is 77 or newer")
+"""
 # cuBLAS's numbers: of a matrix's type and of the compute type; the C type of alpha and beta.
 CUBLAS = {
     "float32": (0, 68, ctypes.c_float),
@@ -34,22 +39,24 @@ CUBLAS = {
     "bfloat16": (14, 68, ctypes.c_float),
 }
 
-# ---- before opencu can be imported ------------------------------------------------------------------
+# ---- before opencu can be imported ---------------------------------------------------------------
 
 
 def prepare(environment: dict[str, str]) -> None:
     """Install what is carried, and build."""
     wheels = os.environ.get("WHEELS")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", f"--target={SITE}"]
-    for name in ("cffi", "llvmlite", "pytest") if wheels else ():
-        done = subprocess.run([*pip, f"--find-links={wheels}", name], capture_output=True, text=True)
+    for name in ("cffi", "llvmlite", "pytest", "setuptools") if wheels else ():
+        done = subprocess.run(
+            [*pip, f"--find-links={wheels}", name], capture_output=True, text=True
+        )
         if done.returncode:
             print(f"gpu: {wheels} has no {name} that fits: {done.stderr.strip().splitlines()[-1]}")
     if os.environ.get("PACK"):
         environment["OPENCU_PACK"] = str(Path(os.environ["PACK"]).resolve())
-    find = [sys.executable, "-c", "import numpy, setuptools, cffi"]
-    if (missing := subprocess.run(find, env=environment, capture_output=True, text=True)).returncode:
-        words = missing.stderr.strip().splitlines()[-1]
+    find = [sys.executable, "-W", "ignore", "-c", NEEDED]
+    if (found := subprocess.run(find, env=environment, capture_output=True, text=True)).returncode:
+        words = found.stderr.strip().splitlines()[-1]
         sys.exit(f"gpu: {words}: put its wheel in a folder and say make gpu WHEELS=folder")
     build = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
     if subprocess.run(build, cwd=ROOT, env=environment).returncode:
@@ -73,7 +80,7 @@ def conformance(driver: str, environment: dict[str, str]) -> dict:
     return {"passed": ok, **counts, "text": "" if ok else text[-4000:]}
 
 
-# ---- measuring ---------------------------------------------------------------------------------------
+# ---- measuring -----------------------------------------------------------------------------------
 
 
 def real_library(stem: str) -> str | None:
@@ -150,6 +157,12 @@ class Table:
         print(f"{row['what']:12} {row['case']:28} {tail}", flush=True)
 
 
+def half(dtype: str):
+    import opencu
+
+    return opencu.bfloat16 if dtype == "bfloat16" else dtype
+
+
 def measure_gemm(table: Table, sizes) -> None:
     import numpy as np
 
@@ -165,7 +178,8 @@ def measure_gemm(table: Table, sizes) -> None:
     torch = on_gpu()
     for dtype in DTYPES:
         for n in sizes:
-            host = [random_of(random, dtype, n, n) for _ in range(2)]
+            kind = "float32" if dtype == "float16" else dtype
+            host = [random_of(random, kind, n, n).astype(half(dtype)) for _ in range(2)]
             a, b = (opencu.asarray(x, device) for x in host)
             c, d = (opencu.empty((n, n), a.dtype, device) for _ in range(2))
             peers = {"cuBLAS": cublas.gemm(a, b, d, dtype)} if cublas else {}
@@ -211,7 +225,7 @@ def measure_copies(table: Table, quick: bool) -> None:
     case = f"{bytes_ >> 20} MiB, a kernel"
     table.measure("copy", case, "GB/s", 2e-9 * bytes_, ours, {"the device's own": theirs})
     empty = opencu.zeros(1, np.float32, device)
-    table.measure("launch", "one program, from Python", "launches/us", 1e-6,
+    table.measure("launch", "one program, from Python", "launches/ms", 1e-3,
                   lambda: opencu.launch(nothing, (1,), empty), {})  # fmt: skip
 
 

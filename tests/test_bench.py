@@ -50,6 +50,8 @@ def test_the_suites_operands_can_be_multiplied_and_written(suite):
 @pytest.mark.parametrize("dtype", gemm.DTYPES)
 @pytest.mark.parametrize("name", ["x86-64-avx2", "x86-64-sse2"])
 def test_the_peak_loop_counts_its_operations(dtype, name, device):
+    if not device.on_host:
+        pytest.skip("the loop is of a CPU device")
     target = opencu.drivers.target(name)
     lanes = target.vector_bytes // np.dtype(dtype).itemsize
     assert f"<{lanes} x " in peak.loop_ir(dtype, target)
@@ -57,9 +59,9 @@ def test_the_peak_loop_counts_its_operations(dtype, name, device):
 
 
 def test_a_device_that_computes_wrongly_fails(device, monkeypatch):
-    monkeypatch.setattr(opencu.blas, "gemm", lambda a, b: opencu.zeros((33, 33), "float32"))
+    monkeypatch.setattr(peak, "launch", lambda *arguments, **consts: None)
     found = peak.examine(device)
-    assert found["status"] == "FAIL" and "a 33 x 33 product is off by" in found["reason"]
+    assert found["status"] == "FAIL" and "a kernel that doubles numbers is" in found["reason"]
 
 
 def test_the_report_draws_ratios_and_figures(tmp_path):

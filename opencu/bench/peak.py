@@ -1,4 +1,5 @@
-"""A device's small test, and the limits of a CPU device: a register-only loop of fused multiply-adds, and a plain copy."""
+"""A small test of any device, and the limits of a CPU device: a register-only loop of fused
+multiply-adds, and a plain copy."""
 
 from __future__ import annotations
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from opencu.runtime.host import NUMPY, TAKEN, as_numpy, from_numpy, in_elements, kind
 from opencu.drivers.status import check, ffi, lib
 from opencu.runtime.arguments import dtype as as_dtype
 from opencu.runtime.arguments import flag
 from opencu.runtime.array import CODES, DEFAULT, Array, as_matrix, row_major, share
 from opencu.runtime.device import current
+from opencu.runtime.host import NUMPY, TAKEN, as_numpy, from_numpy, in_elements, kind
 from opencu.runtime.stream import NULL, Stream, captures, handle_on
 
 ocu_gemm, device_get = lib.ocu_gemm, lib.ocu_device_get

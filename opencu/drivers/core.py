@@ -1,11 +1,11 @@
-"""The driver of every vendor: a thin layer over the C core, which has a table of C functions of each.
+"""The driver of every vendor: a thin layer over the C core, which has a table of C functions of
+each.
 
 A driver file gives its targets and, as SOURCE, the C that fills the table (runtime/core/driver.h).
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 
 from opencu.drivers.interface import DeviceInfo, Handle, Target
@@ -41,6 +41,8 @@ class CoreDriver:
 
     def _note_wheel(self, distribution: str, library: str) -> None:
         """Note for the core, also in programs with no Python, where pip put the library."""
+        from importlib import metadata
+
         note = Path(__file__).parents[1] / f"lib/{self.name}.txt"
         try:
             files = metadata.files(distribution) or []

@@ -30,7 +30,6 @@ typedef struct {                     /* half of CUDA_MEMCPY2D */
 } plane;
 typedef struct { plane src, dst; size_t width, height; } copy_2d;
 
-/* All return a CUresult. */
 #define FUNCTIONS(F) \
   F(cuDriverGetVersion, (int *version)) F(cuInit, (unsigned flags)) \
   F(cuGetErrorName, (int error, const char **out)) \
@@ -76,7 +75,7 @@ typedef struct { plane src, dst; size_t width, height; } copy_2d;
 
 #define POINTER(name, parameters) int (*name) parameters;
 #define NAME(name, parameters) #name,
-static struct { FUNCTIONS(POINTER) } cu;
+static struct { FUNCTIONS(POINTER) } cu;  /* all return a CUresult */
 static const char *const names[] = {FUNCTIONS(NAME)};
 
 static int devices[MOST];
@@ -288,9 +287,7 @@ static ocu_status graph_end(int d, void *s, void **graph) {
   CALL(d, cuGraphDestroy, recorded);
   return status;
 }
-static ocu_status graph_launch(int d, void *graph, void *s) {
-  return CALL(d, cuGraphLaunch, graph, s);
-}
+static ocu_status graph_launch(int d, void *g, void *s) { return CALL(d, cuGraphLaunch, g, s); }
 static ocu_status graph_destroy(int d, void *graph) { return CALL(d, cuGraphExecDestroy, graph); }
 
 const ocu_driver ocu_cuda_driver = {

@@ -1,7 +1,8 @@
 """Device arrays: a dtype, a shape and strides over memory of a device.
 
-On a CPU device the memory is the process's own, so numpy and DLPack views share it; from others numpy
-gets a copy. Work on arrays is stream-ordered: synchronize before reading shared memory elsewhere.
+On a CPU device the memory is the process's own, so numpy and DLPack views share it; from others
+numpy gets a copy. Work on arrays is stream-ordered: synchronize before reading shared memory
+elsewhere.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ from opencu.drivers import drivers
 from opencu.drivers.interface import DeviceInfo, Driver
 from opencu.drivers.status import check, lib
 
-
 _numbered: dict[int, Device] = {}  # by the core's numbers, those that Python has met
 
 

@@ -1,8 +1,10 @@
 """A vendor's driver in a package of its own (acme/), found beside opencu: docs/new-vendor.md."""
 
 import json
+import re
 import shutil
 import sys
+import textwrap
 
 import pytest
 from conftest import HERE, VARIABLES, cc
@@ -96,3 +98,10 @@ core.ocu_error.restype = ctypes.c_char_p
 print(core.ocu_driver_add_sized(ctypes.create_string_buffer(64), 64), core.ocu_error().decode())
 """)
     assert "bytes, not 64: it was built for another opencu" in said
+
+
+def test_the_guide_quotes_the_example():
+    guide = (HERE.parents[1] / "docs/new-vendor.md").read_text()
+    quoted = re.findall(r"^ *```c\n(.*?)^ *```", guide, re.M | re.S)
+    source = (HERE / "acme/acme.c").read_text()
+    assert len(quoted) == 2 and all(textwrap.dedent(text) in source for text in quoted)

@@ -105,9 +105,7 @@ def test_every_device_gets_the_target_of_its_chip(on, vendor):
          "Stand-in 1: there is no code for a gfx1030"),
     ],
 )  # fmt: skip
-def test_a_chip_without_a_target_is_absent_with_the_reason(
-    program, name, chips, targets, others
-):
+def test_a_chip_without_a_target_is_absent_with_the_reason(program, name, chips, targets, others):
     code = START.replace("VENDOR", name)
     code += "print(*[driver.info(i).target for i in range(driver.devices())])\n"
     said = program(code + "print(driver.absent())", STANDIN_DEVICES=chips)
@@ -246,7 +244,7 @@ print(now.value)
     assert said == {"cuda": "101", "hip": "1"}[vendor]
 
 
-# ---- streams, events, host calls ------------------------------------------------------------------
+# ---- streams, events, host calls ----------------------------------------------------------------
 
 
 def test_work_is_in_the_order_of_its_stream_and_asynchronous(on):
@@ -398,8 +396,10 @@ print(refused(lambda: driver.launch(ffi.NULL, SPEC, [a, a, 1, 0])))
 
 
 def test_more_programs_than_a_grid_has_are_refused(on, vendor):
-    said = on(KERNEL + "plan(); a = put(np.ones(3))\n"
-              "print(refused(lambda: driver.launch(ffi.NULL, SPEC, [a, a, 1 << 40, 0])))")
+    said = on(
+        KERNEL + "plan(); a = put(np.ones(3))\n"
+        "print(refused(lambda: driver.launch(ffi.NULL, SPEC, [a, a, 1 << 40, 0])))"
+    )
     assert re.search(rf"{vendor}:0 takes \d+ programs of 256 words, not {1 << 40} of 4", said)
     assert not on.calls("launch")
 
@@ -439,7 +439,7 @@ assert (get(there, 64, np.uint8) == 1).all()
     assert said.startswith(f"ValueError: {vendor}:0: {name} returned")
 
 
-# ---- what the core does not call yet, and programs ---------------------------------------------------
+# ---- without the core, and programs of their own ------------------------------------------------
 
 
 def test_graphs_peers_and_memory_of_other_processes(program, vendor, tmp_path):

@@ -53,14 +53,17 @@ ocu_status ocu_copy_2d(ocu_stream *s, void *dst, size_t dpitch, const void *src,
   if (!sspan) return bad_rect("source", spitch, width, height);
   OCU_TRY(ocu_check(dst, dspan, 1));
   OCU_TRY(ocu_check(src, sspan, 0));
-  OCU_TRY(ocu_reach(s, dst, true));
-  OCU_TRY(ocu_reach(s, src, true));
+  if (ocu_native_devices) {
+    OCU_TRY(ocu_reach(s, dst, true));
+    OCU_TRY(ocu_reach(s, src, true));
+  }
   transfer t = {.r = {dst, dpitch, src, spitch, width, height, 0}};
   if (dpitch == width && spitch == width) t.r.width = width * height, t.r.height = 1;
   if (t.r.height == 1) t.r.dst_pitch = t.r.src_pitch = t.r.width;
   /* Ordinary memory may be gone when this call has returned. */
   bool wait = host_sync || pageable(dst);
-  t.staged = !wait && !ocu_is_native(s) && pageable(src) && t.r.height == 1 && t.r.width <= STAGED_MOST;
+  t.staged = !wait && !ocu_is_native(s) && pageable(src) && t.r.height == 1 &&
+             t.r.width <= STAGED_MOST;
   return submit(s, &t, wait || (pageable(src) && !t.staged));
 }
 

@@ -88,7 +88,8 @@ ocu_status ocu_driver_add_sized(const ocu_driver *table, size_t bytes) {
                     "another opencu", sizeof *table, bytes);
   const void *const *must = (const void *const *)&table->open;
   for (; must < (const void *const *)&table->orders_default; must++)
-    if (!*must && must != (const void *const *)&table->stream_query) return ocu_fail(OCU_INVALID_VALUE, "a driver's table lacks a function");
+    if (!*must && must != (const void *const *)&table->stream_query)
+      return ocu_fail(OCU_INVALID_VALUE, "a driver's table lacks a function");
   pthread_mutex_lock(&lock);
   ocu_status e = enter_driver(table);
   pthread_mutex_unlock(&lock);
@@ -111,7 +112,8 @@ static void add_device(driver *d, int index) {
   }
   if (e) {
     size_t at = strlen(d->why);
-    snprintf(d->why + at, sizeof d->why - at, "%s%.96s: %s", at ? "; " : "", info.name, ocu_error());
+    snprintf(d->why + at, sizeof d->why - at, "%s%.96s: %s", at ? "; " : "", info.name,
+             ocu_error());
     return;
   }
   d->count++;
@@ -144,7 +146,8 @@ const char *ocu_driver_open(const char *name, int *first, int *count) {
 static void load_drivers(const char *paths) {
   for (const ocu_driver *const *d = ocu_own_drivers; d && *d; d++) enter_driver(*d);
   char *list = paths && *paths ? strdup(paths) : NULL, *rest;
-  for (char *path = list ? strtok_r(list, ":", &rest) : NULL; path; path = strtok_r(NULL, ":", &rest))
+  char *path = list ? strtok_r(list, ":", &rest) : NULL;
+  for (; path; path = strtok_r(NULL, ":", &rest))
     if (!dlopen(path, RTLD_NOW)) fprintf(stderr, "opencu: OPENCU_DRIVERS: %s\n", dlerror());
   free(list);
 }

@@ -55,8 +55,8 @@ typedef struct ocu_driver {
 
   /* At least 256-byte aligned. Memory without an address for the host (DEVICE) still has one of its
    * own: pointers into an allocation are its address plus an offset. bytes > 0. out[1] may get a
-   * handle of the driver's, which ocu_pointer_query then tells of any address in the allocation. OCU_UNSUPPORTED for
-   * HOST: the core's own memory will do. */
+   * handle of the driver's, which ocu_pointer_query then tells of any address in the allocation.
+   * OCU_UNSUPPORTED for HOST: the core's own memory will do. */
   ocu_status (*alloc)(int d, size_t bytes, ocu_mem_kind kind, void **out);
   ocu_status (*free)(int d, void *p, ocu_mem_kind kind);  /* its work is done */
 
@@ -94,7 +94,7 @@ typedef struct ocu_driver {
   ocu_status (*graph_end)(int d, void *s, void **graph);  /* ready to launch */
   ocu_status (*graph_launch)(int d, void *graph, void *s);
   ocu_status (*graph_destroy)(int d, void *graph);
-  int (*follows_pointers)(int d);  /* 0: a kernel cannot follow a pointer that it reads; NULL: it can */
+  int (*follows_pointers)(int d);  /* can a kernel follow a pointer that it reads? NULL: yes */
 } ocu_driver;
 
 /* Sets this thread's message (ocu_error) and returns the status. */

@@ -88,7 +88,9 @@ static ocu_status native_follow(const ocu_turn *turn, void *data) {
 static ocu_status ask(ocu_event *e, ocu_status (*function)(int, void *)) {
   if (!atomic_load(&e->stamp)) return OCU_OK;
   OCU_TRY(ocu_native_alive(e->device));
-  return ocu_native_seen(e->device, function(ocu_devices[e->device].index, e->native));
+  ocu_status status = function(ocu_devices[e->device].index, e->native);
+  if (status == OCU_NOT_READY) return ocu_fail(status, "the event was not reached yet");
+  return ocu_native_seen(e->device, status);
 }
 
 /* Under the lock, and only if the event was not recorded anew or destroyed and reused since. */

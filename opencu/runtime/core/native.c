@@ -27,6 +27,8 @@ ocu_status ocu_native_alive(int device) {
 
 /* ---- order --------------------------------------------------------------------------------- */
 
+static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;  /* no stream is given back meanwhile */
+
 static ocu_status follow_one(ocu_stream *s, ocu_stream *other, uint64_t *followed) {
   const ocu_device *d = ocu_device_of(s);
   uint64_t work = atomic_load(&other->work);
@@ -42,17 +44,17 @@ static ocu_status follow_one(ocu_stream *s, ocu_stream *other, uint64_t *followe
 
 static ocu_status follow_others(ocu_stream *s) {
   int device = atomic_load(&s->device);
-  if (ocu_devices[device].driver->orders_default || s->flags & OCU_STREAM_NONBLOCKING) return OCU_OK;
-  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;  /* no stream is given back meanwhile */
+  if (ocu_devices[device].driver->orders_default || s->flags & OCU_STREAM_NONBLOCKING)
+    return OCU_OK;
   ocu_stream *legacy = ocu_legacy_stream(device), *b;
   ocu_status e = OCU_OK;
-  pthread_mutex_lock(&lock);
+  pthread_mutex_lock(&order);
   if (legacy && s != legacy) e = follow_one(s, legacy, &s->followed);
   for (uint32_t i = 0; s == legacy && !e && (b = ocu_stream_each(i)); i++)
     if (b != s && ocu_is_native(b) && atomic_load(&b->device) == device && b->native &&
         !(b->flags & OCU_STREAM_NONBLOCKING))
       e = follow_one(s, b, &b->followed_by_legacy);
-  pthread_mutex_unlock(&lock);
+  pthread_mutex_unlock(&order);
   return e;
 }
 
@@ -122,11 +124,13 @@ void ocu_native_reap(void) {
     if (!ocu_is_native(s) || atomic_load(&s->live)) continue;
     const ocu_device *d = ocu_device_of(s);
     pthread_mutex_lock(&s->turn);
+    pthread_mutex_lock(&order);
     if (s->native && drained(s) != OCU_NOT_READY) {
       if (s->mark) d->driver->event_destroy(d->index, s->mark);
       d->driver->stream_destroy(d->index, s->native);
       s->native = s->mark = NULL;
     }
+    pthread_mutex_unlock(&order);
     pthread_mutex_unlock(&s->turn);
   }
 }
@@ -209,12 +213,15 @@ static bool enter(const block *b) {
 }
 
 /* Is a kept block free, for use in a stream's order? */
-static bool free_now(block *b, const ocu_stream *s) {
+static bool free_now(const block *b, const ocu_stream *s) {
   const ocu_device *d = &ocu_devices[b->device];
-  if (b->event && (!s || b->stream != s) && d->driver->event_query(d->index, b->event)) return false;
+  return !b->event || (s && b->stream == s) || !d->driver->event_query(d->index, b->event);
+}
+
+static void drop_event(block *b) {
+  const ocu_device *d = &ocu_devices[b->device];
   if (b->event) d->driver->event_destroy(d->index, b->event);
   b->event = NULL;
-  return true;
 }
 
 /* Hands a kept block out again, if one fits that is not much too large. */
@@ -226,6 +233,7 @@ static bool reuse(int device, ocu_stream *s, size_t bytes, ocu_mem_kind kind, vo
         b->room / 5 * 4 <= bytes + 1024 && (!best || b->room < best->room) && free_now(b, s))
       best = b;
   if (best) {
+    drop_event(best);
     best->state = LIVE;
     best->bytes = bytes;
     kept_bytes[device] -= (int64_t)best->room;
@@ -235,7 +243,8 @@ static bool reuse(int device, ocu_stream *s, size_t bytes, ocu_mem_kind kind, vo
   return best;
 }
 
-ocu_status ocu_native_alloc(int device, ocu_stream *s, size_t bytes, ocu_mem_kind kind, void **out) {
+ocu_status ocu_native_alloc(int device, ocu_stream *s, size_t bytes, ocu_mem_kind kind,
+                            void **out) {
   const ocu_device *d = &ocu_devices[device];
   if (!bytes) return OCU_OK;
   OCU_TRY(ocu_native_alive(device));
@@ -251,7 +260,8 @@ ocu_status ocu_native_alloc(int device, ocu_stream *s, size_t bytes, ocu_mem_kin
     else e = ocu_native_seen(device, d->driver->alloc(d->index, room, kind, got));
   }
   if (!*out) {
-    if (e == OCU_UNSUPPORTED && kind == OCU_MEM_HOST) return ocu_pool_alloc(device, bytes, kind, out);
+    if (e == OCU_UNSUPPORTED && kind == OCU_MEM_HOST)
+      return ocu_pool_alloc(device, bytes, kind, out);
     OCU_TRY(e);
     block b = {(uintptr_t)got[0], bytes, room, got[1], NULL, NULL, device, LIVE, kind};
     pthread_mutex_lock(&lock);
@@ -298,8 +308,9 @@ void ocu_native_release(void *p, ocu_stream *s) {
   int device = b->device;
   const ocu_device *d = &ocu_devices[device];
   void *event = NULL;
-  if (s && !d->driver->event_create(d->index, OCU_EVENT_NO_TIMING, &event))
-    d->driver->event_record(d->index, event, s->native);
+  if (s && (d->driver->event_create(d->index, OCU_EVENT_NO_TIMING, &event) ||
+            d->driver->event_record(d->index, event, s->native)))
+    d->driver->stream_sync(d->index, s->native);
   b->event = event;
   b->stream = s;
   b->state = KEPT;
@@ -315,8 +326,9 @@ void ocu_native_trim(int device, size_t keep) {
     const ocu_device *d = &ocu_devices[b.device];
     if (b.state != KEPT || (device >= 0 && b.device != device) ||
         kept_bytes[b.device] <= (int64_t)(keep < INT64_MAX ? keep : INT64_MAX) ||
-        !free_now(&blocks[i], NULL))
+        !free_now(&b, NULL))
       continue;
+    drop_event(&b);
     kept_bytes[b.device] -= (int64_t)b.room;
     used[b.device] -= (int64_t)b.room;
     memmove(blocks + i, blocks + i + 1, (--n_blocks - i) * sizeof *blocks);
@@ -346,8 +358,8 @@ ocu_status ocu_reach(ocu_stream *s, const void *p, bool copy) {
   ocu_pointer_info in;
   if (ocu_native_find(p, &in) <= 0) {
     if (copy || !d->driver) return OCU_OK;
-    return ocu_fail(OCU_ILLEGAL_ADDRESS, "%p is the host's own memory, which kernels on %s:%d do not "
-                    "reach: copy it to the device", p, d->driver->name, d->index);
+    return ocu_fail(OCU_ILLEGAL_ADDRESS, "%p is the host's own memory, which kernels on %s:%d do "
+                    "not reach: copy it to the device", p, d->driver->name, d->index);
   }
   const ocu_device *of = &ocu_devices[in.device];
   bool readable = in.kind != OCU_MEM_DEVICE && (copy || !d->driver);

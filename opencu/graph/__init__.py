@@ -31,8 +31,10 @@ class Graph:
         self._executable: Any = None
 
     def launch(self, stream: Stream | None = None) -> None:
-        """Put the graph's work on a stream of its device, that of the capture unless given. Launches
-        of one graph run one after the other. RuntimeError: the capture has not ended well."""
+        """Put the graph's work on a stream of its device, that of the capture unless given.
+
+        Launches of one graph run one after the other. RuntimeError: the capture did not end well.
+        """
         if self._executable is None:
             raise RuntimeError("the graph was not captured: its `with` block has not ended well")
         device = self.stream.device
@@ -41,7 +43,11 @@ class Graph:
             check(lib.ocu_graph_launch(self._executable, handle))
 
     def _end(self) -> None:
-        recorded, made, nodes = ffi.new("ocu_graph **"), ffi.new("ocu_graph **"), ffi.new("size_t *")
+        recorded, made, nodes = (
+            ffi.new("ocu_graph **"),
+            ffi.new("ocu_graph **"),
+            ffi.new("size_t *"),
+        )
         check(lib.ocu_capture_end(self.stream.handle, recorded))
         try:
             check(lib.ocu_graph_nodes(recorded[0], 0, nodes))
@@ -61,8 +67,8 @@ def capture(stream: Stream) -> Iterator[Graph]:
     in it and are waited for in the end, instead of running it.
 
     Numbers (alpha, beta, a kernel's) are those of the capture; arrays are read when the graph runs.
-    Nothing that is captured can be waited for, read or computed with numpy in the block; such a call
-    raises RuntimeError and no graph is made. ValueError, TypeError: not a stream that can capture.
+    Nothing that is captured can be waited for, read or computed with numpy in the block; such a
+    call raises RuntimeError and no graph is made. TypeError: not a stream.
     """
     instance("stream", stream, Stream, "an opencu.Stream")
     graph = Graph(stream)

@@ -149,9 +149,9 @@ def test_what_would_replay_wrongly_is_refused(stream, what):
 
 
 def test_a_refusal_that_is_caught_breaks_the_capture(stream):
-    with pytest.raises(RuntimeError, match="failed before"), capture(stream):
-        with pytest.raises(RuntimeError, match="no end to wait for"):
-            stream.synchronize()
+    caught = pytest.raises(RuntimeError, match="no end to wait for")
+    with pytest.raises(RuntimeError, match="failed before"), capture(stream), caught:
+        stream.synchronize()
 
 
 def test_the_default_stream_and_a_blocking_capture():
@@ -194,7 +194,7 @@ def test_a_graph_outlives_its_stream():
     assert (np.asarray(c) == 4).all()
 
 
-# ---- any sequence: replayed as often, equal to the same calls run at once -------------------------
+# ---- any sequence: replayed as often, equal to the same calls run at once ------------------------
 
 SIZES = [0, 1, 3, 16, 61]
 STEPS = st.lists(

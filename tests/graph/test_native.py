@@ -60,7 +60,8 @@ def refused(call):
 
 print(refused(first.synchronize))
 print(refused(lambda: second.wait_event(first.record_event()) or fill(second, a, 1)))
-print(refused(lambda: check(lib.ocu_copy(first.handle, p(a), ffi.from_buffer(bytearray(64)), 64, 0))))
+host = ffi.from_buffer(bytearray(64))
+print(refused(lambda: check(lib.ocu_copy(first.handle, p(a), host, 64, 0))))
 try:
     g.launch(opencu.Stream("cpu"))
 except ValueError as error:

@@ -13,7 +13,7 @@ from opencu import shims
 ROOT = Path(__file__).parents[2]
 LINKED = (
     "gemm.c runtime.c pools.c boxes.c bad_input.c vanishing.c ex_input.c lt_input.c"
-    " sums.c fork.c device_code.c driver.c driver_memory.c per_thread.c utilities.c"
+    " sums.c graphs.c fork.c device_code.c driver.c driver_memory.c per_thread.c utilities.c"
 ).split()
 KINDS = "f32 f64 c64 c128 f16 f16-f32 f16-half bf16 bf16-f32 i8 i8-f32".split()
 # Not those that fork or let memory vanish: the sanitizers keep tables of their own about it.

@@ -1,13 +1,13 @@
 /* graph.c - graphs: work that streams were given, kept and run again.
  *
- * While a stream captures, ocu_submit hands its operations here instead of running them: function
- * and data, as the queue would keep them, go to the end of one flat array. The order of the calls is
- * a valid order of the graph, so a CPU replays the array in one turn of the stream. A driver's
- * stream captures into the vendor's graph meanwhile, and that is what is launched.
+ * While a stream captures, ocu_submit hands its operations here: function and data, as the queue
+ * would keep them, go to the end of one flat array. The calls' order is a valid order of the graph,
+ * so a CPU replays the array in one turn of a stream. A driver's stream captures into the vendor's
+ * graph meanwhile, and that is what is launched.
  *
- * Streams join a capture when they wait for an event that was recorded in it. before[i][j] counts
- * the operations of stream j that precede stream i's next one; an event keeps such a row. All work
- * is joined when the first stream's row is as far as every stream.
+ * Streams join a capture by waiting for an event recorded in it. before[i][j] counts the operations
+ * of stream j that precede stream i's next one; an event keeps such a row. All work is joined when
+ * the first stream's row is as far as every stream.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -18,9 +18,6 @@
 enum { MAX_GRAPHS = 1 << 16, MAX_STREAMS = 64 };
 enum { INLINE_MOST_NS = 20000 };  /* as for a call: longer work is not for the caller's thread */
 
-typedef struct { ocu_op run; size_t data; } node;
-typedef struct { void *base; size_t bytes; } allocation;
-
 /* What was recorded. A graph, its executables and their launches under way share it. */
 typedef struct {
   _Atomic int users;
@@ -28,9 +25,9 @@ typedef struct {
   bool host;                       /* it calls host functions */
   int64_t cost;                    /* estimated nanoseconds on one thread */
   size_t n_nodes, most_nodes, bytes, most_bytes, n_used, most_used, n_owned, most_owned;
-  node *nodes;
+  struct { ocu_op run; size_t data; } *nodes;
   char *data;
-  allocation *used;                /* that it reads and writes, by their addresses */
+  struct { char *base; size_t bytes; } *used;  /* allocations, by their addresses */
   void **owned;                    /* freed in the capture: they go with the graph */
   void *native;                    /* the driver's graph */
 } work;
@@ -61,18 +58,18 @@ _Atomic int ocu_graph_work;
 static ocu_slab slab;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static ocu_capture *captures;
-static uint64_t last_id;
 
-ocu_status ocu_graph_start(void) {
-  return ocu_slab_start(&slab, sizeof(ocu_graph), MAX_GRAPHS);
-}
+/* Holds the lock to the end of the block. */
+static void unlock(int *unused) { (void)unused, pthread_mutex_unlock(&lock); }
+#define GUARD() __attribute__((cleanup(unlock))) int guard_ = pthread_mutex_lock(&lock)
+
+ocu_status ocu_graph_start(void) { return ocu_slab_start(&slab, sizeof(ocu_graph), MAX_GRAPHS); }
 
 /* Room for n elements: the array, perhaps elsewhere, or NULL and the array as it was. */
 static void *room_for(void *array, size_t *most, size_t n, size_t each) {
   if (n <= *most) return array;
-  size_t more = n + n / 2 + 8;
-  void *grown = realloc(array, more * each);
-  if (grown) *most = more;
+  void *grown = realloc(array, (n + n / 2 + 8) * each);
+  if (grown) *most = n + n / 2 + 8;
   return grown;
 }
 #define ROOM(array, most, n) \
@@ -88,14 +85,10 @@ static void release(work *w) {
   if (atomic_fetch_sub(&w->users, 1) > 1) return;
   const ocu_device *d = &ocu_devices[w->device];
   if (w->native) d->driver->graph_destroy(d->index, w->native);
-  for (size_t i = 0; i < w->n_owned; i++) {
+  for (size_t i = 0; i < w->n_owned; i++)
     if (ocu_pool_overlaps(w->owned[i], 1)) ocu_pool_release(w->owned[i]);
     else ocu_native_release(w->owned[i], NULL);
-  }
-  free(w->nodes);
-  free(w->data);
-  free(w->used);
-  free(w->owned);
+  free(w->nodes), free(w->data), free(w->used), free(w->owned);
   free(w);
 }
 
@@ -105,39 +98,43 @@ static void release_waiting(work *w) {
   release(w);
 }
 
+static bool find_live(const void *p, ocu_pointer_info *in) {
+  return ocu_pool_find(p, in) > 0 || ocu_native_find(p, in) > 0;
+}
+
 static size_t place_of(const work *w, const void *base) {
   size_t low = 0, high = w->n_used;
   while (low < high) {
     size_t middle = (low + high) / 2;
-    if ((char *)w->used[middle].base < (const char *)base) low = middle + 1;
+    if (w->used[middle].base < (const char *)base) low = middle + 1;
     else high = middle;
   }
   return low;
 }
 
 /* Every word of an operation's data that is an address of live memory is taken for a pointer. */
-static bool note_used(work *w, const void *data, size_t bytes) {
-  for (size_t at = 0; at + sizeof(void *) <= bytes; at += sizeof(void *)) {
+static bool note_used(work *w, const char *data, size_t bytes) {
+  for (const char *end = data + bytes - bytes % sizeof(void *); data < end; data += sizeof(void *)) {
     ocu_pointer_info in;
     void *p;
-    memcpy(&p, (const char *)data + at, sizeof p);
-    if (ocu_pool_find(p, &in) <= 0 && ocu_native_find(p, &in) <= 0) continue;
+    memcpy(&p, data, sizeof p);
+    if (!find_live(p, &in)) continue;
     size_t i = place_of(w, in.base);
     if (i < w->n_used && w->used[i].base == in.base) continue;
     if (!ROOM(w->used, w->most_used, w->n_used + 1)) return false;
     memmove(w->used + i + 1, w->used + i, (w->n_used++ - i) * sizeof *w->used);
-    w->used[i] = (allocation){in.base, in.bytes};
+    w->used[i].base = in.base, w->used[i].bytes = in.bytes;
   }
   return true;
 }
 
-static bool add_node(work *w, ocu_op run, const void *data, size_t bytes) {
-  size_t padded = (bytes + 15) & ~(size_t)15;
+static bool add_node(work *w, const ocu_submission *sub) {
+  size_t padded = (sub->bytes + 15) & ~(size_t)15;
   if (!ROOM(w->nodes, w->most_nodes, w->n_nodes + 1) ||
-      !ROOM(w->data, w->most_bytes, w->bytes + padded) || !note_used(w, data, bytes))
+      !ROOM(w->data, w->most_bytes, w->bytes + padded))
     return false;
-  if (bytes) memcpy(w->data + w->bytes, data, bytes);
-  w->nodes[w->n_nodes++] = (node){run, w->bytes};
+  if (sub->bytes) memcpy(w->data + w->bytes, sub->data, sub->bytes);
+  w->nodes[w->n_nodes].run = sub->run, w->nodes[w->n_nodes++].data = w->bytes;
   w->bytes += padded;
   return true;
 }
@@ -159,21 +156,22 @@ static int index_of(const ocu_capture *c, const ocu_stream *s) {
   return i;
 }
 
-static bool is_legacy(const ocu_stream *s) {
-  return s == ocu_legacy_stream(atomic_load(&s->device));
-}
+static bool is_legacy(const ocu_stream *s) { return s == ocu_legacy_stream(s->device); }
 
 /* A capture that has a stream on the device, a blocking one if that is asked. */
 static ocu_capture *capture_on(int device, bool blocking) {
   for (ocu_capture *c = captures; c; c = c->next)
     for (int i = 0; i < c->n_streams; i++)
-      if (atomic_load(&c->streams[i]->device) == device &&
+      if (c->streams[i]->device == device &&
           !(blocking && c->streams[i]->flags & OCU_STREAM_NONBLOCKING))
         return c;
   return NULL;
 }
 
-static ocu_status refuse_implicit(ocu_capture *c) {
+/* The default stream keeps order with blocking ones, and cannot with one that captures. */
+static ocu_status refuse_implicit(const ocu_stream *s) {
+  ocu_capture *c = is_legacy(s) ? capture_on(s->device, true) : NULL;
+  if (!c) return OCU_OK;
   return refuse(c, OCU_CAPTURE_IMPLICIT,
                 "the default stream keeps order with a blocking stream that is capturing");
 }
@@ -189,12 +187,10 @@ static ocu_status record(ocu_capture *c, ocu_stream *s, const ocu_submission *su
   c->before[i][i]++;
   w->cost += sub->cost;
   w->host |= (sub->how & OCU_HOST) != 0;
-  bool native = ocu_is_native(s);  /* the driver keeps the operation */
-  if (native ? note_used(w, sub->data, sub->bytes) : add_node(w, sub->run, sub->data, sub->bytes)) {
-    w->n_nodes += native;
-    return OCU_OK;
-  }
-  return refuse(c, OCU_OUT_OF_MEMORY, "no memory to record an operation");
+  if (ocu_is_native(s)) w->n_nodes++;  /* the driver keeps it */
+  else if (!add_node(w, sub)) return refuse(c, OCU_OUT_OF_MEMORY, "no memory for an operation");
+  return note_used(w, sub->data, sub->bytes)
+             ? OCU_OK : refuse(c, OCU_OUT_OF_MEMORY, "no memory for an operation");
 }
 
 /* Ends it: the streams run again. */
@@ -206,11 +202,17 @@ static void unlink_capture(ocu_capture *c) {
   atomic_fetch_sub(&ocu_graph_work, 1);
 }
 
+static ocu_graph *take_graph(work *w, bool executable) {
+  GUARD();
+  ocu_graph *g = ocu_slab_take(&slab, NULL);
+  if (g) g->work = w, g->executable = executable, g->last = 0;
+  return g;
+}
+
+/* Without the lock. */
 static void discard(ocu_capture *c, bool with_graph) {
   if (with_graph) {
-    pthread_mutex_lock(&lock);
-    ocu_slab_give(&slab, c->graph);
-    pthread_mutex_unlock(&lock);
+    { GUARD(); ocu_slab_give(&slab, c->graph); }
     release_waiting(c->work);
   }
   free(c->moments);
@@ -224,104 +226,67 @@ bool ocu_capture_takes(ocu_stream *s, const ocu_submission *sub, ocu_status *sta
     *status = sub->run ? sub->run(ocu_self.turn, sub->data) : OCU_OK;
     return true;
   }
-  pthread_mutex_lock(&lock);
-  ocu_capture *c = atomic_load(&s->capture);
-  bool takes = true;
-  if (c) {
-    *status = record(c, s, sub);
-    takes = *status || !ocu_is_native(s);
-  } else if (is_legacy(s) && (c = capture_on(atomic_load(&s->device), true))) {
-    *status = refuse_implicit(c);
-  } else {
-    takes = false;
-  }
-  pthread_mutex_unlock(&lock);
-  return takes;
+  GUARD();
+  ocu_capture *c = s->capture;
+  *status = c ? record(c, s, sub) : refuse_implicit(s);
+  return *status || (c && !ocu_is_native(s));
 }
 
 ocu_status ocu_capture_waited(ocu_stream *s) {
-  ocu_status e = OCU_OK;
-  pthread_mutex_lock(&lock);
-  ocu_capture *c = atomic_load(&s->capture);
-  if (c)
-    e = refuse(c, OCU_CAPTURE_UNSUPPORTED, "a stream that is capturing has no end to wait for");
-  else if (is_legacy(s) && (c = capture_on(atomic_load(&s->device), true)))
-    e = refuse_implicit(c);
-  pthread_mutex_unlock(&lock);
-  return e;
+  GUARD();
+  if (!s->capture) return refuse_implicit(s);
+  return refuse(s->capture, OCU_CAPTURE_UNSUPPORTED,
+                "a stream that is capturing has no end to wait for");
 }
 
 ocu_status ocu_capture_device_waited(int device) {
-  ocu_status e = OCU_OK;
-  pthread_mutex_lock(&lock);
+  GUARD();
   ocu_capture *c = capture_on(device, false);
-  if (c) e = refuse(c, OCU_CAPTURE_UNSUPPORTED, "a stream of the device is capturing");
-  pthread_mutex_unlock(&lock);
-  return e;
+  if (!c) return OCU_OK;
+  return refuse(c, OCU_CAPTURE_UNSUPPORTED, "a stream of the device is capturing");
 }
 
 ocu_status ocu_capture_unsafe(const char *what) {
+  GUARD();
   ocu_status e = OCU_OK;
-  if (ocu_self.turn) return e;
-  pthread_mutex_lock(&lock);
-  for (ocu_capture *c = captures; c; c = c->next) {
-    bool mine = c->thread == &ocu_self;
-    if (mine ? c->mode != OCU_CAPTURE_RELAXED && ocu_self.capture_mode != OCU_CAPTURE_RELAXED
-             : c->mode == OCU_CAPTURE_GLOBAL && ocu_self.capture_mode == OCU_CAPTURE_GLOBAL)
+  for (ocu_capture *c = ocu_self.turn ? NULL : captures; c; c = c->next)
+    if (c->thread == &ocu_self
+            ? c->mode != OCU_CAPTURE_RELAXED && ocu_self.capture_mode != OCU_CAPTURE_RELAXED
+            : c->mode == OCU_CAPTURE_GLOBAL && ocu_self.capture_mode == OCU_CAPTURE_GLOBAL)
       e = refuse(c, OCU_CAPTURE_UNSUPPORTED, what);
-  }
-  pthread_mutex_unlock(&lock);
   return e;
 }
 
 /* Memory freed in the capture's order stays the graph's: replays write it again. */
 ocu_status ocu_capture_frees(ocu_stream *s, void *p, bool *taken) {
-  ocu_status e = OCU_OK;
+  GUARD();
+  ocu_capture *c = s->capture;
   int device;
-  pthread_mutex_lock(&lock);
-  ocu_capture *c = atomic_load(&s->capture);
-  if ((*taken = c && !ocu_self.turn)) {
-    work *w = c->work;
-    if (!ROOM(w->owned, w->most_owned, w->n_owned + 1))
-      e = refuse(c, OCU_OUT_OF_MEMORY, "no memory to record an operation");
-    else
-      e = ocu_pool_overlaps(p, 1) ? ocu_pool_retire(p, &device) : ocu_native_retire(p, &device);
-    if (!e) {
-      w->owned[w->n_owned++] = p;
-      size_t i = place_of(w, p);
-      if (i < w->n_used && w->used[i].base == p)
-        memmove(w->used + i, w->used + i + 1, (--w->n_used - i) * sizeof *w->used);
-    }
-  }
-  pthread_mutex_unlock(&lock);
-  return e;
-}
-
-void ocu_capture_abandon(ocu_stream *s) {
-  pthread_mutex_lock(&lock);
-  ocu_capture *c = atomic_load(&s->capture);
-  if (c) unlink_capture(c);
-  pthread_mutex_unlock(&lock);
-  if (c) discard(c, true);
+  if (!(*taken = c && !ocu_self.turn)) return OCU_OK;
+  work *w = c->work;
+  if (!ROOM(w->owned, w->most_owned, w->n_owned + 1))
+    return refuse(c, OCU_OUT_OF_MEMORY, "no memory for an operation");
+  OCU_TRY(ocu_pool_overlaps(p, 1) ? ocu_pool_retire(p, &device) : ocu_native_retire(p, &device));
+  w->owned[w->n_owned++] = p;
+  size_t i = place_of(w, p);
+  if (i < w->n_used && w->used[i].base == p)
+    memmove(w->used + i, w->used + i + 1, (--w->n_used - i) * sizeof *w->used);
+  return OCU_OK;
 }
 
 /* ---- events ------------------------------------------------------------------------------------ */
 
 ocu_status ocu_capture_moment(ocu_stream *s, ocu_captured *out) {
-  ocu_status e = OCU_OK;
-  pthread_mutex_lock(&lock);
-  ocu_capture *c = atomic_load(&s->capture);
+  GUARD();
+  ocu_capture *c = s->capture;
   *out = (ocu_captured){0, 0};
-  if (c && c->broken) {
-    e = broken();
-  } else if (c && !ROOM(c->moments, c->most_moments, c->n_moments + 1)) {
-    e = refuse(c, OCU_OUT_OF_MEMORY, "no memory to record an event");
-  } else if (c) {
-    memcpy(c->moments[c->n_moments], c->before[index_of(c, s)], sizeof *c->moments);
-    *out = (ocu_captured){c->id, (uint32_t)c->n_moments++};
-  }
-  pthread_mutex_unlock(&lock);
-  return e;
+  if (!c) return OCU_OK;
+  if (c->broken) return broken();
+  if (!ROOM(c->moments, c->most_moments, c->n_moments + 1))
+    return refuse(c, OCU_OUT_OF_MEMORY, "no memory for an event");
+  memcpy(c->moments[c->n_moments], c->before[index_of(c, s)], sizeof *c->moments);
+  *out = (ocu_captured){c->id, (uint32_t)c->n_moments++};
+  return OCU_OK;
 }
 
 static ocu_capture *capture_of(uint64_t id) {
@@ -330,79 +295,48 @@ static ocu_capture *capture_of(uint64_t id) {
   return c;
 }
 
-static const char captured_event[] = "the event was last recorded in a capture: it is never reached";
-
-ocu_status ocu_captured_asked(const ocu_captured *of) {
-  pthread_mutex_lock(&lock);
-  ocu_capture *c = capture_of(of->capture);
-  ocu_status e = c ? refuse(c, OCU_CAPTURED_EVENT, captured_event)
-                   : ocu_fail(OCU_CAPTURED_EVENT, captured_event);
-  pthread_mutex_unlock(&lock);
-  return e;
+static ocu_status refuse_event(ocu_capture *c) {
+  if (c) c->broken = true;
+  return ocu_fail(OCU_CAPTURED_EVENT, "the event was recorded in a capture: it is never reached");
 }
 
-static ocu_status join(ocu_stream *s, ocu_capture *mine, ocu_capture *c, uint32_t moment) {
-  if (c->broken) return broken();
+ocu_status ocu_captured_asked(const ocu_captured *of) {
+  GUARD();
+  return refuse_event(capture_of(of->capture));
+}
+
+ocu_status ocu_capture_join(ocu_stream *s, const ocu_captured *of) {
+  GUARD();
+  ocu_capture *mine = s->capture, *c = capture_of(of->capture);
+  if ((mine && mine->broken) || (c && c->broken)) return broken();
+  if (!c && of->capture) return refuse_event(mine);
+  if (!c && mine)
+    return refuse(mine, OCU_CAPTURE_ISOLATION, "the event was recorded outside of the capture");
+  if (!c) return OCU_OK;  /* another thread ended it */
   if (is_legacy(s))
     return refuse(c, OCU_CAPTURE_IMPLICIT, "the default stream cannot wait for a capture");
   if (mine && mine != c) {
     mine->broken = true;
     return refuse(c, OCU_CAPTURE_MERGE, "the wait would join two captures");
   }
-  if (ocu_devices[atomic_load(&s->device)].driver != ocu_devices[c->work->device].driver)
-    return refuse(c, OCU_CAPTURE_UNSUPPORTED, "a graph holds streams of one driver");
-  if (!mine && c->n_streams == MAX_STREAMS)
-    return refuse(c, OCU_UNSUPPORTED, "a capture has at most 64 streams");
+  if (ocu_device_of(s)->driver != ocu_devices[c->work->device].driver || c->n_streams == MAX_STREAMS)
+    return refuse(c, OCU_CAPTURE_UNSUPPORTED, "a graph holds at most 64 streams of one driver");
   int i = index_of(c, s);
-  if (i == c->n_streams) {
-    c->streams[c->n_streams++] = s;
-    atomic_store(&s->capture, c);
-  }
+  if (i == c->n_streams) c->streams[c->n_streams++] = s;
+  atomic_store(&s->capture, c);
   for (int j = 0; j < c->n_streams; j++)
-    if (c->before[i][j] < c->moments[moment][j]) c->before[i][j] = c->moments[moment][j];
+    if (c->before[i][j] < c->moments[of->moment][j]) c->before[i][j] = c->moments[of->moment][j];
   return OCU_OK;
-}
-
-/* A wait for an event that was recorded in a capture (or not: of->capture is 0), by a stream that
- * captures or not; at least one of them does. */
-ocu_status ocu_capture_join(ocu_stream *s, const ocu_captured *of) {
-  ocu_status e;
-  pthread_mutex_lock(&lock);
-  ocu_capture *mine = atomic_load(&s->capture), *c = capture_of(of->capture);
-  if (mine && mine->broken)
-    e = broken();
-  else if (c)
-    e = join(s, mine, c, of->moment);
-  else if (of->capture)
-    e = mine ? refuse(mine, OCU_CAPTURED_EVENT, captured_event)
-             : ocu_fail(OCU_CAPTURED_EVENT, captured_event);
-  else if (mine)
-    e = refuse(mine, OCU_CAPTURE_ISOLATION, "the event was recorded outside of the capture");
-  else
-    e = OCU_OK;  /* it ended meanwhile */
-  pthread_mutex_unlock(&lock);
-  return e;
 }
 
 /* ---- begin and end ----------------------------------------------------------------------------- */
 
-static ocu_graph *take_graph(work *w, bool executable) {
-  pthread_mutex_lock(&lock);
-  ocu_graph *g = ocu_slab_take(&slab, NULL);
-  pthread_mutex_unlock(&lock);
-  if (!g) return NULL;
-  g->work = w;
-  g->executable = executable;
-  atomic_store(&g->last, 0);
-  return g;
-}
-
 static ocu_status begin(ocu_stream *s, ocu_capture *c) {
+  static uint64_t last_id;
   const ocu_device *d = ocu_device_of(s);
-  if (is_legacy(s))
-    return ocu_fail(OCU_CAPTURE_UNSUPPORTED, "the default stream cannot capture");
-  if (atomic_load(&s->capture))
-    return ocu_fail(OCU_ILLEGAL_STATE, "the stream is capturing already");
+  GUARD();
+  if (is_legacy(s)) return ocu_fail(OCU_CAPTURE_UNSUPPORTED, "the default stream cannot capture");
+  if (s->capture) return ocu_fail(OCU_ILLEGAL_STATE, "the stream is capturing already");
   if (d->driver && !d->driver->graph_begin)
     return ocu_fail(OCU_UNSUPPORTED, "the driver %s has no graphs", d->driver->name);
   if (d->driver) OCU_TRY(d->driver->graph_begin(d->index, s->native));
@@ -422,70 +356,70 @@ ocu_status ocu_capture_begin(ocu_stream *s, int mode) {
   ocu_capture *c = calloc(1, sizeof *c);
   work *w = calloc(1, sizeof *w);
   if (!c || !w || !(c->graph = take_graph(w, false))) {
-    free(c);
-    free(w);
+    free(c), free(w);
     return ocu_fail(OCU_OUT_OF_MEMORY, "no memory for a capture");
   }
-  *w = (work){.users = 1, .device = atomic_load(&s->device)};
+  w->users = 1;
+  w->device = s->device;
   c->mode = mode, c->thread = &ocu_self, c->work = w;
-  pthread_mutex_lock(&lock);
   ocu_status e = begin(s, c);
-  pthread_mutex_unlock(&lock);
   if (e) discard(c, true);
   return e;
 }
 
 static ocu_status end(ocu_stream *s, ocu_capture **ended) {
-  ocu_capture *c = atomic_load(&s->capture);
   const ocu_device *d = ocu_device_of(s);
+  GUARD();
+  ocu_capture *c = s->capture;
   if (!c) return ocu_fail(OCU_ILLEGAL_STATE, "the stream is not capturing");
   if (c->streams[0] != s)
     return refuse(c, OCU_CAPTURE_UNMATCHED, "the capture began on another stream");
   if (c->mode != OCU_CAPTURE_RELAXED && c->thread != &ocu_self)
     return ocu_fail(OCU_CAPTURE_WRONG_THREAD, "another thread began the capture");
   *ended = c;
-  ocu_status e = c->broken ? broken() : OCU_OK;
-  for (int i = 0; !e && i < c->n_streams; i++)
-    if (c->before[0][i] < c->before[i][i])
-      e = ocu_fail(OCU_CAPTURE_UNJOINED,
-                   "stream %d that joined the capture has work which the first does not wait for",
-                   i);
   unlink_capture(c);
-  if (!d->driver) return e;
-  ocu_status ours = d->driver->graph_end(d->index, s->native, &c->work->native);
-  return e ? e : ours;
+  ocu_status native =
+      d->driver ? d->driver->graph_end(d->index, s->native, &c->work->native) : OCU_OK;
+  if (c->broken) return broken();
+  for (int i = 0; i < c->n_streams; i++)
+    if (c->before[0][i] < c->before[i][i])
+      return ocu_fail(OCU_CAPTURE_UNJOINED, "a stream that joined the capture has work which the "
+                      "first does not wait for");
+  return native;
 }
 
 ocu_status ocu_capture_end(ocu_stream *s, ocu_graph **out) {
   OCU_ENTER_STREAM(s);
   if (!out) return ocu_fail(OCU_INVALID_VALUE, "out is NULL");
-  *out = NULL;
   ocu_capture *c = NULL;
-  pthread_mutex_lock(&lock);
   ocu_status e = end(s, &c);
-  pthread_mutex_unlock(&lock);
-  if (!c) return e;
-  if (!e) {
-    *out = c->graph;
-    atomic_store(&c->graph->live, 1);
-  }
-  discard(c, e != OCU_OK);
+  *out = e ? NULL : c->graph;
+  if (*out) atomic_store(&c->graph->live, 1);
+  if (c) discard(c, e != OCU_OK);
   return e;
+}
+
+/* A stream that goes takes its capture with it. */
+void ocu_capture_abandon(ocu_stream *s) {
+  ocu_capture *c = NULL;
+  {
+    GUARD();
+    if ((c = s->capture)) unlink_capture(c);
+  }
+  if (c) discard(c, true);
 }
 
 ocu_status ocu_capture_query(ocu_stream *s, int *state, uint64_t *id, ocu_graph **graph) {
   OCU_ENTER_STREAM(s);
   if (!state) return ocu_fail(OCU_INVALID_VALUE, "state is NULL");
-  ocu_status e = OCU_OK;
-  pthread_mutex_lock(&lock);
-  ocu_capture *c = atomic_load(&s->capture);
+  GUARD();
+  ocu_capture *c = s->capture;
   *state = !c ? OCU_CAPTURE_NONE : c->broken ? OCU_CAPTURE_BROKEN : OCU_CAPTURE_ACTIVE;
   if (c && id) *id = c->id;
   if (c && graph) *graph = c->graph;
-  if (!c && is_legacy(s) && capture_on(atomic_load(&s->device), true))
-    e = ocu_fail(OCU_CAPTURE_IMPLICIT, "a blocking stream of the device is capturing");
-  pthread_mutex_unlock(&lock);
-  return e;
+  if (is_legacy(s) && capture_on(s->device, true))  /* not invalid for that */
+    return ocu_fail(OCU_CAPTURE_IMPLICIT, "a blocking stream of the device is capturing");
+  return OCU_OK;
 }
 
 int ocu_capture_mode(int mode) {
@@ -500,11 +434,10 @@ typedef struct { _Alignas(16) ocu_status (*fn)(ocu_stream *, void *); } deferred
 
 /* What fn puts on a stream runs at once, in this turn. */
 static ocu_status deferred_op(const ocu_turn *turn, void *data) {
-  deferred *call = data;
   const ocu_turn *outer = ocu_self.turn;
   ocu_self.turn = turn;
   atomic_fetch_add(&ocu_graph_work, 1);
-  ocu_status e = call->fn(turn->stream, call + 1);
+  ocu_status e = ((deferred *)data)->fn(turn->stream, (deferred *)data + 1);
   atomic_fetch_sub(&ocu_graph_work, 1);
   ocu_self.turn = outer;
   return e;
@@ -544,11 +477,9 @@ ocu_status ocu_graph_instantiate(ocu_graph *g, ocu_graph **out) {
   *out = NULL;
   work *w = work_of(g, false);
   if (!w) return OCU_INVALID_HANDLE;
-  ocu_graph *made = take_graph(w, true);
-  if (!made) return ocu_fail(OCU_OUT_OF_MEMORY, "too many graphs are alive");
+  if (!(*out = take_graph(w, true))) return ocu_fail(OCU_OUT_OF_MEMORY, "too many graphs are alive");
   atomic_fetch_add(&w->users, 1);
-  atomic_store(&made->live, 1);
-  *out = made;
+  atomic_store(&(*out)->live, 1);
   return OCU_OK;
 }
 
@@ -557,9 +488,7 @@ ocu_status ocu_graph_destroy(ocu_graph *g, int executable) {
   uint32_t one = 1;
   work *w = work_of(g, executable);
   if (!w || !atomic_compare_exchange_strong(&g->live, &one, 0)) return OCU_INVALID_HANDLE;
-  pthread_mutex_lock(&lock);
-  ocu_slab_give(&slab, g);
-  pthread_mutex_unlock(&lock);
+  { GUARD(); ocu_slab_give(&slab, g); }
   release_waiting(w);
   return OCU_OK;
 }
@@ -606,30 +535,21 @@ ocu_status ocu_graph_launch(ocu_graph *g, ocu_stream *s) {
   OCU_ENTER_STREAM(s);
   work *w = work_of(g, true);
   if (!w) return OCU_INVALID_HANDLE;
-  const ocu_device *d = ocu_device_of(s);
-  if (d->driver != ocu_devices[w->device].driver || (d->driver && d != &ocu_devices[w->device]))
+  const ocu_device *d = ocu_device_of(s), *of = &ocu_devices[w->device];
+  if (d->driver != of->driver || (d->driver && d != of))
     return ocu_fail(OCU_INVALID_VALUE, "the graph was captured on another device than the stream's");
-  if (atomic_load(&s->capture)) {
-    pthread_mutex_lock(&lock);
-    ocu_capture *c = atomic_load(&s->capture);
-    ocu_status e = c ? refuse(c, OCU_CAPTURE_UNSUPPORTED, "a graph cannot be launched in a capture")
-                     : OCU_OK;
-    pthread_mutex_unlock(&lock);
-    OCU_TRY(e);
-  }
+  if (s->capture) OCU_TRY(ocu_capture_waited(s));  /* there are no graphs in graphs */
   for (size_t i = 0; i < w->n_used; i++) {
     ocu_pointer_info in;
-    void *base = w->used[i].base;
-    if ((ocu_pool_find(base, &in) <= 0 && ocu_native_find(base, &in) <= 0) || in.base != base ||
+    if (!find_live(w->used[i].base, &in) || in.base != w->used[i].base ||
         in.bytes < w->used[i].bytes)
-      return ocu_fail(OCU_ILLEGAL_ADDRESS, "the graph uses %p, which was freed", base);
+      return ocu_fail(OCU_ILLEGAL_ADDRESS, "the graph uses %p, which was freed", w->used[i].base);
   }
   if (d->driver)
     return ocu_submit(s, &(ocu_submission){.run = launch_native, .data = &w, .bytes = sizeof w});
   atomic_fetch_add(&w->users, 1);
-  ocu_stamp last = atomic_load(&g->last);
-  bool first = ocu_stamp_done(last);
-  int how = w->host ? OCU_HOST : w->cost < INLINE_MOST_NS && first ? OCU_INLINE : 0;
+  ocu_stamp last = ocu_stamp_done(g->last) ? 0 : g->last;
+  int how = w->host ? OCU_HOST : w->cost < INLINE_MOST_NS && !last ? OCU_INLINE : 0;
   return ocu_submit(s, &(ocu_submission){.run = replay, .data = &w, .bytes = sizeof w, .how = how,
-                                         .after = first ? 0 : last, .stamp = &g->last});
+                                         .after = last, .stamp = &g->last});
 }

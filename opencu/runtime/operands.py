@@ -34,7 +34,7 @@ class Operands:
 
     @property
     def target(self) -> Target:
-        return find_target(target_of(self.device.index))
+        return find_target(target_of(self.device.number))
 
     def take(self, name: str, x: Any, dtypes: Sequence[np.dtype], written: bool = False) -> Array:
         """An argument as a device array, of one of some dtypes."""

@@ -156,6 +156,12 @@ def ensure(spec: bytes) -> None:
         check(lib.ocu_plan_store(data, len(data)))
 
 
+def _packed(target: str) -> list[bytes]:
+    """The plans of a target that a pack holds."""
+    modules = [importlib.import_module(name) for name in PLANNERS.values()]
+    return [make(spec, target) for module in modules for spec in module.packed_specs()]
+
+
 def build_pack(
     path: str | Path,
     targets: list[str] | None = None,
@@ -163,12 +169,16 @@ def build_pack(
 ) -> int:
     """Write the plan pack: the classes behind the shims' common calls, for each target. Their
     number."""
-    plans = []
-    for target in targets or list(cpu.TARGETS):
-        for name in PLANNERS.values():
-            for spec in importlib.import_module(name).packed_specs():
-                plans.append(make(spec, target))
-        report(f"{target}: {len(plans)} plans")
+    from concurrent.futures import (
+        ProcessPoolExecutor,
+    )  # which an import of opencu need not wait for
+    from multiprocessing import get_context
+
+    plans: list[bytes] = []
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        for made in pool.map(_packed, targets := targets or list(cpu.TARGETS)):
+            plans += made
+            report(f"{len(plans)} plans of {', '.join(targets)}")
     at = 32 + 64 * len(plans)
     table, body = struct.pack("<8s16sII", b"OCUPACK2", _build_id(), len(plans), 0), b""
     for data in plans:

@@ -41,10 +41,13 @@ def runnable() -> list[Target]:
     return found + ([] if isinstance(opencl.device(), str) else [SPIRV])
 
 
-def marked() -> list:
-    """The same as parameters of a test; OpenCL's are slow, for its compiler is."""
+def marked(*, wide: bool = True) -> list:
+    """The same as parameters of a test; OpenCL's are slow, for its compiler is. Without `wide`, the
+    vectors that only register blocks make differently are left out."""
     return [
-        pytest.param(t, marks=pytest.mark.slow if t is SPIRV else (), id=t.name) for t in runnable()
+        pytest.param(t, marks=pytest.mark.slow if t is SPIRV else (), id=t.name)
+        for t in runnable()
+        if wide or t is not WIDE
     ]
 
 

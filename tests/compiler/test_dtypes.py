@@ -13,7 +13,7 @@ from opencu.compiler import compile, llvm, vector
 from opencu.drivers.cpu import TARGETS
 from opencu.tile import KernelError, View, dtypes
 
-targets = pytest.mark.parametrize("target", marked())
+targets = pytest.mark.parametrize("target", marked(wide=False))
 REAL = [d for d in dtypes.ALL if d.kind in "fiu"]
 RNG = np.random.default_rng(5)
 N = 512
@@ -244,7 +244,7 @@ def scale_2d(x, y, M: int, N: int):
 
 
 @pytest.mark.parametrize("dtype", [*REAL, tile.bool_], ids=str)
-@pytest.mark.parametrize("target", marked())
+@pytest.mark.parametrize("target", marked(wide=False))
 @given(
     shape=st.tuples(st.integers(0, 9), st.integers(0, 150)),
     how=st.tuples(*[st.sampled_from(["rows", "columns", "reversed"])] * 2),

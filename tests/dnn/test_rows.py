@@ -23,7 +23,7 @@ SHAPES = [
     (2, 40_009),
     (1, 200_003),
 ]
-fuzz = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+fuzz = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def random(dtype, *shape, seed=0):

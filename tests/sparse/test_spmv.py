@@ -51,8 +51,7 @@ LENGTHS = {
 }
 
 
-@pytest.mark.parametrize("index", ["int32", "int64"])
-@pytest.mark.parametrize("dtype", EPS)
+@pytest.mark.parametrize(("dtype", "index"), [("float64", "int64"), *((d, "int32") for d in EPS)])
 @pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
 def test_rows(device, lengths, dtype, index):
     check(device, matrix(lengths, 101, dtype, index))

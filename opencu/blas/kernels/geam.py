@@ -7,21 +7,13 @@ m | a, b |     is read as d is written; one whose rows are is read by short colu
 """
 
 from opencu import tile
-from opencu.blas.kernels.gemm import DTYPES, view_type
+from opencu.blas.kernels.gemm import DTYPES, load_conjugate, load_plain, view_type
 from opencu.compiler import compile
 from opencu.drivers.interface import Target
 from opencu.runtime.plan import Launch, Plan, Slots
 
 BM, BN = 16, 256  # elements: a line of memory of f32 down, rows long enough to stream
 ELEMENTS = 4  # a nanosecond on one thread
-
-
-def load_plain(x, i, j, BI: int, BJ: int):
-    return tile.load(x, (i, j), (BI, BJ))
-
-
-def load_conjugate(x, i, j, BI: int, BJ: int):
-    return tile.conj(load_plain(x, i, j, BI, BJ))
 
 
 @tile.kernel

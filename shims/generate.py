@@ -69,6 +69,10 @@ REFUSALS = {
     "minus": "REFUSE_AS(long, -1, {name}, {reason})",
     "pointer": "REFUSE_AS(void *, NULL, {name}, {reason})",
     "variable": "int {name};",
+    "launch": "REFUSE_KERNEL({name}, 0)",
+    "launch@2": "REFUSE_KERNEL({name}, 0, FIRST)",
+    "question": "REFUSE_KERNEL({name}, 1)",
+    "question@2": "REFUSE_KERNEL({name}, 1, FIRST)",
     "team": "REFUSE_AS(team, (team){{0}}, {name}, {reason})",
 }
 PREAMBLE = """
@@ -109,8 +113,7 @@ def family(match):
         types = f"{data}, {data}, {data}, {compute}, {data}"
         for key, value in (("t", ctype), ("types", types), ("_64", twin), ("int", twins[twin])):
             text = text.replace(f"{{{key}}}", value)
-        name = re.search(r"(\w+)\(", text).group(1)
-        members.append(text.replace("{name}", name))
+        members.append(text)
     return "\n".join(members)
 
 

@@ -65,7 +65,6 @@ class Slot:
     __add__ = _expression(lib.OCU_X_ADD)
     __mul__ = _expression(lib.OCU_X_MUL)
     __floordiv__ = _expression(lib.OCU_X_DIV)
-    __lt__ = _expression(lib.OCU_X_LT)
     cdiv = _expression(lib.OCU_X_CDIV)  # division, rounded up
     align = _expression(lib.OCU_X_ALIGN)  # rounded up to a multiple
     min = _expression(lib.OCU_X_MIN)

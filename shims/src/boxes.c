@@ -1,11 +1,6 @@
 /* boxes.c - copies and fills of up to three dimensions, over the core's rows of equal pitch. */
 #include "shared.h"
 
-int ocu_shim_host_reads(const void *p) {
-  ocu_pointer_info info;
-  return ocu_pointer_query(p, &info) != OCU_OK || info.kind != OCU_MEM_DEVICE;
-}
-
 int ocu_shim_hint(const void *p, size_t bytes, int place, ocu_stream *stream) {
   REQUIRE(p && bytes, CUDA_ERROR_INVALID_VALUE);
   REQUIRE(place >= -1 && place < ocu_device_count(), CUDA_ERROR_INVALID_DEVICE);

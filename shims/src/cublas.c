@@ -8,40 +8,12 @@
 
 /* ---- handles --------------------------------------------------------------------------------- */
 
-cublasStatus_t cublasCreate_v2(cublasHandle_t *handle) {
-  if (!OUT(handle)) return CUBLAS_STATUS_INVALID_VALUE;
-  ocu_status status = ocu_alive();
-  if (status != OCU_OK) return finish(status, "cublasCreate_v2");
-  struct cublasContext *slot = ocu_shim_handle(HANDLE_CUBLAS);
-  if (!slot) return CUBLAS_STATUS_ALLOC_FAILED;
-  *handle = slot;
-  return CUBLAS_STATUS_SUCCESS;
-}
-
 cublasStatus_t cublasDestroy_v2(cublasHandle_t handle) {
   if (!is_live(handle)) return CUBLAS_STATUS_NOT_INITIALIZED;
   ocu_status status = ocu_stream_sync(stream_of(handle->stream));
   atomic_store(&handle->kind, HANDLE_FREE);
   /* The stream may be gone by now, as it may before NVIDIA's cublasDestroy. */
   return status == OCU_INVALID_HANDLE ? CUBLAS_STATUS_SUCCESS : finish(status, "cublasDestroy_v2");
-}
-
-/* ---- settings that ask for nothing ----------------------------------------------------------- */
-
-cublasStatus_t cublasSetFixedPointEmulationMantissaBitCountPointer(cublasHandle_t handle,
-                                                                   int *mantissaBitCount) {
-  if (!is_live(handle)) return CUBLAS_STATUS_NOT_INITIALIZED;
-  if (!mantissaBitCount) return CUBLAS_STATUS_SUCCESS;
-  return refused("cublasSetFixedPointEmulationMantissaBitCountPointer",
-                "mantissaBitCount: nothing is emulated or counted");
-}
-
-/* Checked and not needed: kernels keep their scratch in the worker threads. */
-cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void *workspace,
-                                     size_t workspaceSizeInBytes) {
-  if (!is_live(handle)) return CUBLAS_STATUS_NOT_INITIALIZED;
-  int good = (workspace || !workspaceSizeInBytes) && (uintptr_t)workspace % 256 == 0;
-  return good ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
 }
 
 /* ---- logging --------------------------------------------------------------------------------- */

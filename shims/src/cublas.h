@@ -41,8 +41,8 @@ enum { VERSION_MINOR = 10, VERSION_PATCH = 0, CUDART = 13000 };
 #endif
 enum { VERSION = OPENCU_CUDA_MAJOR * 10000 + VERSION_MINOR * 100 + VERSION_PATCH };
 
-HIDDEN const char *status_name(cublasStatus_t status);
-HIDDEN const char *status_text(cublasStatus_t status);
+HIDDEN cublasStatus_t create_handle(cublasHandle_t *handle, int kind, const char *name);
+HIDDEN const char *status_text(cublasStatus_t status, int long_text); /* 0: the status's name */
 HIDDEN cublasStatus_t property(libraryPropertyType type, int *value);
 #define CHECK(call) \
   do { \

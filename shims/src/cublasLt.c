@@ -4,32 +4,10 @@
 #include <pthread.h>
 #include <stdarg.h>
 
-cublasStatus_t cublasLtCreate(cublasLtHandle_t *lightHandle) {
-  if (!OUT(lightHandle)) return CUBLAS_STATUS_INVALID_VALUE;
-  ocu_status status = ocu_alive();
-  if (status != OCU_OK) return finish(status, "cublasLtCreate");
-  struct cublasContext *slot = ocu_shim_handle(HANDLE_LT);
-  if (!slot) return CUBLAS_STATUS_ALLOC_FAILED;
-  *lightHandle = (cublasLtHandle_t)slot;
-  return CUBLAS_STATUS_SUCCESS;
-}
-
 /* A cuBLAS handle is not ours to destroy. */
 cublasStatus_t cublasLtDestroy(cublasLtHandle_t lightHandle) {
   if (handle_kind(lightHandle) != HANDLE_LT) return CUBLAS_STATUS_NOT_INITIALIZED;
   atomic_store(&((struct cublasContext *)lightHandle)->kind, HANDLE_FREE);
-  return CUBLAS_STATUS_SUCCESS;
-}
-
-/* The number is kept for who asks; plans are cached elsewhere, and without bound. */
-static _Atomic size_t cache_capacity = 8192;
-
-cublasStatus_t cublasLtHeuristicsCacheGetCapacity(size_t *capacity) {
-  return TELL(capacity, cache_capacity);
-}
-
-cublasStatus_t cublasLtHeuristicsCacheSetCapacity(size_t capacity) {
-  cache_capacity = capacity;
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -82,12 +60,6 @@ cublasStatus_t cublasLtLoggerSetCallback(cublasLtLoggerCallback_t callback) {
   pthread_mutex_lock(&log_lock);
   log_callback = callback;
   pthread_mutex_unlock(&log_lock);
-  return CUBLAS_STATUS_SUCCESS;
-}
-
-cublasStatus_t cublasLtLoggerSetLevel(int level) {
-  if (level < 0 || level > 5) return CUBLAS_STATUS_INVALID_VALUE;
-  log_mask = (1u << level) - 1;
   return CUBLAS_STATUS_SUCCESS;
 }
 

@@ -121,8 +121,8 @@ cublasStatus_t cublasLtMatmulAlgoCapGetAttribute(const cublasLtMatmulAlgo_t *alg
       .pointer_modes = CUBLASLT_POINTER_MODE_MASK_HOST | CUBLASLT_POINTER_MODE_MASK_DEVICE,
       .epilogues = CUBLASLT_EPILOGUE_DEFAULT |
                    (plain ? 0u : CUBLASLT_EPILOGUE_RELU_BIAS | CUBLASLT_EPILOGUE_GELU),
-      .align_ab = (uint32_t)dtype_bytes(x->ab),
-      .align_c = (uint32_t)dtype_bytes(x->c)};
+      .align_ab = (uint32_t)ocu_dtype_bytes(x->ab),
+      .align_c = (uint32_t)ocu_dtype_bytes(x->c)};
   /* A program offers room for as many tiles as there may be. */
   int list = attr == CUBLASLT_ALGO_CAP_TILE_IDS || attr == CUBLASLT_ALGO_CAP_STAGES_IDS;
   if (list && sizeInBytes > sizeof(uint32_t)) sizeInBytes = sizeof(uint32_t);

@@ -133,6 +133,7 @@ cublasStatus_t attribute_get(const void *descriptor, enum mark mark, int number,
         .alignment_c = 256, .alignment_d = 256)
 #define NEW_EMULATION FRESH(emulation, .mark = EMULATION, .special_values = 0xffff)
 
+static _Atomic size_t cache_capacity = 8192;
 static int is_stream(cudaStream_t stream) { return ocu_stream_device(stream_of(stream)) >= 0; }
 
 #include "calls.inc"

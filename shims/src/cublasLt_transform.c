@@ -1,16 +1,6 @@
 /* cublasLt_transform.c - C = alpha op(A) + beta op(B), between orders, types and operations. */
 #include "cublasLt_internal.h"
 
-static cublasComputeType_t compute_of(cudaDataType scale) {
-  switch (scale) {
-    case CUDA_R_16F: return CUBLAS_COMPUTE_16F;
-    case CUDA_R_64F:
-    case CUDA_C_64F: return CUBLAS_COMPUTE_64F;
-    case CUDA_R_32I: return CUBLAS_COMPUTE_32I;
-    default: return CUBLAS_COMPUTE_32F;
-  }
-}
-
 /* The 1 of a dtype, in its first bytes. */
 static const void *one_of(ocu_dtype dtype) {
   static const float f32[2] = {1, 0};
@@ -29,7 +19,7 @@ static const void *one_of(ocu_dtype dtype) {
 
 /* Each line of C, along its memory, is a product: the line of A times 1, plus the line of B. */
 static ocu_status transform(ocu_stream *stream, const ocu_product *whole, int flags) {
-  size_t ab_bytes = dtype_bytes(whole->kind.ab), c_bytes = dtype_bytes(whole->kind.c);
+  size_t ab_bytes = ocu_dtype_bytes(whole->kind.ab), c_bytes = ocu_dtype_bytes(whole->kind.c);
   ocu_product lines = *whole;
   if (!whole->m || !whole->n) return ocu_alive();
   int by_columns = whole->d.rs == 1;
@@ -58,8 +48,7 @@ static cublasStatus_t set_transform(const char *name, const struct transform *x,
   struct operation A, B, C;
   ocu_product *product = &problem->product;
   const struct gemm_types types = {(cudaDataType)a->type, (cudaDataType)a->type,
-                                   (cudaDataType)c->type, compute_of((cudaDataType)x->scale),
-                                   (cudaDataType)x->scale};
+                                   (cudaDataType)c->type, ANY_COMPUTE, (cudaDataType)x->scale};
   const struct wish wishes[] = {
       {(uint32_t)x->pointer_mode > CUBLASLT_POINTER_MODE_DEVICE,
        "POINTER_MODE: no vectors of alpha"},

@@ -43,10 +43,31 @@ static int math_exists(cublasMath_t mode) {
 }
 
 #define GET(field, out) (is_live(handle) ? TELL(out, handle->field) : CUBLAS_STATUS_NOT_INITIALIZED)
-#define SET(field, value, valid) \
+#define VALID(condition, result) \
   (!is_live(handle) ? CUBLAS_STATUS_NOT_INITIALIZED \
-   : !(valid)       ? CUBLAS_STATUS_INVALID_VALUE \
-                    : (handle->field = (value), CUBLAS_STATUS_SUCCESS))
+   : !(condition)   ? CUBLAS_STATUS_INVALID_VALUE \
+                    : (result))
+#define SET(field, value, condition) \
+  VALID(condition, (handle->field = (value), CUBLAS_STATUS_SUCCESS))
+
+/* ---- products: of the types that are given, the rest under the names that all rows have -------- */
+
+#define ONE(call, k, ...) \
+  call(&(struct gemm){handle, __func__, {__VA_ARGS__}, transa, transb, m, n, k, alpha, {A, lda, 0}, \
+                      {B, ldb, 0}, beta, {C, ldc, 0}, 1, 0})
+#define GEMM(...) ONE(gemm, k, __VA_ARGS__)
+#define GEAM(...) ONE(geam, 0, __VA_ARGS__)
+#define STRIDED(...) \
+  gemm(&(struct gemm){handle, __func__, {__VA_ARGS__}, transa, transb, m, n, k, alpha, \
+                      {A, lda, strideA}, {B, ldb, strideB}, beta, {C, ldc, strideC}, batchCount, 0})
+#define BATCHED(...) \
+  gemm(&(struct gemm){handle, __func__, {__VA_ARGS__}, transa, transb, m, n, k, alpha, \
+                      {Aarray, lda, 0}, {Barray, ldb, 0}, beta, {Carray, ldc, 0}, batchCount, 1})
+#define GROUPED(...) \
+  gemm_grouped(&(struct groups){handle, __func__, {__VA_ARGS__}, sizeof *m_array, group_count, \
+                                transa_array, transb_array, m_array, n_array, k_array, alpha_array, \
+                                Aarray, lda_array, Barray, ldb_array, beta_array, Carray, \
+                                ldc_array, group_size})
 
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* `algo` is a hint */
 #include "calls.inc"

@@ -11,29 +11,23 @@ struct plan {
   ocu_dtype scalars;
 };
 
-/* NULL and the class, or the argument for which there is none. */
-static const char *class_of(const struct gemm *g, struct plan *plan) {
-  const char *reason = gemm_kind(&g->types, &plan->kind, &plan->scalars);
-  if (reason) return reason;
-  plan->kind.pointers = (uint8_t)g->pointers;
-  if (is_complex(plan->kind.ab))
-    plan->kind.conj = (uint8_t)((g->transa == CUBLAS_OP_C) | (g->transb == CUBLAS_OP_C) << 1);
-  return NULL;
-}
-
-static cublasStatus_t check(const struct gemm *g, struct plan *plan) {
+/* Of a product, or of a sum, which has no k: A and B are as large as C. */
+static cublasStatus_t check(const struct gemm *g, int sum, struct plan *plan) {
   if ((unsigned)g->transa > CUBLAS_OP_C || (unsigned)g->transb > CUBLAS_OP_C || g->m < 0 ||
       g->n < 0 || g->k < 0 || g->batch < 0)
     return CUBLAS_STATUS_INVALID_VALUE;
-  int64_t a_rows = g->transa == CUBLAS_OP_N ? g->m : g->k;
-  int64_t b_rows = g->transb == CUBLAS_OP_N ? g->k : g->n;
+  int64_t a_rows = g->transa == CUBLAS_OP_N ? g->m : sum ? g->n : g->k;
+  int64_t b_rows = g->transb != CUBLAS_OP_N ? g->n : sum ? g->m : g->k;
   if (g->a.ld < at_least_1(a_rows) || g->b.ld < at_least_1(b_rows) ||
       g->c.ld < at_least_1(g->m) || !g->alpha || !g->beta)
     return CUBLAS_STATUS_INVALID_VALUE;
   /* Products of a batch that all write the same C would race. */
   if (g->batch > 1 && !g->pointers && !g->c.stride) return CUBLAS_STATUS_INVALID_VALUE;
-  const char *reason = class_of(g, plan);
+  const char *reason = gemm_kind(&g->types, &plan->kind, &plan->scalars);
   if (reason) return refused(g->name, reason);
+  plan->kind.pointers = (uint8_t)g->pointers;
+  if (is_complex(plan->kind.ab))
+    plan->kind.conj = (uint8_t)((g->transa == CUBLAS_OP_C) | (g->transb == CUBLAS_OP_C) << 1);
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -70,31 +64,27 @@ static void log_gemm(const struct gemm *g) {
            (long long)g->b.ld, (long long)g->c.ld, (long long)g->batch);
 }
 
+static cublasStatus_t begin(const struct gemm *g, int sum, struct plan *plan) {
+  if (__builtin_expect(atomic_load_explicit(&logging, memory_order_relaxed), 0)) log_gemm(g);
+  return is_live(g->handle) ? check(g, sum, plan) : CUBLAS_STATUS_NOT_INITIALIZED;
+}
+
 cublasStatus_t gemm(const struct gemm *g) {
   struct plan plan;
-  if (__builtin_expect(atomic_load_explicit(&logging, memory_order_relaxed), 0)) log_gemm(g);
-  if (!is_live(g->handle)) return CUBLAS_STATUS_NOT_INITIALIZED;
-  cublasStatus_t status = check(g, &plan);
+  cublasStatus_t status = begin(g, 0, &plan);
   return status == CUBLAS_STATUS_SUCCESS ? launch(g, &plan, ocu_multiply) : status;
 }
 
 /* C may be A or B, as it stands. */
+static int apart_or_same(const struct gemm *g, const struct operand *x, cublasOperation_t op) {
+  return !x->p || x->p != g->c.p || (op == CUBLAS_OP_N && x->ld == g->c.ld);
+}
+
 cublasStatus_t geam(const struct gemm *g) {
-  const struct operand *const x[] = {&g->a, &g->b};
-  const cublasOperation_t op[] = {g->transa, g->transb};
   struct plan plan;
-  if (__builtin_expect(atomic_load_explicit(&logging, memory_order_relaxed), 0)) log_gemm(g);
-  if (!is_live(g->handle)) return CUBLAS_STATUS_NOT_INITIALIZED;
-  if (g->m < 0 || g->n < 0 || g->c.ld < at_least_1(g->m) || !g->alpha || !g->beta)
+  CHECK(begin(g, 1, &plan));
+  if (!apart_or_same(g, &g->a, g->transa) || !apart_or_same(g, &g->b, g->transb))
     return CUBLAS_STATUS_INVALID_VALUE;
-  for (int i = 0; i < 2; i++) {
-    int plain = op[i] == CUBLAS_OP_N;
-    if ((unsigned)op[i] > CUBLAS_OP_C || x[i]->ld < at_least_1(plain ? g->m : g->n) ||
-        (x[i]->p && x[i]->p == g->c.p && !(plain && x[i]->ld == g->c.ld)))
-      return CUBLAS_STATUS_INVALID_VALUE;
-  }
-  const char *reason = class_of(g, &plan);
-  if (reason) return refused(g->name, reason);
   return launch(g, &plan, ocu_geam);
 }
 
@@ -154,13 +144,13 @@ cublasStatus_t gemm_grouped(const struct groups *g) {
   if (g->handle->pointer_mode == CUBLAS_POINTER_MODE_DEVICE)
     return refused(g->name, "alpha_array, beta_array: groups take scalars in host memory only");
   if (!g->count) return finish(ocu_alive(), g->name);
-  size_t scalar = dtype_bytes(plan.scalars);
+  size_t scalar = ocu_dtype_bytes(plan.scalars);
   if (!readable(g, scalar) || !g->a || !g->b || !g->c) return CUBLAS_STATUS_INVALID_VALUE;
   /* Nothing is launched before every group has been checked. */
   for (int launching = 0; launching < 2; launching++)
     for (int64_t i = 0, first = 0; i < g->count; i++) {
       const struct gemm one = group(g, scalar, i, first);
-      cublasStatus_t status = check(&one, &plan);
+      cublasStatus_t status = check(&one, 0, &plan);
       if (status == CUBLAS_STATUS_SUCCESS && launching) status = launch(&one, &plan, ocu_multiply);
       if (status != CUBLAS_STATUS_SUCCESS) return status;
       first += one.batch;

@@ -12,6 +12,16 @@ cublasStatus_t finish(ocu_status status, const char *name) {
   return status_map[status];
 }
 
+cublasStatus_t create_handle(cublasHandle_t *handle, int kind, const char *name) {
+  if (!OUT(handle)) return CUBLAS_STATUS_INVALID_VALUE;
+  ocu_status status = ocu_alive();
+  if (status != OCU_OK) return finish(status, name);
+  cublasHandle_t made = ocu_shim_handle(kind);
+  if (!made) return CUBLAS_STATUS_ALLOC_FAILED;
+  *handle = made;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
 int refused(const char *name, const char *reason) {
   ocu_shim_refuse(name, reason);
   return CUBLAS_STATUS_NOT_SUPPORTED;
@@ -31,14 +41,8 @@ static const struct {
 #include "cublas_errors.inc"
 };
 
-const char *status_name(cublasStatus_t status) {
+const char *status_text(cublasStatus_t status, int long_text) {
   for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
-    if (statuses[i].status == status) return statuses[i].name;
-  return "unknown status";
-}
-
-const char *status_text(cublasStatus_t status) {
-  for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
-    if (statuses[i].status == status) return statuses[i].text;
+    if (statuses[i].status == status) return long_text ? statuses[i].text : statuses[i].name;
   return "unknown status";
 }

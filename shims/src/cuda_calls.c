@@ -43,9 +43,6 @@ static CUresult copy_3d_peer(const CUDA_MEMCPY3D_PEER *p, ocu_stream *stream, in
 
 /* ---- fills ---------------------------------------------------------------------------------- */
 
-/* A plain fill returns before it is done, except on memory that the host may read at once. */
-static int host_reads(CUdeviceptr p) { return ocu_shim_host_reads(AT(p)); }
-
 static CUresult fill(CUdeviceptr p, size_t pitch, unsigned value, size_t unit, size_t width,
                      size_t height, ocu_stream *stream, int host_sync) {
   size_t bytes;
@@ -53,12 +50,6 @@ static CUresult fill(CUdeviceptr p, size_t pitch, unsigned value, size_t unit, s
   REQUIRE(!__builtin_mul_overflow(width, unit, &bytes), CUDA_ERROR_INVALID_VALUE);
   REQUIRE(height <= 1 || bytes <= pitch, CUDA_ERROR_INVALID_VALUE);
   return done(ocu_fill_units(stream, AT(p), pitch, value, unit, bytes, height, host_sync));
-}
-
-/* ---- hints ---------------------------------------------------------------------------------- */
-
-static int place_of(CUmemLocation location) {
-  return location.type == CU_MEM_LOCATION_TYPE_DEVICE ? location.id : CU_DEVICE_CPU;
 }
 
 #define capture_info(stream, status, graph, nodes, edges, count, id) \

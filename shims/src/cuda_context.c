@@ -65,18 +65,9 @@ static int good_flags(unsigned flags) {
   return !(flags & ~(unsigned)CU_CTX_FLAGS_MASK) && !(schedule & (schedule - 1));
 }
 
-CUresult cuDevicePrimaryCtxGetState(CUdevice dev, unsigned int *flags, int *active) {
-  CHECK(device_exists(dev));
-  REQUIRE(OUT(flags) && OUT(active), CUDA_ERROR_INVALID_VALUE);
-  *flags = primary_context(dev)->flags;
-  *active = 1;
-  return CUDA_SUCCESS;
-}
-
-CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned int flags) {
-  CHECK(device_exists(dev));
+CUresult set_flags(CUcontext context, unsigned flags) {
   REQUIRE(good_flags(flags), CUDA_ERROR_INVALID_VALUE);
-  primary_context(dev)->flags = flags;
+  context->flags = flags;
   return CUDA_SUCCESS;
 }
 
@@ -147,26 +138,8 @@ CUresult meant(CUcontext *context) {
   return known(*context);
 }
 
-CUresult cuCtxGetId(CUcontext ctx, unsigned long long *ctxId) {
-  CHECK(meant(&ctx));
-  REQUIRE(OUT(ctxId), CUDA_ERROR_INVALID_VALUE);
-  *ctxId = 1 + (unsigned long long)slot_of(ctx);
-  return CUDA_SUCCESS;
-}
-
-CUresult cuCtxGetFlags(unsigned int *flags) {
-  CHECK(ready());
-  REQUIRE(OUT(flags), CUDA_ERROR_INVALID_VALUE);
-  *flags = current_context()->flags;
-  return CUDA_SUCCESS;
-}
-
-CUresult cuCtxSetFlags(unsigned int flags) {
-  CHECK(ready());
-  REQUIRE(good_flags(flags), CUDA_ERROR_INVALID_VALUE);
-  current_context()->flags = flags;
-  return CUDA_SUCCESS;
-}
+unsigned context_flags(CUcontext context) { return context->flags; }
+unsigned long long context_id(CUcontext context) { return 1 + (unsigned)slot_of(context); }
 
 CUresult cuStreamGetCtx(CUstream hStream, CUcontext *pctx) {
   int device;

@@ -16,18 +16,12 @@ CUresult cuInit(unsigned int Flags) {
   return CUDA_SUCCESS;
 }
 
-CUresult cuGetErrorName(CUresult error, const char **pStr) {
+/* The error's name or its text. */
+CUresult tell_error(CUresult error, int text, const char **out) {
   const struct shim_error *known = ocu_shim_error(error);
-  REQUIRE(OUT(pStr), CUDA_ERROR_INVALID_VALUE);
-  *pStr = known ? known->driver : NULL;
-  return *pStr ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
-}
-
-CUresult cuGetErrorString(CUresult error, const char **pStr) {
-  const struct shim_error *known = ocu_shim_error(error);
-  REQUIRE(OUT(pStr), CUDA_ERROR_INVALID_VALUE);
-  *pStr = known && known->driver ? known->text : NULL;
-  return *pStr ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+  REQUIRE(OUT(out), CUDA_ERROR_INVALID_VALUE);
+  *out = known && text && known->driver ? known->text : known ? known->driver : NULL;
+  return *out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
 /* ---- entry points by name ------------------------------------------------------------------- */
@@ -104,14 +98,6 @@ CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice dev) {
   ocu_status status = ocu_device_query(dev, &info);
   if (status == OCU_OK) *bytes = (size_t)info.memory_total;
   return done(status);
-}
-
-CUresult cuDeviceComputeCapability(int *major, int *minor, CUdevice dev) {
-  CHECK(device_exists(dev));
-  REQUIRE(OUT(major) && OUT(minor), CUDA_ERROR_INVALID_VALUE);
-  *major = SHIM_COMPUTE_MAJOR;
-  *minor = SHIM_COMPUTE_MINOR;
-  return CUDA_SUCCESS;
 }
 
 CUresult cuDeviceGetProperties(CUdevprop *prop, CUdevice dev) {

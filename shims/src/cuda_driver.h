@@ -19,19 +19,24 @@ HIDDEN CUresult ready(void); /* started, and a context is current */
 
 /* A call whose whole answer is one value. */
 #define TELL(out, value) (OUT(out) ? (*(out) = (value), CUDA_SUCCESS) : CUDA_ERROR_INVALID_VALUE)
+#define TELL2(a, value_a, b, value_b) \
+  (OUT(b) ? (TELL(a, value_a) ?: TELL(b, value_b)) : CUDA_ERROR_INVALID_VALUE)
+HIDDEN CUresult tell_error(CUresult error, int text, const char **out);
 
 static inline CUresult device_exists(CUdevice device) {
   return started() ?: shim_device_exists(device) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
 }
 
 #define AT(pointer) ((void *)(uintptr_t)(pointer))
-#define EVENT(event) ((ocu_event *)(event))
 
 HIDDEN CUcontext primary_context(int device);
 HIDDEN CUcontext current_context(void);
 HIDDEN CUcontext created_context(void); /* the current one, unless it is a primary one: NULL */
 HIDDEN CUresult meant(CUcontext *context); /* NULL becomes the current one */
 HIDDEN int context_device(CUcontext context); /* -1: no such context */
+HIDDEN unsigned context_flags(CUcontext context);
+HIDDEN CUresult set_flags(CUcontext context, unsigned flags);
+HIDDEN unsigned long long context_id(CUcontext context);
 HIDDEN CUresult create_context(CUcontext *out, const CUctxCreateParams *parameters, unsigned flags,
                                CUdevice device, const char *name);
 

@@ -53,20 +53,9 @@ static struct answer ask(CUpointer_attribute attribute, CUdeviceptr p,
   }
 }
 
-static CUresult query(CUdeviceptr p, ocu_pointer_info *info) {
-  CHECK(started());
-  CHECK(done(ocu_pointer_query(AT(p), info)));
-  if (info->freed) info->kind = OCU_MEM_UNKNOWN;
-  if (info->kind == OCU_MEM_UNKNOWN && ocu_shim_registered(AT(p), NULL)) {
-    *info = (ocu_pointer_info){AT(p), 1, ocu_device_get(), OCU_MEM_HOST, 0, NULL};
-    ocu_shim_registered_range(AT(p), &info->base, &info->bytes);
-  }
-  return CUDA_SUCCESS;
-}
-
 CUresult cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdeviceptr ptr) {
   ocu_pointer_info info;
-  CHECK(query(ptr, &info));
+  CHECK(STARTED_CODE(ocu_shim_query(AT(ptr), &info, NULL)));
   if (attribute == CU_POINTER_ATTRIBUTE_P2P_TOKENS)
     return (CUresult)refused("cuPointerGetAttribute", "P2P_TOKENS: there are none on a CPU");
   REQUIRE(info.kind != OCU_MEM_UNKNOWN, CUDA_ERROR_INVALID_VALUE);
@@ -81,7 +70,7 @@ CUresult cuPointerGetAttributes(unsigned int numAttributes, CUpointer_attribute 
                                 void **data, CUdeviceptr ptr) {
   ocu_pointer_info info, any = {.kind = OCU_MEM_HOST};
   size_t n = numAttributes;
-  CHECK(query(ptr, &info));
+  CHECK(STARTED_CODE(ocu_shim_query(AT(ptr), &info, NULL)));
   REQUIRE(n && IN_ARRAY(attributes, n) && IN_ARRAY(data, n), CUDA_ERROR_INVALID_VALUE);
   for (size_t i = 0; i < n; i++) {
     size_t bytes = ask(attributes[i], ptr, &any).bytes;

@@ -20,6 +20,5 @@ static inline cudaError_t end(int error) {
 /* A call whose whole answer is one value. */
 #define TELL(out, value) \
   (OUT(out) ? (*(out) = (value), done(ocu_alive())) : fail(cudaErrorInvalidValue))
-#define EVENT(event) ((ocu_event *)(event))
 
 #endif

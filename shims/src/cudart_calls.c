@@ -48,9 +48,6 @@ static cudaError_t copy_3d_peer(const struct cudaMemcpy3DPeerParms *p, ocu_strea
   COPY_BOX(p, stream, host_sync);
 }
 
-/* A plain fill returns before it is done, except on memory that the host may read at once. */
-#define host_reads ocu_shim_host_reads
-
 static cudaError_t fill_2d(void *dst, size_t pitch, int value, size_t width, size_t height,
                            ocu_stream *stream, int host_sync) {
   REQUIRE(width <= pitch || height <= 1, cudaErrorInvalidValue);
@@ -64,14 +61,10 @@ static cudaError_t fill_3d(struct cudaPitchedPtr to, int value, struct cudaExten
                                host_sync));
 }
 
-static int place_of(struct cudaMemLocation location) {
-  return location.type == cudaMemLocationTypeDevice ? location.id : cudaCpuDeviceId;
-}
-
 static cudaError_t prefetch(const void *p, size_t count, struct cudaMemLocation location,
                             unsigned flags, cudaStream_t stream) {
   REQUIRE(flags == 0, cudaErrorInvalidValue);
-  return end(ocu_shim_hint(p, count, place_of(location), stream_of(stream)));
+  return end(ocu_shim_hint(p, count, PLACE_OF(location), stream_of(stream)));
 }
 
 #define capture_info(stream, status, graph, nodes, edges, count, id) \

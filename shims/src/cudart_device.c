@@ -80,13 +80,6 @@ cudaError_t cudaGetDeviceCount(int *count) {
   return *count > 0 ? done(ocu_alive()) : fail(cudaErrorNoDevice);
 }
 
-cudaError_t cudaInitDevice(int device, unsigned int deviceFlags, unsigned int flags) {
-  (void)deviceFlags;
-  REQUIRE(shim_device_exists(device), cudaErrorInvalidDevice);
-  REQUIRE(flags <= 1, cudaErrorInvalidValue);
-  return done(ocu_alive());
-}
-
 /* The first of the list that exists: devices are never taken by other processes. */
 cudaError_t cudaSetValidDevices(int *device_arr, int len) {
   size_t n = len > 0 ? (size_t)len : 0;

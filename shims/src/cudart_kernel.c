@@ -9,66 +9,38 @@
 
 /* ---- registration ---------------------------------------------------------------------------- */
 
-struct kernel {
+/* The handle of a program's device code is the compiler's own image, which nobody looks at. */
+static struct kernel {
   struct kernel *next;
+  void **image;
   const void *host;
   const char *name;
-};
-
-/* One program or library's device code. The handle that the compiler's code keeps points here. */
-struct module {
-  struct module *next;
-  struct kernel *kernels;
-};
-
-static struct module *modules;
-static pthread_mutex_t modules_lock = PTHREAD_MUTEX_INITIALIZER;
-
-/* Is it one of ours? Call with the lock held. */
-static struct module *known(void **handle) {
-  struct module *module = modules;
-  while (module && (void **)module != handle) module = module->next;
-  return module;
-}
-
-void **__cudaRegisterFatBinary(void *fatCubin) {
-  (void)fatCubin;
-  struct module *module = calloc(1, sizeof *module);
-  if (!module) return NULL;
-  pthread_mutex_lock(&modules_lock);
-  module->next = modules;
-  modules = module;
-  pthread_mutex_unlock(&modules_lock);
-  return (void **)module;
-}
+} *kernels;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 void __cudaUnregisterFatBinary(void **fatCubinHandle) {
-  pthread_mutex_lock(&modules_lock);
-  struct module **at = &modules;
-  while (*at && (void **)*at != fatCubinHandle) at = &(*at)->next;
-  struct module *module = *at;
-  if (module) *at = module->next;
-  pthread_mutex_unlock(&modules_lock);
-  if (!module) return;
-  for (struct kernel *kernel = module->kernels, *next; kernel; kernel = next) {
-    next = kernel->next;
+  pthread_mutex_lock(&lock);
+  for (struct kernel **at = &kernels, *kernel; (kernel = *at);) {
+    if (kernel->image != fatCubinHandle) {
+      at = &kernel->next;
+      continue;
+    }
+    *at = kernel->next;
     free(kernel);
   }
-  free(module);
+  pthread_mutex_unlock(&lock);
 }
 
 void __cudaRegisterFunction(void **fatCubinHandle, const char *hostFun, char *deviceFun,
                             const char *deviceName, int thread_limit, void *tid, void *bid,
                             void *bDim, void *gDim, int *wSize) {
   (void)deviceFun, (void)thread_limit, (void)tid, (void)bid, (void)bDim, (void)gDim, (void)wSize;
-  pthread_mutex_lock(&modules_lock);
-  struct module *module = known(fatCubinHandle);
-  struct kernel *kernel = module ? malloc(sizeof *kernel) : NULL;
-  if (kernel) {
-    *kernel = (struct kernel){module->kernels, hostFun, deviceName};
-    module->kernels = kernel;
-  }
-  pthread_mutex_unlock(&modules_lock);
+  struct kernel *kernel = malloc(sizeof *kernel);
+  if (!kernel) return;
+  pthread_mutex_lock(&lock);
+  *kernel = (struct kernel){kernels, fatCubinHandle, hostFun, deviceName};
+  kernels = kernel;
+  pthread_mutex_unlock(&lock);
 }
 
 /* ---- launches -------------------------------------------------------------------------------- */
@@ -101,49 +73,18 @@ cudaError_t __cudaPopCallConfiguration(struct dim3 *gridDim, struct dim3 *blockD
 
 /* ---- the program's own kernels: refused by name --------------------------------------------- */
 
-static int refuse_kernel(const char *function, const void *host) {
+/* Launching is not supported; to ask about a function that is none is an error of its own. */
+int refuse_kernel(const char *function, const void *host, int question) {
   const char *name = NULL;
   char reason[512];
-  pthread_mutex_lock(&modules_lock);
-  for (struct module *module = modules; module; module = module->next)
-    for (struct kernel *kernel = module->kernels; kernel; kernel = kernel->next)
-      if (kernel->host == host) name = kernel->name;
+  pthread_mutex_lock(&lock);
+  for (struct kernel *kernel = kernels; kernel && !name; kernel = kernel->next)
+    if (kernel->host == host) name = kernel->name;
   if (name && !ocu_shim_text(name)) name = "whose name cannot be read";
   snprintf(reason, sizeof reason,
            "the program's own kernel, %s, is device code; it cannot run here",
            name ? name : "one that was never registered");
-  pthread_mutex_unlock(&modules_lock);
-  refused(function, reason);
-  return name != NULL;
+  pthread_mutex_unlock(&lock);
+  int error = refused(function, reason);
+  return question && !name ? (int)fail(cudaErrorInvalidDeviceFunction) : error;
 }
-
-/* Launching is not supported; to ask about a function that is none is an error of its own. */
-#define REFUSE_LAUNCH(name, ...) \
-  cudaError_t name(__VA_ARGS__ const void *host) { \
-    refuse_kernel(#name, host); \
-    return fail(cudaErrorNotSupported); \
-  }
-#define REFUSE_QUESTION(name, ...) \
-  cudaError_t name(__VA_ARGS__ const void *host) { \
-    int registered = refuse_kernel(#name, host); \
-    return fail(registered ? cudaErrorNotSupported : cudaErrorInvalidDeviceFunction); \
-  }
-/* The result or the configuration, where the kernel is the second argument. */
-#define FIRST __attribute__((unused)) void *first,
-REFUSE_LAUNCH(cudaLaunchKernel)
-REFUSE_LAUNCH(cudaLaunchKernel_ptsz)
-REFUSE_LAUNCH(cudaLaunchCooperativeKernel)
-REFUSE_LAUNCH(cudaLaunchCooperativeKernel_ptsz)
-REFUSE_LAUNCH(__cudaLaunchKernel)
-REFUSE_LAUNCH(__cudaLaunchKernel_ptsz)
-REFUSE_LAUNCH(cudaLaunchKernelExC, FIRST)
-REFUSE_LAUNCH(cudaLaunchKernelExC_ptsz, FIRST)
-REFUSE_QUESTION(cudaFuncSetAttribute)
-REFUSE_QUESTION(cudaFuncSetCacheConfig)
-REFUSE_QUESTION(cudaFuncSetSharedMemConfig)
-REFUSE_QUESTION(cudaFuncGetAttributes, FIRST)
-REFUSE_QUESTION(cudaOccupancyMaxActiveBlocksPerMultiprocessor, FIRST)
-REFUSE_QUESTION(cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags, FIRST)
-REFUSE_QUESTION(cudaOccupancyAvailableDynamicSMemPerBlock, FIRST)
-REFUSE_QUESTION(cudaOccupancyMaxActiveClusters, FIRST)
-REFUSE_QUESTION(cudaOccupancyMaxPotentialClusterSize, FIRST)

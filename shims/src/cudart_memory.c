@@ -14,22 +14,16 @@ cudaError_t cudaMalloc3D(struct cudaPitchedPtr *pitchedDevPtr, struct cudaExtent
 cudaError_t cudaPointerGetAttributes(struct cudaPointerAttributes *attributes, const void *ptr) {
   ocu_pointer_info info;
   REQUIRE(OUT(attributes), cudaErrorInvalidValue);
-  ocu_status status = ocu_pointer_query(ptr, &info);
-  if (status != OCU_OK) return done(status);
+  int error = ocu_shim_query(ptr, &info, NULL), known = !error && info.kind != OCU_MEM_UNKNOWN;
+  if (error) return end(error);
   static const enum cudaMemoryType types[] = {
       [OCU_MEM_UNKNOWN] = cudaMemoryTypeUnregistered, [OCU_MEM_DEVICE] = cudaMemoryTypeDevice,
       [OCU_MEM_HOST] = cudaMemoryTypeHost, [OCU_MEM_MANAGED] = cudaMemoryTypeManaged};
-  enum cudaMemoryType type = types[info.freed ? OCU_MEM_UNKNOWN : info.kind];
-  if (type == cudaMemoryTypeUnregistered && ocu_shim_registered(ptr, NULL)) {
-    type = cudaMemoryTypeHost;
-    info.device = ocu_device_get();
-  }
-  int known = type != cudaMemoryTypeUnregistered;
   *attributes = (struct cudaPointerAttributes){
-      .type = type,
+      .type = types[info.kind],
       .device = known ? info.device : cudaInvalidDeviceId,
       .devicePointer = known ? (void *)ptr : NULL,
-      .hostPointer = type == cudaMemoryTypeDevice ? NULL : (void *)ptr,
+      .hostPointer = info.kind == OCU_MEM_DEVICE ? NULL : (void *)ptr,
   };
   return done(OCU_OK);
 }

@@ -9,7 +9,9 @@ struct gemm_types {
   cublasComputeType_t compute;
   cudaDataType scale;
 };
-#define ANY_SCALE ((cudaDataType) - 1) /* as the other types imply */
+/* As the other types imply. */
+#define ANY_SCALE ((cudaDataType) - 1)
+#define ANY_COMPUTE ((cublasComputeType_t) - 1)
 
 /* NULL and the core's kind with the dtype of alpha and beta, or the argument that rules it out. */
 HIDDEN const char *gemm_kind(const struct gemm_types *types, ocu_gemm_kind *kind,
@@ -19,7 +21,6 @@ HIDDEN const char *gemm_kind(const struct gemm_types *types, ocu_gemm_kind *kind
 typedef ocu_status gemm_function(ocu_stream *, const ocu_product *, int flags);
 HIDDEN ocu_status gemm_run(ocu_stream *stream, int on_device, ocu_dtype scalars,
                            const ocu_product *product, gemm_function *run);
-HIDDEN size_t dtype_bytes(ocu_dtype dtype);
 static inline int is_complex(ocu_dtype dtype) { return dtype == OCU_C64 || dtype == OCU_C128; }
 static inline int64_t at_least_1(int64_t n) { return n > 1 ? n : 1; }
 

@@ -52,7 +52,7 @@ const char *gemm_kind(const struct gemm_types *types, ocu_gemm_kind *kind, ocu_d
   cublasComputeType_t compute = plain(types->compute);
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     const struct gemm_types *row = &kinds[i].types;
-    const int agree[] = {row->compute == compute, row->a == types->a, row->b == types->b,
+    const int agree[] = {compute == ANY_COMPUTE || row->compute == compute, row->a == types->a, row->b == types->b,
                          row->c == types->c,
                          types->scale == ANY_SCALE || row->scale == types->scale};
     size_t n = 0;
@@ -68,12 +68,6 @@ const char *gemm_kind(const struct gemm_types *types, ocu_gemm_kind *kind, ocu_d
 }
 
 /* ---- scalars --------------------------------------------------------------------------------- */
-
-size_t dtype_bytes(ocu_dtype dtype) {
-  static const uint8_t bytes[] = {[OCU_F32] = 4, [OCU_F64] = 8, [OCU_F16] = 2, [OCU_BF16] = 2,
-                                  [OCU_I8] = 1, [OCU_I32] = 4, [OCU_C64] = 8, [OCU_C128] = 16};
-  return bytes[dtype];
-}
 
 static float half_to_float(uint16_t half) {
   uint32_t exponent = half >> 10 & 31, fraction = half & 1023, bits;
@@ -98,7 +92,7 @@ struct call {
 static ocu_status run_call(ocu_stream *stream, void *data) {
   struct call call = *(struct call *)data;
   const void **scalar[] = {&call.product.alpha, &call.product.beta};
-  const size_t bytes = dtype_bytes(call.scalars);
+  const size_t bytes = ocu_dtype_bytes(call.scalars);
   char value[2][16];
   for (int i = 0; i < 2; i++) {
     ocu_status status = call.on_device ? ocu_copy(stream, value[i], *scalar[i], bytes, 1)

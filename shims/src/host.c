@@ -25,22 +25,17 @@ static struct range **find_range(const void *p, size_t size) {
   return at;
 }
 
-int ocu_shim_registered(const void *p, unsigned *flags) {
+int ocu_shim_query(const void *p, ocu_pointer_info *info, unsigned *flags) {
+  CHECK(ocu_shim_code(ocu_pointer_query(p, info)));
+  if (info->freed) info->kind = OCU_MEM_UNKNOWN;
   pthread_mutex_lock(&lock);
-  struct range *range = *find_range(p, 1);
-  if (range && flags) *flags = range->flags;
+  struct range *range = info->kind == OCU_MEM_UNKNOWN ? *find_range(p, 1) : NULL;
+  if (range)
+    *info = (ocu_pointer_info){(void *)range->start, range->size, ocu_device_get(), OCU_MEM_HOST,
+                               0, NULL};
+  if (flags) *flags = range ? range->flags : ocu_shim_note_flags(info->base);
   pthread_mutex_unlock(&lock);
-  return range != NULL;
-}
-
-void ocu_shim_registered_range(const void *p, void **start, size_t *bytes) {
-  pthread_mutex_lock(&lock);
-  struct range *range = *find_range(p, 1);
-  if (range) {
-    *start = (void *)range->start;
-    *bytes = range->size;
-  }
-  pthread_mutex_unlock(&lock);
+  return CUDA_SUCCESS;
 }
 
 int ocu_shim_register(void *p, size_t bytes, unsigned flags, const char *name) {
@@ -48,9 +43,8 @@ int ocu_shim_register(void *p, size_t bytes, unsigned flags, const char *name) {
   REQUIRE(p && bytes && flags <= 0xf, CUDA_ERROR_INVALID_VALUE);
   if (flags & CU_MEMHOSTREGISTER_IOMEMORY)
     return ocu_shim_refuse(name, "flags: memory of an I/O device cannot be registered");
-  ocu_status status = ocu_pointer_query(p, &info);
-  if (status == OCU_OK) status = ocu_check(p, bytes, !(flags & CU_MEMHOSTREGISTER_READ_ONLY));
-  if (status != OCU_OK) return ocu_shim_code(status);
+  CHECK(ocu_shim_code(ocu_pointer_query(p, &info)));
+  CHECK(ocu_shim_code(ocu_check(p, bytes, !(flags & CU_MEMHOSTREGISTER_READ_ONLY))));
   REQUIRE(info.kind == OCU_MEM_UNKNOWN, CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED);
   struct range *range = malloc(sizeof *range);
   REQUIRE(range, CUDA_ERROR_OUT_OF_MEMORY);
@@ -80,29 +74,21 @@ int ocu_shim_unregister(void *p) {
   return ocu_shim_code(ocu_device_sync(ocu_device_get()));
 }
 
-/* Is p in live pinned memory, ours or registered? */
-static int pinned(const void *p, unsigned *flags) {
-  ocu_pointer_info info;
-  if (ocu_pointer_query(p, &info) != OCU_OK) return 0;
-  if (info.kind != OCU_MEM_HOST || info.freed) return ocu_shim_registered(p, flags);
-  ocu_shim_note_flags(info.base, flags);
-  return 1;
-}
-
 int ocu_shim_host_flags(unsigned *flags, const void *p) {
-  unsigned known = 0;
+  ocu_pointer_info info;
+  unsigned known;
   REQUIRE(OUT(flags) && p, CUDA_ERROR_INVALID_VALUE);
-  REQUIRE(ocu_alive() == OCU_OK, CUDA_ERROR_NOT_INITIALIZED);
-  REQUIRE(pinned(p, &known), CUDA_ERROR_INVALID_VALUE);
+  CHECK(ocu_shim_query(p, &info, &known));
+  REQUIRE(info.kind == OCU_MEM_HOST, CUDA_ERROR_INVALID_VALUE);
   *flags = known;
   return CUDA_SUCCESS;
 }
 
 int ocu_shim_host_pointer(void **out, void *p, unsigned flags) {
-  unsigned unused;
+  ocu_pointer_info info;
   REQUIRE(OUT(out) && p && flags == 0, CUDA_ERROR_INVALID_VALUE);
-  REQUIRE(ocu_alive() == OCU_OK, CUDA_ERROR_NOT_INITIALIZED);
-  REQUIRE(pinned(p, &unused), CUDA_ERROR_INVALID_VALUE);
+  CHECK(ocu_shim_query(p, &info, NULL));
+  REQUIRE(info.kind == OCU_MEM_HOST, CUDA_ERROR_INVALID_VALUE);
   *out = p;
   return CUDA_SUCCESS;
 }
@@ -181,17 +167,11 @@ int ocu_shim_limit_get(size_t *value, int limit) {
   return ocu_shim_code(ocu_alive());
 }
 
-static _Atomic int settings[2];
-
-int ocu_shim_setting_get(int *value, enum shim_setting which) {
-  REQUIRE(OUT(value), CUDA_ERROR_INVALID_VALUE);
-  *value = settings[which];
-  return ocu_shim_code(ocu_alive());
-}
+_Atomic int ocu_shim_settings[2];
 
 int ocu_shim_setting_set(int value, enum shim_setting which) {
   static const int most[] = {CU_FUNC_CACHE_PREFER_EQUAL, CU_SHARED_MEM_CONFIG_EIGHT_BYTE_BANK_SIZE};
   REQUIRE(value >= 0 && value <= most[which], CUDA_ERROR_INVALID_VALUE);
-  settings[which] = value;
+  ocu_shim_settings[which] = value;
   return ocu_shim_code(ocu_alive());
 }

@@ -179,12 +179,12 @@ shim_pool *ocu_shim_pool_holding(const void *p) {
   return pool;
 }
 
-int ocu_shim_note_flags(const void *p, unsigned *flags) {
+unsigned ocu_shim_note_flags(const void *p) {
   pthread_mutex_lock(&lock);
   struct note *note = *find(p);
-  *flags = note ? note->flags : 0;
+  unsigned flags = note ? note->flags : 0;
   pthread_mutex_unlock(&lock);
-  return note != NULL;
+  return flags;
 }
 
 /* ---- pools ---------------------------------------------------------------------------------- */
@@ -311,20 +311,7 @@ int ocu_shim_pool_get_access(int *flags, shim_pool *pool, const struct shim_plac
 
 /* ---- default and current pools -------------------------------------------------------------- */
 
-static int give(shim_pool **out, int place, int originally) {
-  pthread_mutex_lock(&lock);
-  *out = originally || !current[place] ? original(place) : current[place];
-  pthread_mutex_unlock(&lock);
-  return ocu_shim_code(ocu_alive());
-}
-
-int ocu_shim_pool_of_device(shim_pool **out, int device, int originally) {
-  REQUIRE(OUT(out), CUDA_ERROR_INVALID_VALUE);
-  REQUIRE(shim_device_exists(device), CUDA_ERROR_INVALID_DEVICE);
-  return give(out, device, originally);
-}
-
-static int place_of(const struct shim_place *place, int type, int *slot) {
+static int slot_of(const struct shim_place *place, int type, int *slot) {
   ocu_mem_kind kind;
   REQUIRE(IN(place), CUDA_ERROR_INVALID_VALUE);
   CHECK(kind_of(place, type, &kind));
@@ -334,28 +321,22 @@ static int place_of(const struct shim_place *place, int type, int *slot) {
 
 int ocu_shim_pool_of_place(shim_pool **out, const struct shim_place *place, int type,
                            int originally) {
-  int slot, error = place_of(place, type, &slot);
-  REQUIRE(!error, error);
+  int slot;
   REQUIRE(OUT(out), CUDA_ERROR_INVALID_VALUE);
-  return give(out, slot, originally);
+  CHECK(slot_of(place, type, &slot));
+  pthread_mutex_lock(&lock);
+  *out = originally || !current[slot] ? original(slot) : current[slot];
+  pthread_mutex_unlock(&lock);
+  return ocu_shim_code(ocu_alive());
 }
 
-static int choose(int slot, shim_pool *pool) {
+int ocu_shim_pool_choose(const struct shim_place *place, int type, shim_pool *pool) {
+  int slot;
+  CHECK(slot_of(place, type, &slot));
   pthread_mutex_lock(&lock);
   int fits = is_pool(pool) && pool->kind == original(slot)->kind &&
              pool->device == pools[slot].device;
   if (fits) current[slot] = pool;
   pthread_mutex_unlock(&lock);
   return fits ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
-}
-
-int ocu_shim_pool_choose(int device, shim_pool *pool) {
-  REQUIRE(shim_device_exists(device), CUDA_ERROR_INVALID_DEVICE);
-  return choose(device, pool);
-}
-
-int ocu_shim_pool_choose_place(const struct shim_place *place, int type, shim_pool *pool) {
-  int slot, error = place_of(place, type, &slot);
-  REQUIRE(!error, error);
-  return choose(slot, pool);
 }

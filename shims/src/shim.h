@@ -40,6 +40,9 @@ OCU_API int ocu_shim_device_at(int *device, const char *text);
 /* pools.c: memory pools; pool NULL is the current one of the stream's device. */
 typedef struct CUmemPoolHandle_st shim_pool;
 struct shim_place { int type, id; }; /* cudaMemLocation */
+/* The place and the type of a device's own memory; the device of a place, or the host's -1. */
+#define DEVICE_MEMORY(device) &(struct shim_place){1, device}, 1
+#define PLACE_OF(location) ((location).type == 1 ? (int)(location).id : -1)
 struct shim_pool_props {             /* cudaMemPoolProps */
   int type, handle_types;
   struct shim_place place;
@@ -57,11 +60,9 @@ OCU_API int ocu_shim_pool_set(shim_pool *pool, int attribute, const void *value)
 OCU_API int ocu_shim_pool_trim(shim_pool *pool, size_t keep);
 OCU_API int ocu_shim_pool_set_access(shim_pool *pool, const struct shim_access *list, size_t n);
 OCU_API int ocu_shim_pool_get_access(int *flags, shim_pool *pool, const struct shim_place *place);
-OCU_API int ocu_shim_pool_of_device(shim_pool **out, int device, int original);
 OCU_API int ocu_shim_pool_of_place(shim_pool **out, const struct shim_place *place, int type,
                                    int original);
-OCU_API int ocu_shim_pool_choose(int device, shim_pool *pool);
-OCU_API int ocu_shim_pool_choose_place(const struct shim_place *place, int type, shim_pool *pool);
+OCU_API int ocu_shim_pool_choose(const struct shim_place *place, int type, shim_pool *pool);
 OCU_API shim_pool *ocu_shim_pool_holding(const void *p); /* NULL: no pool does */
 OCU_API int ocu_shim_alloc_async(shim_pool *pool, size_t bytes, ocu_stream *stream, void **out);
 OCU_API int ocu_shim_free_async(void *p, ocu_stream *stream);
@@ -69,14 +70,14 @@ OCU_API int ocu_shim_free_async(void *p, ocu_stream *stream);
 OCU_API int ocu_shim_alloc(size_t bytes, ocu_mem_kind kind, unsigned flags, void **out);
 OCU_API int ocu_shim_alloc_pitch(size_t width, size_t height, size_t *pitch, void **out);
 OCU_API int ocu_shim_free(void *p, int host);
-
-OCU_API int ocu_shim_note_flags(const void *p, unsigned *flags);
+OCU_API unsigned ocu_shim_note_flags(const void *p);
 
 /* host.c: registered host memory, peers, settings. */
 OCU_API int ocu_shim_register(void *p, size_t bytes, unsigned flags, const char *name);
 OCU_API int ocu_shim_unregister(void *p);
-OCU_API int ocu_shim_registered(const void *p, unsigned *flags);
-OCU_API void ocu_shim_registered_range(const void *p, void **start, size_t *bytes);
+/* What memory is to the program: unknown if it was freed, pinned if it is registered. flags: of
+ * pinned memory, or NULL. */
+OCU_API int ocu_shim_query(const void *p, ocu_pointer_info *info, unsigned *flags);
 OCU_API int ocu_shim_host_flags(unsigned *flags, const void *p);
 OCU_API int ocu_shim_host_pointer(void **out, void *p, unsigned flags);
 OCU_API int ocu_shim_can_access(int *result, int device, int peer);
@@ -87,7 +88,7 @@ OCU_API int ocu_shim_flush_writes(int target, int scope);
 OCU_API int ocu_shim_limit_set(int limit, size_t value);
 OCU_API int ocu_shim_limit_get(size_t *value, int limit);
 enum shim_setting { SHIM_CACHE_CONFIG, SHIM_BANK_CONFIG };
-OCU_API int ocu_shim_setting_get(int *value, enum shim_setting which);
+OCU_API extern _Atomic int ocu_shim_settings[2];
 OCU_API int ocu_shim_setting_set(int value, enum shim_setting which);
 
 /* streams.c: streams, events, host functions. */
@@ -123,6 +124,7 @@ OCU_API int ocu_shim_graph_upload(ocu_graph *executable, ocu_stream *stream);
 OCU_API int ocu_shim_graph_update(ocu_graph *executable, ocu_graph *graph,
                                   struct shim_update *said);
 #define GRAPH(handle) ((ocu_graph *)(handle))
+#define EVENT(event) ((ocu_event *)(event))
 
 /* boxes.c: copies and fills of up to three dimensions. */
 struct shim_side { /* rows at start + z * slice + y * pitch */
@@ -134,11 +136,16 @@ OCU_API int ocu_shim_copy_box(ocu_stream *stream, const struct shim_side *dst,
                               size_t depth, int host_sync);
 OCU_API int ocu_shim_fill_box(ocu_stream *stream, const struct shim_side *dst, int byte,
                               size_t width, size_t height, size_t depth, int host_sync);
-OCU_API int ocu_shim_host_reads(const void *p); /* may the host read it without a copy? */
 /* Prefetches and advice: memory is where it is, so there is nothing to move. Host: place -1. */
 OCU_API int ocu_shim_hint(const void *p, size_t bytes, int place, ocu_stream *stream);
 OCU_API int ocu_shim_advise(const void *p, size_t bytes, int advice, int place);
 OCU_API int ocu_shim_text(const char *text); /* can it be read up to its end? */
+
+/* A plain fill returns before it is done, except on memory that the host may read at once. */
+static inline int host_reads(const void *p) {
+  ocu_pointer_info info;
+  return ocu_pointer_query(p, &info) != OCU_OK || info.kind != OCU_MEM_DEVICE;
+}
 
 static inline int shim_device_exists(int device) {
   return device >= 0 && device < ocu_device_count() && device < SHIM_DEVICES;

@@ -121,23 +121,39 @@ int ocu_shim_stream_id(ocu_stream *stream, unsigned long long *id) {
   return CUDA_SUCCESS;
 }
 
-/* Kept for streams of which something is not the default. Priorities are hints: streams share the
- * worker threads as they come. */
+/* Attributes that a CPU has no use for, kept for streams of which one is not the default. Priorities
+ * are hints: streams share the worker threads as they come. */
+enum {
+  WINDOW = CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW,
+  POLICY = CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY,
+  PRIORITY = CU_LAUNCH_ATTRIBUTE_PRIORITY,
+  MAP = CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP,
+  DOMAIN = CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN,
+  ATTRIBUTES
+};
+
 static struct kept {
   struct kept *next;
   ocu_stream *stream;
-  CUlaunchAttributeValue window, policy, priority, map, domain;
   void *context;
+  CUlaunchAttributeValue value[ATTRIBUTES];
 } *kept_streams;
 
-static const struct kept defaults = {.policy.syncPolicy = CU_SYNC_POLICY_AUTO,
-                                     .map.memSyncDomainMap = {0, 1}};
+static const struct kept defaults = {
+    .value = {[POLICY].syncPolicy = CU_SYNC_POLICY_AUTO, [MAP].memSyncDomainMap = {0, 1}}};
+
+static int is_kept(int attribute) {
+  const unsigned all = 1 << WINDOW | 1 << POLICY | 1 << PRIORITY | 1 << MAP | 1 << DOMAIN;
+  return attribute >= 0 && attribute < ATTRIBUTES && all >> attribute & 1;
+}
 
 static struct kept **find_kept(ocu_stream *stream) {
   struct kept **at = &kept_streams;
   while (*at && (*at)->stream != stream) at = &(*at)->next;
   return at;
 }
+
+static const struct kept *kept_of(ocu_stream *stream) { return *find_kept(stream) ?: &defaults; }
 
 /* That of a stream, made when it has none; call with the lock held. */
 static struct kept *keep(ocu_stream *stream) {
@@ -172,7 +188,7 @@ int ocu_shim_stream_create(ocu_stream **out, unsigned flags, int priority, void 
     pthread_mutex_lock(&lock);
     struct kept *kept = keep(stream);
     if (kept) {
-      kept->priority.priority = priority;
+      kept->value[PRIORITY].priority = priority;
       kept->context = context;
     }
     pthread_mutex_unlock(&lock);
@@ -187,25 +203,12 @@ int ocu_shim_stream_destroy(void *handle) {
   return ocu_shim_code(ocu_stream_destroy(handle));
 }
 
-static CUlaunchAttributeValue *attribute_of(struct kept *kept, int attribute) {
-  switch (attribute) {
-    case CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW: return &kept->window;
-    case CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY: return &kept->policy;
-    case CU_LAUNCH_ATTRIBUTE_PRIORITY: return &kept->priority;
-    case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP: return &kept->map;
-    case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN: return &kept->domain;
-    default: return NULL;
-  }
-}
-
 int ocu_shim_stream_get(ocu_stream *stream, int attribute, void *value) {
-  struct kept none = defaults;
-  REQUIRE(attribute_of(&none, attribute) && ocu_accessible(value, sizeof none.window, 1),
+  REQUIRE(is_kept(attribute) && ocu_accessible(value, sizeof *defaults.value, 1),
           CUDA_ERROR_INVALID_VALUE);
   REQUIRE(ocu_stream_device(stream) >= 0, CUDA_ERROR_INVALID_HANDLE);
   pthread_mutex_lock(&lock);
-  struct kept *kept = *find_kept(stream);
-  memcpy(value, attribute_of(kept ? kept : &none, attribute), sizeof(CUlaunchAttributeValue));
+  memcpy(value, &kept_of(stream)->value[attribute], sizeof *defaults.value);
   pthread_mutex_unlock(&lock);
   return CUDA_SUCCESS;
 }
@@ -213,27 +216,23 @@ int ocu_shim_stream_get(ocu_stream *stream, int attribute, void *value) {
 int ocu_shim_stream_priority(ocu_stream *stream, int *priority) {
   CUlaunchAttributeValue value;
   REQUIRE(OUT(priority), CUDA_ERROR_INVALID_VALUE);
-  int error = ocu_shim_stream_get(stream, CU_LAUNCH_ATTRIBUTE_PRIORITY, &value);
+  int error = ocu_shim_stream_get(stream, PRIORITY, &value);
   if (!error) *priority = value.priority;
   return error;
 }
 
 int ocu_shim_stream_set(ocu_stream *stream, int attribute, const void *value) {
-  struct kept none;
   CUlaunchAttributeValue asked;
-  REQUIRE(ocu_accessible(value, sizeof asked, 0) && attribute_of(&none, attribute),
-          CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(ocu_accessible(value, sizeof asked, 0) && is_kept(attribute), CUDA_ERROR_INVALID_VALUE);
   REQUIRE(ocu_stream_device(stream) >= 0, CUDA_ERROR_INVALID_HANDLE);
   memcpy(&asked, value, sizeof asked);
   int policy = (int)asked.syncPolicy, domain = (int)asked.memSyncDomain;
-  REQUIRE(attribute != CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY || (policy >= 1 && policy <= 4),
-          CUDA_ERROR_INVALID_VALUE);
-  REQUIRE(attribute != CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN || domain == 0 || domain == 1,
-          CUDA_ERROR_INVALID_VALUE);
-  if (attribute == CU_LAUNCH_ATTRIBUTE_PRIORITY) asked.priority = clamp_priority(asked.priority);
+  REQUIRE(attribute != POLICY || (policy >= 1 && policy <= 4), CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(attribute != DOMAIN || domain == 0 || domain == 1, CUDA_ERROR_INVALID_VALUE);
+  if (attribute == PRIORITY) asked.priority = clamp_priority(asked.priority);
   pthread_mutex_lock(&lock);
   struct kept *kept = keep(stream);
-  if (kept) *attribute_of(kept, attribute) = asked;
+  if (kept) kept->value[attribute] = asked;
   pthread_mutex_unlock(&lock);
   return kept ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
@@ -241,20 +240,15 @@ int ocu_shim_stream_set(ocu_stream *stream, int attribute, const void *value) {
 int ocu_shim_stream_copy(ocu_stream *dst, ocu_stream *src) {
   REQUIRE(ocu_stream_device(dst) >= 0 && ocu_stream_device(src) >= 0, CUDA_ERROR_INVALID_HANDLE);
   pthread_mutex_lock(&lock);
-  struct kept *to = keep(dst), *from = *find_kept(src);
-  for (int i = 0; to && i <= CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN; i++) {
-    struct kept none = defaults;
-    CUlaunchAttributeValue *value = attribute_of(from ? from : &none, i);
-    if (value) *attribute_of(to, i) = *value;
-  }
+  struct kept *to = keep(dst);
+  if (to) memmove(to->value, kept_of(src)->value, sizeof to->value);
   pthread_mutex_unlock(&lock);
   return to ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
 
 void *ocu_shim_stream_context(ocu_stream *stream) {
   pthread_mutex_lock(&lock);
-  struct kept *kept = *find_kept(stream);
-  void *context = kept ? kept->context : NULL;
+  void *context = kept_of(stream)->context;
   pthread_mutex_unlock(&lock);
   return context;
 }

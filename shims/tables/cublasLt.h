@@ -227,19 +227,24 @@ typedef void (*cublasLtLoggerCallback_t)(int logLevel, const char *functionName,
     const char *message);
 
 /* The library and its handle, which may also be a cublasHandle_t */
-cublasStatus_t cublasLtCreate(cublasLtHandle_t *lightHandle);
+cublasStatus_t cublasLtCreate(cublasLtHandle_t *lightHandle)
+    => create_handle((cublasHandle_t *)lightHandle, HANDLE_LT, __func__);
 cublasStatus_t cublasLtDestroy(cublasLtHandle_t lightHandle);
-const char *cublasLtGetStatusName(cublasStatus_t status) => status_name(status);
-const char *cublasLtGetStatusString(cublasStatus_t status) => status_text(status);
+const char *cublasLtGetStatusName(cublasStatus_t status) => status_text(status, 0);
+const char *cublasLtGetStatusString(cublasStatus_t status) => status_text(status, 1);
 size_t cublasLtGetVersion(void) => VERSION;
 size_t cublasLtGetCudartVersion(void) => CUDART;
 cublasStatus_t cublasLtGetProperty(libraryPropertyType type, int *value) => property(type, value);
-cublasStatus_t cublasLtHeuristicsCacheGetCapacity(size_t *capacity);
-cublasStatus_t cublasLtHeuristicsCacheSetCapacity(size_t capacity);
+/* The number is kept for who asks; plans are cached elsewhere, and without bound. */
+cublasStatus_t cublasLtHeuristicsCacheGetCapacity(size_t *capacity)
+    => TELL(capacity, cache_capacity);
+cublasStatus_t cublasLtHeuristicsCacheSetCapacity(size_t capacity)
+    => (atomic_store(&cache_capacity, capacity), CUBLAS_STATUS_SUCCESS);
 cublasStatus_t cublasLtLoggerSetCallback(cublasLtLoggerCallback_t callback);
 cublasStatus_t cublasLtLoggerSetFile(FILE *file);
 cublasStatus_t cublasLtLoggerOpenFile(const char *logFile);
-cublasStatus_t cublasLtLoggerSetLevel(int level);
+cublasStatus_t cublasLtLoggerSetLevel(int level)
+    => cublasLtLoggerSetMask(level >= 0 && level <= 5 ? (1 << level) - 1 : -1);
 cublasStatus_t cublasLtLoggerSetMask(int mask);
 cublasStatus_t cublasLtLoggerForceDisable(void);
 

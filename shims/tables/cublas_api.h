@@ -5,20 +5,24 @@ typedef struct cublasContext *cublasHandle_t;
 typedef void (*cublasLogCallback)(const char *msg);
 
 /* The library and its handle */
-cublasStatus_t cublasCreate_v2(cublasHandle_t *handle);
+cublasStatus_t cublasCreate_v2(cublasHandle_t *handle)
+  => create_handle(handle, HANDLE_CUBLAS, __func__);
 cublasStatus_t cublasDestroy_v2(cublasHandle_t handle);
 /* As documented, the version needs no handle. */
 cublasStatus_t cublasGetVersion_v2(cublasHandle_t handle, int *version) => TELL(version, VERSION);
 cublasStatus_t cublasGetProperty(libraryPropertyType type, int *value) => property(type, value);
 size_t cublasGetCudartVersion(void) => CUDART;
-const char *cublasGetStatusName(cublasStatus_t status) => status_name(status);
-const char *cublasGetStatusString(cublasStatus_t status) => status_text(status);
+const char *cublasGetStatusName(cublasStatus_t status) => status_text(status, 0);
+const char *cublasGetStatusString(cublasStatus_t status) => status_text(status, 1);
 cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t streamId)
   => SET(stream, streamId, ocu_stream_device(stream_of(streamId)) >= 0);
 cublasStatus_t cublasGetStream_v2(cublasHandle_t handle, cudaStream_t *streamId)
   => GET(stream, streamId);
+/* Checked and not needed: kernels keep their scratch in the worker threads. */
 cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void *workspace,
-    size_t workspaceSizeInBytes);
+    size_t workspaceSizeInBytes)
+  => VALID((workspace || !workspaceSizeInBytes) && (uintptr_t)workspace % 256 == 0,
+           CUBLAS_STATUS_SUCCESS);
 cublasStatus_t cublasSetPointerMode_v2(cublasHandle_t handle, cublasPointerMode_t mode)
   => SET(pointer_mode, mode, mode <= CUBLAS_POINTER_MODE_DEVICE);
 cublasStatus_t cublasGetPointerMode_v2(cublasHandle_t handle, cublasPointerMode_t *mode)
@@ -65,7 +69,9 @@ cublasStatus_t cublasSetFixedPointEmulationMantissaBitOffset(cublasHandle_t hand
 cublasStatus_t cublasGetFixedPointEmulationMantissaBitOffset(cublasHandle_t handle,
     int *mantissaBitOffset) => GET(mantissa_offset, mantissaBitOffset);
 cublasStatus_t cublasSetFixedPointEmulationMantissaBitCountPointer(cublasHandle_t handle,
-    int *mantissaBitCount);
+    int *mantissaBitCount)
+  => VALID(1, mantissaBitCount ? refused(__func__,
+           "mantissaBitCount: nothing is emulated or counted") : CUBLAS_STATUS_SUCCESS);
 cublasStatus_t cublasGetFixedPointEmulationMantissaBitCountPointer(cublasHandle_t handle,
     int **mantissaBitCount)
   => is_live(handle) ? TELL(mantissaBitCount, NULL) : CUBLAS_STATUS_NOT_INITIALIZED;
@@ -100,93 +106,77 @@ cublasStatus_t cublasGetMatrixAsync{_64}({int} rows, {int} cols, {int} elemSize,
 cublasStatus_t cublas{T:SDCZ}gemm_v2{_64}(cublasHandle_t handle, cublasOperation_t transa,
     cublasOperation_t transb, {int} m, {int} n, {int} k, const {t} *alpha, const {t} *A, {int} lda,
     const {t} *B, {int} ldb, const {t} *beta, {t} *C, {int} ldc)
-  => gemm(&(struct gemm){handle, "{name}", {{types}}, transa, transb, m, n, k, alpha, {A, lda, 0},
-      {B, ldb, 0}, beta, {C, ldc, 0}, 1, 0});
+  => GEMM({types});
 cublasStatus_t cublas{T:SDCZ}geam{_64}(cublasHandle_t handle, cublasOperation_t transa,
     cublasOperation_t transb, {int} m, {int} n, const {t} *alpha, const {t} *A, {int} lda, const {t}
     *beta, const {t} *B, {int} ldb, {t} *C, {int} ldc)
-  => geam(&(struct gemm){handle, "{name}", {{types}}, transa, transb, m, n, 0, alpha, {A, lda, 0},
-      {B, ldb, 0}, beta, {C, ldc, 0}, 1, 0});
+  => GEAM({types});
 cublasStatus_t cublas{T:H}gemm{_64}(cublasHandle_t handle, cublasOperation_t transa,
     cublasOperation_t transb, {int} m, {int} n, {int} k, const {t} *alpha, const {t} *A, {int} lda,
     const {t} *B, {int} ldb, const {t} *beta, {t} *C, {int} ldc)
-  => gemm(&(struct gemm){handle, "{name}", {{types}}, transa, transb, m, n, k, alpha, {A, lda, 0},
-      {B, ldb, 0}, beta, {C, ldc, 0}, 1, 0});
+  => GEMM({types});
 cublasStatus_t cublas{T:CZ}gemm3m{_64}(cublasHandle_t handle, cublasOperation_t transa,
     cublasOperation_t transb, {int} m, {int} n, {int} k, const {t} *alpha, const {t} *A, {int} lda,
     const {t} *B, {int} ldb, const {t} *beta, {t} *C, {int} ldc)
-  => gemm(&(struct gemm){handle, "{name}", {{types}}, transa, transb, m, n, k, alpha, {A, lda, 0},
-      {B, ldb, 0}, beta, {C, ldc, 0}, 1, 0});
+  => GEMM({types});
 cublasStatus_t cublas{T:SDCZH}gemmStridedBatched{_64}(cublasHandle_t handle, cublasOperation_t
     transa, cublasOperation_t transb, {int} m, {int} n, {int} k, const {t} *alpha, const {t} *A,
     {int} lda, long long int strideA, const {t} *B, {int} ldb, long long int strideB, const {t}
     *beta, {t} *C, {int} ldc, long long int strideC, {int} batchCount)
-  => gemm(&(struct gemm){handle, "{name}", {{types}}, transa, transb, m, n, k, alpha, {A, lda,
-      strideA}, {B, ldb, strideB}, beta, {C, ldc, strideC}, batchCount, 0});
+  => STRIDED({types});
 cublasStatus_t cublas{T:C}gemm3mStridedBatched{_64}(cublasHandle_t handle, cublasOperation_t transa,
     cublasOperation_t transb, {int} m, {int} n, {int} k, const {t} *alpha, const {t} *A, {int} lda,
     long long int strideA, const {t} *B, {int} ldb, long long int strideB, const {t} *beta, {t} *C,
     {int} ldc, long long int strideC, {int} batchCount)
-  => gemm(&(struct gemm){handle, "{name}", {{types}}, transa, transb, m, n, k, alpha, {A, lda,
-      strideA}, {B, ldb, strideB}, beta, {C, ldc, strideC}, batchCount, 0});
+  => STRIDED({types});
 cublasStatus_t cublas{T:SDCZH}gemmBatched{_64}(cublasHandle_t handle, cublasOperation_t transa,
     cublasOperation_t transb, {int} m, {int} n, {int} k, const {t} *alpha, const {t} *const
     Aarray[], {int} lda, const {t} *const Barray[], {int} ldb, const {t} *beta, {t} *const Carray[],
     {int} ldc, {int} batchCount)
-  => gemm(&(struct gemm){handle, "{name}", {{types}}, transa, transb, m, n, k, alpha, {Aarray, lda,
-      0}, {Barray, ldb, 0}, beta, {Carray, ldc, 0}, batchCount, 1});
+  => BATCHED({types});
 cublasStatus_t cublas{T:C}gemm3mBatched{_64}(cublasHandle_t handle, cublasOperation_t transa,
     cublasOperation_t transb, {int} m, {int} n, {int} k, const {t} *alpha, const {t} *const
     Aarray[], {int} lda, const {t} *const Barray[], {int} ldb, const {t} *beta, {t} *const Carray[],
     {int} ldc, {int} batchCount)
-  => gemm(&(struct gemm){handle, "{name}", {{types}}, transa, transb, m, n, k, alpha, {Aarray, lda,
-      0}, {Barray, ldb, 0}, beta, {Carray, ldc, 0}, batchCount, 1});
+  => BATCHED({types});
 cublasStatus_t cublasSgemmEx{_64}(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t
     transb, {int} m, {int} n, {int} k, const float *alpha, const void *A, cudaDataType Atype, {int}
     lda, const void *B, cudaDataType Btype, {int} ldb, const float *beta, void *C, cudaDataType
     Ctype, {int} ldc)
-  => gemm(&(struct gemm){handle, "{name}", {Atype, Btype, Ctype, CUBLAS_COMPUTE_32F, CUDA_R_32F}, transa,
-      transb, m, n, k, alpha, {A, lda, 0}, {B, ldb, 0}, beta, {C, ldc, 0}, 1, 0});
+  => GEMM(Atype, Btype, Ctype, CUBLAS_COMPUTE_32F, CUDA_R_32F);
 cublasStatus_t cublasCgemmEx{_64}(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t
     transb, {int} m, {int} n, {int} k, const cuComplex *alpha, const void *A, cudaDataType Atype,
     {int} lda, const void *B, cudaDataType Btype, {int} ldb, const cuComplex *beta, void *C,
     cudaDataType Ctype, {int} ldc)
-  => gemm(&(struct gemm){handle, "{name}", {Atype, Btype, Ctype, CUBLAS_COMPUTE_32F, CUDA_C_32F}, transa,
-      transb, m, n, k, alpha, {A, lda, 0}, {B, ldb, 0}, beta, {C, ldc, 0}, 1, 0});
+  => GEMM(Atype, Btype, Ctype, CUBLAS_COMPUTE_32F, CUDA_C_32F);
 cublasStatus_t cublasCgemm3mEx{_64}(cublasHandle_t handle, cublasOperation_t transa,
     cublasOperation_t transb, {int} m, {int} n, {int} k, const cuComplex *alpha, const void *A,
     cudaDataType Atype, {int} lda, const void *B, cudaDataType Btype, {int} ldb, const cuComplex
     *beta, void *C, cudaDataType Ctype, {int} ldc)
-  => gemm(&(struct gemm){handle, "{name}", {Atype, Btype, Ctype, CUBLAS_COMPUTE_32F, CUDA_C_32F}, transa,
-      transb, m, n, k, alpha, {A, lda, 0}, {B, ldb, 0}, beta, {C, ldc, 0}, 1, 0});
+  => GEMM(Atype, Btype, Ctype, CUBLAS_COMPUTE_32F, CUDA_C_32F);
 cublasStatus_t cublasGemmEx{_64}(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t
     transb, {int} m, {int} n, {int} k, const void *alpha, const void *A, cudaDataType Atype, {int}
     lda, const void *B, cudaDataType Btype, {int} ldb, const void *beta, void *C, cudaDataType
     Ctype, {int} ldc, cublasComputeType_t computeType, cublasGemmAlgo_t algo)
-  => gemm(&(struct gemm){handle, "{name}", {Atype, Btype, Ctype, computeType, ANY_SCALE}, transa, transb, m, n,
-      k, alpha, {A, lda, 0}, {B, ldb, 0}, beta, {C, ldc, 0}, 1, 0});
+  => GEMM(Atype, Btype, Ctype, computeType, ANY_SCALE);
 cublasStatus_t cublasGemmBatchedEx{_64}(cublasHandle_t handle, cublasOperation_t transa,
     cublasOperation_t transb, {int} m, {int} n, {int} k, const void *alpha, const void *const
     Aarray[], cudaDataType Atype, {int} lda, const void *const Barray[], cudaDataType Btype, {int}
     ldb, const void *beta, void *const Carray[], cudaDataType Ctype, {int} ldc, {int} batchCount,
     cublasComputeType_t computeType, cublasGemmAlgo_t algo)
-  => gemm(&(struct gemm){handle, "{name}", {Atype, Btype, Ctype, computeType, ANY_SCALE}, transa, transb, m, n,
-      k, alpha, {Aarray, lda, 0}, {Barray, ldb, 0}, beta, {Carray, ldc, 0}, batchCount, 1});
+  => BATCHED(Atype, Btype, Ctype, computeType, ANY_SCALE);
 cublasStatus_t cublasGemmStridedBatchedEx{_64}(cublasHandle_t handle, cublasOperation_t transa,
     cublasOperation_t transb, {int} m, {int} n, {int} k, const void *alpha, const void *A,
     cudaDataType Atype, {int} lda, long long int strideA, const void *B, cudaDataType Btype, {int}
     ldb, long long int strideB, const void *beta, void *C, cudaDataType Ctype, {int} ldc, long long
     int strideC, {int} batchCount, cublasComputeType_t computeType, cublasGemmAlgo_t algo)
-  => gemm(&(struct gemm){handle, "{name}", {Atype, Btype, Ctype, computeType, ANY_SCALE}, transa, transb, m, n,
-      k, alpha, {A, lda, strideA}, {B, ldb, strideB}, beta, {C, ldc, strideC}, batchCount, 0});
+  => STRIDED(Atype, Btype, Ctype, computeType, ANY_SCALE);
 cublasStatus_t cublas{T:SD}gemmGroupedBatched{_64}(cublasHandle_t handle, const cublasOperation_t
     transa_array[], const cublasOperation_t transb_array[], const {int} m_array[], const {int}
     n_array[], const {int} k_array[], const {t} alpha_array[], const {t} *const Aarray[], const
     {int} lda_array[], const {t} *const Barray[], const {int} ldb_array[], const {t} beta_array[],
     {t} *const Carray[], const {int} ldc_array[], {int} group_count, const {int} group_size[])
-  => gemm_grouped(&(struct groups){handle, "{name}", {{types}}, sizeof({int}), group_count,
-      transa_array, transb_array, m_array, n_array, k_array, alpha_array, Aarray, lda_array, Barray,
-      ldb_array, beta_array, Carray, ldc_array, group_size});
+  => GROUPED({types});
 cublasStatus_t cublasGemmGroupedBatchedEx{_64}(cublasHandle_t handle, const cublasOperation_t
     transa_array[], const cublasOperation_t transb_array[], const {int} m_array[], const {int}
     n_array[], const {int} k_array[], const void *alpha_array, const void *const Aarray[],
@@ -194,7 +184,4 @@ cublasStatus_t cublasGemmGroupedBatchedEx{_64}(cublasHandle_t handle, const cubl
     const {int} ldb_array[], const void *beta_array, void *const Carray[], cudaDataType_t Ctype,
     const {int} ldc_array[], {int} group_count, const {int} group_size[], cublasComputeType_t
     computeType)
-  => gemm_grouped(&(struct groups){handle, "{name}", {Atype, Btype, Ctype, computeType, ANY_SCALE},
-      sizeof({int}), group_count, transa_array, transb_array, m_array, n_array, k_array,
-      alpha_array, Aarray, lda_array, Barray, ldb_array, beta_array, Carray, ldc_array,
-      group_size});
+  => GROUPED(Atype, Btype, Ctype, computeType, ANY_SCALE);

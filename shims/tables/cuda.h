@@ -341,8 +341,8 @@ typedef struct CUdevprop_st {
 /* Start, errors, entry points */
 CUresult cuInit(unsigned int Flags);
 CUresult cuDriverGetVersion(int *driverVersion) => TELL(driverVersion, SHIM_DRIVER_VERSION);
-CUresult cuGetErrorString(CUresult error, const char **pStr);
-CUresult cuGetErrorName(CUresult error, const char **pStr);
+CUresult cuGetErrorString(CUresult error, const char **pStr) => tell_error(error, 1, pStr);
+CUresult cuGetErrorName(CUresult error, const char **pStr) => tell_error(error, 0, pStr);
 CUresult cuGetProcAddress(const char *symbol, void **pfn, int cudaVersion, cuuint64_t flags)
     => cuGetProcAddress_v2(symbol, pfn, cudaVersion, flags, NULL);
 CUresult cuGetProcAddress_v2(const char *symbol, void **pfn, int cudaVersion, cuuint64_t flags,
@@ -359,7 +359,8 @@ CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice dev);
 CUresult cuDeviceGetAttribute(int *pi, CUdevice_attribute attrib, CUdevice dev)
     => device_exists(dev) ?: (CUresult)ocu_shim_attribute(pi, (int)attrib, dev);
 CUresult cuDeviceGetProperties(CUdevprop *prop, CUdevice dev);
-CUresult cuDeviceComputeCapability(int *major, int *minor, CUdevice dev);
+CUresult cuDeviceComputeCapability(int *major, int *minor, CUdevice dev)
+    => device_exists(dev) ?: TELL2(major, SHIM_COMPUTE_MAJOR, minor, SHIM_COMPUTE_MINOR);
 CUresult cuDeviceGetPCIBusId(char *pciBusId, int len, CUdevice dev)
     => STARTED_CODE(ocu_shim_bus_id(pciBusId, len, dev));
 CUresult cuDeviceGetByPCIBusId(CUdevice *dev, const char *pciBusId)
@@ -382,8 +383,10 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext *pctx, CUdevice dev)
 CUresult cuDevicePrimaryCtxRelease_v2(CUdevice dev) => device_exists(dev);
 CUresult cuDevicePrimaryCtxReset_v2(CUdevice dev)
     => device_exists(dev) ?: done(ocu_device_sync(dev));
-CUresult cuDevicePrimaryCtxGetState(CUdevice dev, unsigned int *flags, int *active);
-CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned int flags);
+CUresult cuDevicePrimaryCtxGetState(CUdevice dev, unsigned int *flags, int *active)
+    => device_exists(dev) ?: TELL2(flags, context_flags(primary_context(dev)), active, 1);
+CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned int flags)
+    => device_exists(dev) ?: set_flags(primary_context(dev), flags);
 CUresult cuCtxCreate_v2(CUcontext *pctx, unsigned int flags, CUdevice dev)
     => create_context(pctx, NULL, flags, dev, "cuCtxCreate_v2");
 CUresult cuCtxCreate_v4(CUcontext *pctx, CUctxCreateParams *ctxCreateParams, unsigned int flags,
@@ -396,11 +399,13 @@ CUresult cuCtxSetCurrent(CUcontext ctx);
 CUresult cuCtxGetDevice(CUdevice *device) => cuCtxGetDevice_v2(device, NULL);
 CUresult cuCtxGetDevice_v2(CUdevice *device, CUcontext ctx)
     => meant(&ctx) ?: TELL(device, context_device(ctx));
-CUresult cuCtxGetId(CUcontext ctx, unsigned long long *ctxId);
+CUresult cuCtxGetId(CUcontext ctx, unsigned long long *ctxId)
+    => meant(&ctx) ?: TELL(ctxId, context_id(ctx));
 CUresult cuCtxGetApiVersion(CUcontext ctx, unsigned int *version)
     => meant(&ctx) ?: TELL(version, API_VERSION);
-CUresult cuCtxGetFlags(unsigned int *flags);
-CUresult cuCtxSetFlags(unsigned int flags);
+CUresult cuCtxGetFlags(unsigned int *flags)
+    => ready() ?: TELL(flags, context_flags(current_context()));
+CUresult cuCtxSetFlags(unsigned int flags) => ready() ?: set_flags(current_context(), flags);
 CUresult cuCtxSynchronize(void) => STATUS(ocu_device_sync(ocu_device_get()));
 CUresult cuCtxSynchronize_v2(CUcontext ctx)
     => meant(&ctx) ?: done(ocu_device_sync(context_device(ctx)));
@@ -409,11 +414,11 @@ CUresult cuCtxGetLimit(size_t *pvalue, CUlimit limit) => CODE(ocu_shim_limit_get
 CUresult cuCtxGetStreamPriorityRange(int *leastPriority, int *greatestPriority)
     => CODE(ocu_shim_priorities(leastPriority, greatestPriority));
 CUresult cuCtxGetCacheConfig(CUfunc_cache *pconfig)
-    => CODE(ocu_shim_setting_get((void *)pconfig, SHIM_CACHE_CONFIG));
+    => ready() ?: TELL(pconfig, (CUfunc_cache)ocu_shim_settings[SHIM_CACHE_CONFIG]);
 CUresult cuCtxSetCacheConfig(CUfunc_cache config)
     => CODE(ocu_shim_setting_set((int)config, SHIM_CACHE_CONFIG));
 CUresult cuCtxGetSharedMemConfig(CUsharedconfig *pConfig)
-    => CODE(ocu_shim_setting_get((void *)pConfig, SHIM_BANK_CONFIG));
+    => ready() ?: TELL(pConfig, (CUsharedconfig)ocu_shim_settings[SHIM_BANK_CONFIG]);
 CUresult cuCtxSetSharedMemConfig(CUsharedconfig config)
     => CODE(ocu_shim_setting_set((int)config, SHIM_BANK_CONFIG));
 CUresult cuCtxResetPersistingL2Cache(void) => ready();
@@ -460,12 +465,12 @@ CUresult cuMemAdvise(CUdeviceptr devPtr, size_t count, CUmem_advise advice, CUde
     => CODE(ocu_shim_advise(AT(devPtr), count, (int)advice, device));
 CUresult cuMemAdvise_v2(CUdeviceptr devPtr, size_t count, CUmem_advise advice,
     CUmemLocation location)
-    => CODE(ocu_shim_advise(AT(devPtr), count, (int)advice, place_of(location)));
+    => CODE(ocu_shim_advise(AT(devPtr), count, (int)advice, PLACE_OF(location)));
 CUresult cuMemPrefetchAsync(CUdeviceptr devPtr, size_t count, CUdevice dstDevice, CUstream hStream)
     => CODE(ocu_shim_hint(AT(devPtr), count, dstDevice, stream_of(hStream)));
 CUresult cuMemPrefetchAsync_v2(CUdeviceptr devPtr, size_t count, CUmemLocation location,
     unsigned int flags, CUstream hStream)
-    => CODE(flags ? 1 : ocu_shim_hint(AT(devPtr), count, place_of(location), stream_of(hStream)));
+    => CODE(flags ? 1 : ocu_shim_hint(AT(devPtr), count, PLACE_OF(location), stream_of(hStream)));
 
 /* Memory pools */
 CUresult cuMemAllocAsync(CUdeviceptr *dptr, size_t bytesize, CUstream hStream)
@@ -490,18 +495,18 @@ CUresult cuMemPoolGetAccess(CUmemAccess_flags *flags, CUmemoryPool memPool,
     CUmemLocation *location)
     => STARTED_CODE(ocu_shim_pool_get_access((void *)flags, memPool, (void *)location));
 CUresult cuDeviceGetDefaultMemPool(CUmemoryPool *pool_out, CUdevice dev)
-    => STARTED_CODE(ocu_shim_pool_of_device(pool_out, dev, 1));
+    => STARTED_CODE(ocu_shim_pool_of_place(pool_out, DEVICE_MEMORY(dev), 1));
 CUresult cuDeviceGetMemPool(CUmemoryPool *pool, CUdevice dev)
-    => STARTED_CODE(ocu_shim_pool_of_device(pool, dev, 0));
+    => STARTED_CODE(ocu_shim_pool_of_place(pool, DEVICE_MEMORY(dev), 0));
 CUresult cuDeviceSetMemPool(CUdevice dev, CUmemoryPool pool)
-    => STARTED_CODE(ocu_shim_pool_choose(dev, pool));
+    => STARTED_CODE(ocu_shim_pool_choose(DEVICE_MEMORY(dev), pool));
 CUresult cuMemGetDefaultMemPool(CUmemoryPool *pool_out, CUmemLocation *location,
     CUmemAllocationType type)
     => STARTED_CODE(ocu_shim_pool_of_place(pool_out, (void *)location, type, 1));
 CUresult cuMemGetMemPool(CUmemoryPool *pool, CUmemLocation *location, CUmemAllocationType type)
     => STARTED_CODE(ocu_shim_pool_of_place(pool, (void *)location, type, 0));
 CUresult cuMemSetMemPool(CUmemLocation *location, CUmemAllocationType type, CUmemoryPool pool)
-    => STARTED_CODE(ocu_shim_pool_choose_place((void *)location, type, pool));
+    => STARTED_CODE(ocu_shim_pool_choose((void *)location, type, pool));
 
 /* Copies */
 CUresult cuMemcpy(CUdeviceptr dst, CUdeviceptr src, size_t ByteCount)
@@ -545,32 +550,32 @@ CUresult cuMemcpy3DPeerAsync(const CUDA_MEMCPY3D_PEER *pCopy, CUstream hStream)
 
 /* Fills */
 CUresult cuMemsetD8_v2(CUdeviceptr dstDevice, unsigned char uc, size_t N)
-    => fill(dstDevice, 0, uc, 1, N, 1, default_stream(), host_reads(dstDevice));
+    => fill(dstDevice, 0, uc, 1, N, 1, default_stream(), host_reads(AT(dstDevice)));
 CUresult cuMemsetD8Async(CUdeviceptr dstDevice, unsigned char uc, size_t N, CUstream hStream)
     => fill(dstDevice, 0, uc, 1, N, 1, stream_of(hStream), 0);
 CUresult cuMemsetD2D8_v2(CUdeviceptr dstDevice, size_t dstPitch, unsigned char uc, size_t Width,
     size_t Height)
-    => fill(dstDevice, dstPitch, uc, 1, Width, Height, default_stream(), host_reads(dstDevice));
+    => fill(dstDevice, dstPitch, uc, 1, Width, Height, default_stream(), host_reads(AT(dstDevice)));
 CUresult cuMemsetD2D8Async(CUdeviceptr dstDevice, size_t dstPitch, unsigned char uc,
     size_t Width, size_t Height, CUstream hStream)
     => fill(dstDevice, dstPitch, uc, 1, Width, Height, stream_of(hStream), 0);
 CUresult cuMemsetD16_v2(CUdeviceptr dstDevice, unsigned short us, size_t N)
-    => fill(dstDevice, 0, us, 2, N, 1, default_stream(), host_reads(dstDevice));
+    => fill(dstDevice, 0, us, 2, N, 1, default_stream(), host_reads(AT(dstDevice)));
 CUresult cuMemsetD16Async(CUdeviceptr dstDevice, unsigned short us, size_t N, CUstream hStream)
     => fill(dstDevice, 0, us, 2, N, 1, stream_of(hStream), 0);
 CUresult cuMemsetD2D16_v2(CUdeviceptr dstDevice, size_t dstPitch, unsigned short us, size_t Width,
     size_t Height)
-    => fill(dstDevice, dstPitch, us, 2, Width, Height, default_stream(), host_reads(dstDevice));
+    => fill(dstDevice, dstPitch, us, 2, Width, Height, default_stream(), host_reads(AT(dstDevice)));
 CUresult cuMemsetD2D16Async(CUdeviceptr dstDevice, size_t dstPitch, unsigned short us,
     size_t Width, size_t Height, CUstream hStream)
     => fill(dstDevice, dstPitch, us, 2, Width, Height, stream_of(hStream), 0);
 CUresult cuMemsetD32_v2(CUdeviceptr dstDevice, unsigned int ui, size_t N)
-    => fill(dstDevice, 0, ui, 4, N, 1, default_stream(), host_reads(dstDevice));
+    => fill(dstDevice, 0, ui, 4, N, 1, default_stream(), host_reads(AT(dstDevice)));
 CUresult cuMemsetD32Async(CUdeviceptr dstDevice, unsigned int ui, size_t N, CUstream hStream)
     => fill(dstDevice, 0, ui, 4, N, 1, stream_of(hStream), 0);
 CUresult cuMemsetD2D32_v2(CUdeviceptr dstDevice, size_t dstPitch, unsigned int ui, size_t Width,
     size_t Height)
-    => fill(dstDevice, dstPitch, ui, 4, Width, Height, default_stream(), host_reads(dstDevice));
+    => fill(dstDevice, dstPitch, ui, 4, Width, Height, default_stream(), host_reads(AT(dstDevice)));
 CUresult cuMemsetD2D32Async(CUdeviceptr dstDevice, size_t dstPitch, unsigned int ui,
     size_t Width, size_t Height, CUstream hStream)
     => fill(dstDevice, dstPitch, ui, 4, Width, Height, stream_of(hStream), 0);

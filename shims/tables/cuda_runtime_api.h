@@ -8,7 +8,9 @@
 cudaError_t cudaGetDeviceCount(int *count);
 cudaError_t cudaGetDevice(int *device) => TELL(device, ocu_device_get());
 cudaError_t cudaSetDevice(int device) => done(ocu_device_set(device));
-cudaError_t cudaInitDevice(int device, unsigned int deviceFlags, unsigned int flags);
+cudaError_t cudaInitDevice(int device, unsigned int deviceFlags, unsigned int flags)
+    => done(!shim_device_exists(device) ? OCU_INVALID_DEVICE
+    : flags > 1 ? OCU_INVALID_VALUE : OCU_OK);
 cudaError_t cudaChooseDevice(int *device, const struct cudaDeviceProp *prop)
     => IN(prop) ? TELL(device, 0) : fail(cudaErrorInvalidValue);
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *prop, int device); //13
@@ -39,11 +41,11 @@ cudaError_t cudaDeviceGetLimit(size_t *pValue, enum cudaLimit limit)
 cudaError_t cudaDeviceSetCacheConfig(enum cudaFuncCache cacheConfig)
     => end(ocu_shim_setting_set(cacheConfig, SHIM_CACHE_CONFIG));
 cudaError_t cudaDeviceGetCacheConfig(enum cudaFuncCache *pCacheConfig)
-    => end(ocu_shim_setting_get((int *)pCacheConfig, SHIM_CACHE_CONFIG));
+    => TELL(pCacheConfig, (enum cudaFuncCache)ocu_shim_settings[SHIM_CACHE_CONFIG]);
 cudaError_t cudaDeviceSetSharedMemConfig(enum cudaSharedMemConfig config)
     => end(ocu_shim_setting_set(config, SHIM_BANK_CONFIG));
 cudaError_t cudaDeviceGetSharedMemConfig(enum cudaSharedMemConfig *pConfig)
-    => end(ocu_shim_setting_get((int *)pConfig, SHIM_BANK_CONFIG));
+    => TELL(pConfig, (enum cudaSharedMemConfig)ocu_shim_settings[SHIM_BANK_CONFIG]);
 cudaError_t cudaDeviceGetStreamPriorityRange(int *leastPriority, int *greatestPriority)
     => end(ocu_shim_priorities(leastPriority, greatestPriority));
 cudaError_t cudaDeviceSynchronize(void) => done(ocu_device_sync(ocu_device_get()));
@@ -122,10 +124,10 @@ cudaError_t cudaMemAdvise(const void *devPtr, size_t count, enum cudaMemoryAdvis
     int device) => end(ocu_shim_advise(devPtr, count, (int)advice, device)); //12
 cudaError_t cudaMemAdvise(const void *devPtr, size_t count, enum cudaMemoryAdvise advice, //13
     struct cudaMemLocation location) //13
-    => end(ocu_shim_advise(devPtr, count, (int)advice, place_of(location))); //13
+    => end(ocu_shim_advise(devPtr, count, (int)advice, PLACE_OF(location))); //13
 cudaError_t cudaMemAdvise_v2(const void *devPtr, size_t count, enum cudaMemoryAdvise advice, //12
     struct cudaMemLocation location) //12
-    => end(ocu_shim_advise(devPtr, count, (int)advice, place_of(location))); //12
+    => end(ocu_shim_advise(devPtr, count, (int)advice, PLACE_OF(location))); //12
 
 /* Memory pools */
 cudaError_t cudaMemPoolCreate(cudaMemPool_t *memPool, const struct cudaMemPoolProps *poolProps)
@@ -143,11 +145,11 @@ cudaError_t cudaMemPoolGetAccess(enum cudaMemAccessFlags *flags, cudaMemPool_t m
     struct cudaMemLocation *location)
     => end(ocu_shim_pool_get_access((void *)flags, memPool, (void *)location));
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *memPool, int device)
-    => end(ocu_shim_pool_of_device(memPool, device, 1));
+    => end(ocu_shim_pool_of_place(memPool, DEVICE_MEMORY(device), 1));
 cudaError_t cudaDeviceGetMemPool(cudaMemPool_t *memPool, int device)
-    => end(ocu_shim_pool_of_device(memPool, device, 0));
+    => end(ocu_shim_pool_of_place(memPool, DEVICE_MEMORY(device), 0));
 cudaError_t cudaDeviceSetMemPool(int device, cudaMemPool_t memPool)
-    => end(ocu_shim_pool_choose(device, memPool));
+    => end(ocu_shim_pool_choose(DEVICE_MEMORY(device), memPool));
 cudaError_t cudaMemGetDefaultMemPool(cudaMemPool_t *memPool, struct cudaMemLocation *location, //13
     enum cudaMemAllocationType type) //13
     => end(ocu_shim_pool_of_place(memPool, (void *)location, type, 1)); //13
@@ -156,7 +158,7 @@ cudaError_t cudaMemGetMemPool(cudaMemPool_t *memPool, struct cudaMemLocation *lo
     => end(ocu_shim_pool_of_place(memPool, (void *)location, type, 0)); //13
 cudaError_t cudaMemSetMemPool(struct cudaMemLocation *location, //13
     enum cudaMemAllocationType type, cudaMemPool_t memPool) //13
-    => end(ocu_shim_pool_choose_place((void *)location, type, memPool)); //13
+    => end(ocu_shim_pool_choose((void *)location, type, memPool)); //13
 
 /* Copies and fills */
 cudaError_t cudaMemcpy(void *dst, const void *src, size_t count, enum cudaMemcpyKind kind)

@@ -235,8 +235,7 @@ def plan(
         code = compile(gemm.trace(types, consts), target, blocks)
         # One thread takes the largest bands; several take smaller ones, a multiple of their number.
         threads = slots.threads()
-        alone = threads < 2
-        shrink = (alone + 1).min(2)  # 2 for one thread, else 1
+        shrink = (slots.const(2) // threads).max(1)  # 2 for one thread, else 1
         rows = m.cdiv(shrink * (tiles.bm // 2)).align(threads.min(m.cdiv(blocks.mr)))
         columns = n.cdiv(shrink * (tiles.bn // 2))
         each = m * n * k // tiles.speed + 50

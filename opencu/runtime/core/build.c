@@ -1,8 +1,8 @@
 /* build.c - where the package lies, and the build id: a hash of what plans are made from. */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -40,7 +40,8 @@ static void mix(const void *data, size_t bytes) {
   memcpy(id, h, sizeof h);
 }
 
-static void mix_file(const char *path, const char *name) {
+static void mix_file(const char *path) {
+  const char *name = path + strlen(package);
   size_t bytes;
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return;
@@ -53,45 +54,27 @@ static void mix_file(const char *path, const char *name) {
   close(fd);
 }
 
-static bool is_source(const char *name) {
-  size_t n = strlen(name);
-  return n > 3 && !strcmp(name + n - 3, ".py");
+static int by_name(const FTSENT **a, const FTSENT **b) {
+  return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
-static int wanted(const struct dirent *d) {
-  if (is_source(d->d_name)) return 1;
-  bool folder = d->d_type == DT_DIR || d->d_type == DT_UNKNOWN;  /* some file systems do not say */
-  return folder && d->d_name[0] != '.' && strcmp(d->d_name, "__pycache__");
-}
-
-static int by_name(const struct dirent **a, const struct dirent **b) {
-  return strcmp((*a)->d_name, (*b)->d_name);  /* alphasort would follow the locale */
-}
-
-static void mix_folder(const char *path) {
-  struct dirent **entries;
-  int n = scandir(path, &entries, wanted, by_name);
-  for (int i = 0; i < n; i++) {
-    char inner[PATH_MAX];
-    if ((size_t)snprintf(inner, sizeof inner, "%s/%s", path, entries[i]->d_name) < sizeof inner) {
-      if (is_source(inner)) mix_file(inner, inner + strlen(package));
-      else mix_folder(inner);
-    }
-    free(entries[i]);
-  }
-  if (n >= 0) free(entries);
-}
-
+/* Of every .py file, in the order of their names; hidden folders are none of ours. */
 static void make_id(void) {
-  static const char *const folders[] = {"blas", "compiler", "drivers", "runtime", "tile"};
-  char path[PATH_MAX];
+  static const char *const parts[] = {"blas", "compiler", "drivers", "planner.py", "runtime",
+                                      "tile"};
   mix(format, sizeof format);
-  if (!*package) return;
-  for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-    if ((size_t)snprintf(path, sizeof path, "%s/%s", package, folders[i]) < sizeof path)
-      mix_folder(path);
-  if ((size_t)snprintf(path, sizeof path, "%s/planner.py", package) < sizeof path)
-    mix_file(path, "/planner.py");
+  for (size_t i = 0; *package && i < sizeof parts / sizeof *parts; i++) {
+    char path[PATH_MAX + 16];
+    snprintf(path, sizeof path, "%s/%s", package, parts[i]);
+    FTS *tree = fts_open((char *[]){path, NULL}, FTS_LOGICAL | FTS_NOCHDIR, by_name);
+    for (FTSENT *f; tree && (f = fts_read(tree));) {
+      size_t n = f->fts_namelen;
+      if (f->fts_info == FTS_D && *f->fts_name == '.') fts_set(tree, f, FTS_SKIP);
+      if (f->fts_info == FTS_F && n > 3 && !strcmp(f->fts_name + n - 3, ".py"))
+        mix_file(f->fts_path);
+    }
+    if (tree) fts_close(tree);
+  }
 }
 
 const uint8_t *ocu_build_id(void) {

@@ -42,15 +42,15 @@ static inline int64_t evaluate(const ocu_expr *x, const int64_t *slot, int threa
     case OCU_X_CDIV: return cdiv(a, b);
     case OCU_X_ALIGN: return mul(cdiv(a, b), b);
     case OCU_X_MIN: return a < b ? a : b;
-    case OCU_X_MAX: return a > b ? a : b;
-    default: return a < b;
+    default: return a > b ? a : b;  /* OCU_X_MAX */
   }
 }
 
 /* ---- running ------------------------------------------------------------------------------- */
 
 static inline ocu_status launch(const ocu_work *w, const ocu_stream *s) {
-  if (!ocu_is_native(s)) return ocu_cpu_launch(w);
+  if (!ocu_is_native(s))
+    return ocu_team_run((ocu_kernel)(uintptr_t)((const char *)w->code + w->entry), w);
   const ocu_device *d = ocu_device_of(s);
   return d->driver->launch(d->index, s->native, w);
 }

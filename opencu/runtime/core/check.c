@@ -152,8 +152,7 @@ ocu_status ocu_check(const void *p, size_t bytes, int write) {
   if (!bytes) return OCU_OK;
   uintptr_t first = (uintptr_t)p, last = first + bytes - 1;
   ocu_pointer_info in;
-  int found = ocu_pool_find(p, &in);
-  if (!OCU_LIKELY(found)) found = ocu_native_find(p, &in);
+  int found = ocu_find(p, &in);
   if (OCU_LIKELY(found > 0)) {
     if (bytes <= in.bytes - (first - (uintptr_t)in.base)) return OCU_OK;
     return bad(p, bytes, "reach beyond the end of their allocation");

@@ -1,10 +1,55 @@
 /* copy.c - stream-ordered copies and fills. */
+#include <string.h>
 #include "core.h"
 
 enum {
+  PIECE = 1 << 18,        /* bytes of a row for one program: fits a core's L2 */
   INLINE_MOST = 1 << 17,  /* bytes; moving more takes longer than a hop to another thread */
   STAGED_MOST = 1 << 16,  /* a larger pageable source is waited for instead */
 };
+
+/* ---- on the processor: long rows are cut so that the workers share them ---------------------- */
+
+static int64_t pieces(const ocu_rect *r) { return ((int64_t)r->width + PIECE - 1) / PIECE; }
+
+static void fill_row(char *dst, uint64_t pattern, size_t n) {
+  if (pattern == (pattern & 255) * 0x0101010101010101) {
+    memset(dst, (int)(pattern & 255), n);
+    return;
+  }
+  for (; n >= sizeof pattern; dst += sizeof pattern, n -= sizeof pattern)
+    memcpy(dst, &pattern, sizeof pattern);
+  memcpy(dst, &pattern, n);
+}
+
+static void rect_kernel(const int64_t *params, int64_t pid, void *scratch) {
+  (void)scratch;
+  const ocu_rect *r = (const void *)params;
+  size_t row = (size_t)(pid / pieces(r)), from = (size_t)(pid % pieces(r)) * PIECE;
+  size_t n = r->width - from < PIECE ? r->width - from : PIECE;
+  char *dst = r->dst + row * r->dst_pitch + from;
+  if (r->src) memcpy(dst, r->src + row * r->src_pitch + from, n);
+  else fill_row(dst, r->pattern, n);
+}
+
+static ocu_status run_rows(const ocu_rect *r) {
+  return ocu_team_run(rect_kernel, &(ocu_work){
+      .params = (const void *)r, .programs = pieces(r) * (int64_t)r->height,
+      .cost = (int64_t)(r->width * r->height) / 8});  /* 8 bytes a nanosecond */
+}
+
+static ocu_status copy_rows(const ocu_rect *r) {
+  if (r->dst == r->src && r->dst_pitch == r->src_pitch) return OCU_OK;
+  size_t dst_span = r->dst_pitch * (r->height - 1) + r->width;
+  size_t src_span = r->src_pitch * (r->height - 1) + r->width;
+  bool apart = r->dst + dst_span <= r->src || r->src + src_span <= r->dst;
+  if (apart) return run_rows(r);
+  for (size_t i = 0; i < r->height; i++)  /* overlapping: one thread, row by row */
+    memmove(r->dst + i * r->dst_pitch, r->src + i * r->src_pitch, r->width);
+  return OCU_OK;
+}
+
+/* ---- on a stream ------------------------------------------------------------------------------ */
 
 typedef struct { ocu_rect r; bool staged; } transfer;
 
@@ -15,7 +60,7 @@ static ocu_status run(const ocu_turn *turn, void *data) {
     return (t->r.src ? d->driver->copy : d->driver->fill)(d->index, turn->stream->native, &t->r);
   }
   if (t->staged && turn->queued) t->r.src = (const char *)(t + 1);
-  return t->r.src ? ocu_cpu_copy(&t->r) : ocu_cpu_fill(&t->r);
+  return t->r.src ? copy_rows(&t->r) : run_rows(&t->r);
 }
 
 static ocu_status submit(ocu_stream *s, transfer *t, bool wait) {

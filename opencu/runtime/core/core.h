@@ -7,10 +7,9 @@
  *   pool.c      pool, look-up, charging         plan.c     plan validation, registry
  *   memory.c    the public functions of memory  call.c     expressions, ocu_call
  *   check.c     is this memory accessible?      store.c    plans on disk
- *   cpu.c       work on the processor itself    pack.c     plans that came with the package
- *   workers.c   compute threads, scratch        build.c    build id, the package's folder
- *   env.c       settings                        planner.c  asking the planner process
- *   graph.c     captures and their replay
+ *   workers.c   compute threads, scratch        pack.c     plans that came with the package
+ *   env.c       settings                        build.c    build id, the package's folder
+ *   graph.c     captures and their replay       planner.c  asking the planner process
  *   native.c    the same over other drivers: streams' order, memory, code
  */
 #ifndef OCU_CORE_H
@@ -97,18 +96,6 @@ static inline bool ocu_is_ready(void) {
   } while (0)
 
 extern _Atomic int64_t ocu_plans_mapped, ocu_plans_stored, ocu_planner_calls;
-
-/* ---- cpu.c: address space, and work that is done when the function returns ---- */
-void *ocu_cpu_reserve(size_t *bytes);     /* of which runs are committed to memory and given back */
-bool ocu_cpu_commit(void *p, size_t bytes);
-void ocu_cpu_release(void *p, size_t bytes);
-size_t ocu_cpu_resident(const void *p, size_t bytes);
-int64_t ocu_cpu_available(void);
-ocu_status ocu_cpu_copy(const ocu_rect *r);
-ocu_status ocu_cpu_fill(const ocu_rect *r);
-const void *ocu_cpu_load(const void *code, size_t bytes);
-void ocu_cpu_unload(const void *code, size_t bytes);
-ocu_status ocu_cpu_launch(const ocu_work *w);
 
 /* ---- workers.c ---- */
 void ocu_team_start(void);
@@ -288,9 +275,14 @@ int64_t ocu_native_free_bytes(int device, int64_t reported);
 /* May work on the stream touch what p points to? A copy may touch the host's memory, too. */
 ocu_status ocu_reach(ocu_stream *s, const void *p, bool copy);
 
+/* As ocu_pool_find, of any allocation. */
+static inline int ocu_find(const void *p, ocu_pointer_info *out) {
+  int found = ocu_pool_find(p, out);
+  return OCU_LIKELY(found) ? found : ocu_native_find(p, out);
+}
+
 /* ---- gemm.c: are the matrices there that arrays of pointers name? ---- */
 ocu_status ocu_gemm_pointed(const ocu_spec *spec, const int64_t *args);
-size_t ocu_dtype_bytes(ocu_dtype dtype);
 
 /* split.c */
 enum { OCU_GEMM_ARGS = 26, OCU_BUCKET_SUM = 7 };

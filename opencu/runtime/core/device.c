@@ -156,7 +156,7 @@ static void load_drivers(const char *paths) {
 static bool choose_device(const char *name) {
   size_t bytes = name ? strcspn(name, ":") : 3;
   driver *d = open_driver(name ? name : "cpu", bytes);
-  char *end = NULL, last[16] = "";
+  char *end = NULL;
   const char *digits = name && name[bytes] ? name + bytes + 1 : "0";
   long n = *digits >= '0' && *digits <= '9' ? strtol(digits, &end, 10) : -1;
   if (d && n >= 0 && n < d->count && !*end) {
@@ -164,18 +164,14 @@ static bool choose_device(const char *name) {
     first_device = (int)n;
     return true;
   }
-  if (d && !d->count) {
+  if (!d) d = open_driver("cpu", 3);
+  if (!d->count)
     snprintf(bad_device, sizeof bad_device, "OPENCU_DEVICE is '%.50s': %s", name, d->why);
-  } else {
-    int at = snprintf(bad_device, sizeof bad_device, "OPENCU_DEVICE is '%.50s': expected ", name);
-    if (!d) d = open_driver("cpu", 3);
-    snprintf(last, sizeof last, "%d", d->count - 1);
-    at += snprintf(bad_device + at, sizeof bad_device - (size_t)at, "%s, or %s:0 to %s:%s", d->name,
-                   d->name, d->name, last);
-    if (!d->table)
-      snprintf(bad_device + at, sizeof bad_device - (size_t)at,
-               " (OPENCU_CPU_DEVICES shows the CPU as more devices)");
-  }
+  else
+    snprintf(bad_device, sizeof bad_device,
+             "OPENCU_DEVICE is '%.50s': expected %.50s, or %.50s:0 to %.50s:%d%s", name, d->name,
+             d->name, d->name, d->count - 1,
+             d->table ? "" : " (OPENCU_CPU_DEVICES shows the CPU as more devices)");
   fprintf(stderr, "opencu: %s\n", bad_device);  /* a C program would only see a status */
   return false;
 }

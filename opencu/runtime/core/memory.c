@@ -67,19 +67,14 @@ ocu_status ocu_free_async(ocu_stream *s, void *p) {
     ocu_status e = ocu_capture_frees(s, p, &taken);
     if (taken) return e;
   }
-  if (!in_pool(p)) {
-    if (!ocu_is_native(s)) return ocu_free(p);
-    OCU_TRY(ocu_native_retire(p, &device));
-    if (device != atomic_load(&s->device)) ocu_wait_all();
-    ocu_status e = ocu_submit(s, &(ocu_submission){.run = release_op, .data = &p});
-    if (e) ocu_native_release(p, NULL);
-    return e;
-  }
-  if (ocu_is_native(s)) return ocu_free(p);
-  OCU_TRY(ocu_pool_retire(p, &device));
+  bool native = ocu_is_native(s);
+  if (in_pool(p) == native) return ocu_free(p);
+  OCU_TRY(native ? ocu_native_retire(p, &device) : ocu_pool_retire(p, &device));
+  if (native && device != atomic_load(&s->device)) ocu_wait_all();
   ocu_status e = ocu_submit(s, &(ocu_submission){.run = release_op, .data = &p,
                                                  .bytes = sizeof p, .how = OCU_INLINE});
-  if (e && !ocu_wait_device(device)) ocu_pool_release(p);  /* it could not be queued */
+  if (e && native) ocu_native_release(p, NULL);  /* it could not be queued */
+  else if (e && !ocu_wait_device(device)) ocu_pool_release(p);
   return e;
 }
 
@@ -87,8 +82,6 @@ ocu_status ocu_pointer_query(const void *p, ocu_pointer_info *out) {
   OCU_ENTER();
   if (!out) return ocu_fail(OCU_INVALID_VALUE, "out is NULL");
   *out = (ocu_pointer_info){.device = -1};
-  int found = ocu_pool_find(p, out);
-  if (!found) found = ocu_native_find(p, out);
-  if (found < 0) out->freed = 1;
+  if (ocu_find(p, out) < 0) out->freed = 1;
   return OCU_OK;
 }

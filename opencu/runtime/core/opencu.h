@@ -42,6 +42,8 @@ typedef enum {
   OCU_F32 = 1, OCU_F64, OCU_F16, OCU_BF16, OCU_I8, OCU_I32, OCU_C64, OCU_C128
 } ocu_dtype;
 
+OCU_API size_t ocu_dtype_bytes(ocu_dtype dtype);
+
 typedef struct ocu_stream ocu_stream;  /* NULL: the current device's legacy default stream */
 typedef struct ocu_event ocu_event;
 
@@ -190,8 +192,7 @@ typedef enum {            /* a and b are slot numbers; division rounds down, ope
   OCU_X_CONST = 0,        /* imm */
   OCU_X_THREADS,          /* the device's worker threads */
   OCU_X_ADD, OCU_X_SUB, OCU_X_MUL, OCU_X_DIV, OCU_X_CDIV, OCU_X_ALIGN, /* a rounded up to b */
-  OCU_X_MIN, OCU_X_MAX,
-  OCU_X_LT                /* a < b: 1, else 0 */
+  OCU_X_MIN, OCU_X_MAX
 } ocu_expr_op;
 
 typedef struct { uint8_t op; uint8_t pad; uint16_t a, b; uint16_t pad2; int64_t imm; } ocu_expr;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "core.h"
 
 _Static_assert(sizeof(ocu_plan_header) == 112 && sizeof(ocu_expr) == 16 && sizeof(ocu_launch) == 16,
@@ -75,7 +76,7 @@ static const char *flaw_of(const void *plan, size_t bytes, ocu_plan_header *h) {
   for (int i = 0; i < h->n_exprs; i++) {
     ocu_expr x;
     memcpy(&x, p + sizeof *h + (size_t)i * sizeof x, sizeof x);
-    if (x.op > OCU_X_LT) return "an unknown expression";
+    if (x.op > OCU_X_MAX) return "an unknown expression";
     int slot = h->n_args + i;
     if (x.op >= OCU_X_ADD && (x.a >= slot || x.b >= slot)) return "an expression of later slots";
   }
@@ -183,6 +184,17 @@ static ocu_plan *build(const char *bytes, const ocu_plan_header *h) {
   return p;
 }
 
+/* Anonymous memory, since a file in a noexec home cannot be mapped executable; never writable and
+ * executable at once. */
+static const void *make_executable(const void *code, size_t bytes) {
+  void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) return NULL;
+  memcpy(p, code, bytes);
+  if (!mprotect(p, bytes, PROT_READ | PROT_EXEC)) return p;
+  munmap(p, bytes);
+  return NULL;
+}
+
 /* A driver's code is loaded to a device when it is first launched there. */
 static ocu_status keep_code(ocu_plan *p, const char *code, size_t bytes) {
   for (int i = 0; i < p->n_steps; i++) {
@@ -202,7 +214,7 @@ static ocu_status keep_code(ocu_plan *p, const char *code, size_t bytes) {
 
 static void discard(ocu_plan *p, size_t code_bytes) {
   if (p->loaded) free((void *)p->code);
-  else if (p->code) ocu_cpu_unload(p->code, code_bytes);
+  else if (p->code) munmap((void *)p->code, code_bytes);
   free(p->loaded);
   free(p);
 }
@@ -220,7 +232,7 @@ static ocu_status map(const void *bytes, size_t n, ocu_plan_header *h) {
   const char *code = (const char *)bytes + h->code_offset;
   ocu_status e = OCU_OK;
   if (target->native) e = keep_code(p, code, h->code_bytes);
-  else if (h->code_bytes && !(p->code = ocu_cpu_load(code, h->code_bytes)))
+  else if (h->code_bytes && !(p->code = make_executable(code, h->code_bytes)))
     e = ocu_fail(OCU_SYSTEM, "the system gives no executable memory to this process");
   if (e) {
     discard(p, h->code_bytes);

@@ -46,12 +46,7 @@ static void find_python(void) {
     snprintf(python, sizeof python, "%s", own);
     return;
   }
-  snprintf(path, sizeof path, "%s/lib/python.txt", ocu_package_path());
-  FILE *f = fopen(path, "re");
-  bool found = f && fgets(python, sizeof python, f);
-  if (f) fclose(f);
-  if (found) python[strcspn(python, "\n")] = 0;
-  if (found && !access(python, X_OK)) return;
+  if (ocu_wheel_library("python", python, sizeof python) && !access(python, X_OK)) return;
   int n = snprintf(path, sizeof path, "%s/../../../../bin/python3", ocu_package_path());
   strcpy(python, n < PATH_MAX ? path : "python3");
 }

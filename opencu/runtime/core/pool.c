@@ -11,7 +11,9 @@
  * next allocation, until memory is short or more than an eighth of it is cached.
  */
 #define _GNU_SOURCE
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include "core.h"
 
@@ -117,7 +119,8 @@ static void give_back(int64_t keep) {
       at += (int32_t)(run - n);
     }
     int64_t bytes = (int64_t)n << CHUNK_BITS;
-    ocu_cpu_release(base + ((size_t)at << CHUNK_BITS), (size_t)bytes);
+    madvise(base + ((size_t)at << CHUNK_BITS), (size_t)bytes, MADV_DONTNEED);
+    mprotect(base + ((size_t)at << CHUNK_BITS), (size_t)bytes, PROT_NONE);
     atomic_fetch_sub(&ocu_pool_cached, bytes);
     atomic_fetch_sub(&ocu_pool_committed, bytes);
     put_run(at, n, CLEAN);
@@ -126,11 +129,32 @@ static void give_back(int64_t keep) {
 
 /* ---- charging: what was handed out and not yet touched is spoken for ----------------------- */
 
+/* Bytes of the range that have memory or swap behind them. mincore would not do: it counts pages
+ * that were only read, and these share one page of zeros. */
+static int64_t resident(void) {
+  FILE *f = fopen("/proc/self/smaps", "re");
+  if (!f) return 0;
+  uintptr_t from = (uintptr_t)base, to = from + range;
+  int64_t kib = 0, n;
+  bool inside = false;
+  char line[512];
+  while (fgets(line, sizeof line, f)) {
+    unsigned long start, end;
+    if (sscanf(line, "%lx-%lx ", &start, &end) == 2) inside = start >= from && end <= to;
+    else if (inside && (sscanf(line, "Rss: %" SCNd64, &n) == 1 || sscanf(line, "Swap: %" SCNd64, &n) == 1))
+      kib += n;
+  }
+  fclose(f);
+  return kib << 10;
+}
+
 /* Bytes that may still be committed. The cheap answer takes nothing to be touched yet. */
 static int64_t spare(int64_t want) {
-  int64_t all = atomic_load(&ocu_pool_committed), available = ocu_cpu_available() - margin;
+  int64_t all = atomic_load(&ocu_pool_committed), total, available;
+  ocu_machine_memory("", &total, &available);
+  available -= margin;
   if (want <= available - all) return available - all;
-  return all ? available - all + (int64_t)ocu_cpu_resident(base, range) : available;
+  return all ? available - all + resident() : available;
 }
 
 static bool charge(int64_t bytes) {
@@ -169,7 +193,7 @@ static int32_t take_run(uint32_t n) {
     give_back(0);
     if ((at = best_fit(CLEAN, n)) < 0) return -1;
   }
-  if (!ocu_cpu_commit(base + ((size_t)at << CHUNK_BITS), (size_t)bytes)) return -1;
+  if (mprotect(base + ((size_t)at << CHUNK_BITS), (size_t)bytes, PROT_READ | PROT_WRITE)) return -1;
   cut_run(at, n);
   atomic_fetch_add(&ocu_pool_committed, bytes);
   return at;
@@ -329,6 +353,16 @@ void ocu_pool_trim(size_t keep) {
   pthread_mutex_unlock(&lock);
 }
 
+/* Address space; PROT_NONE costs no memory even where the system refuses to overcommit. */
+static void *reserve(size_t bytes) {
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  char *p = mmap(NULL, bytes + CHUNK, PROT_NONE, flags, -1, 0);
+  if (p == MAP_FAILED) return NULL;
+  p += -(uintptr_t)p & (CHUNK - 1);
+  madvise(p, bytes, MADV_HUGEPAGE);
+  return p;
+}
+
 static bool make_tables(size_t n) {
   size_t bytes = n * (sizeof *word + BLOCKS * sizeof *block + sizeof *chunks);
   word = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
@@ -344,11 +378,10 @@ ocu_status ocu_pool_start(void) {
   /* Four times the memory, so that fragmented addresses never are what runs out. */
   size_t want = (size_t)ocu_cpu.memory_total * 4, size = (size_t)1 << 34;
   while (size < want && size < (size_t)1 << 43) size *= 2;
-  for (; size >= (size_t)1 << 28; size /= 4) {  /* under ulimit -v, leave the program its part */
-    range = size;
-    if ((base = ocu_cpu_reserve(&range))) break;
-  }
+  while (size >= (size_t)1 << 28 && !(base = reserve(size)))
+    size /= 4;  /* under ulimit -v, leave the program its part */
   if (!base) return OCU_SYSTEM;
+  range = size;
   size_t n = range >> CHUNK_BITS;
   if (!make_tables(n)) return OCU_SYSTEM;
   for (int i = 0; i < N_CLASSES; i++) room[i] = (list){-1, -1};

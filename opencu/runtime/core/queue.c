@@ -78,6 +78,12 @@ bool ocu_stamp_done(ocu_stamp stamp) {
 
 static void *runner_main(void *unused);
 
+static void want_runner(int most) {
+  if (ready.n > n_idle && n_runners < most && n_runners < 64 &&
+      !ocu_thread_spawn(runner_main, NULL))
+    n_runners++;
+}
+
 static void schedule(ocu_stream *s) {
   if (!s->first || s->running || s->ready || s->blocked || !done(s, s->first->seq - 1)) return;
   s->ready = true;
@@ -86,9 +92,7 @@ static void schedule(ocu_stream *s) {
   else ready.first = s;
   ready.last = s;
   ready.n++;
-  if (ready.n > n_idle && n_runners - n_hosting < ocu_cpu.threads && n_runners < 64 &&
-      !ocu_thread_spawn(runner_main, NULL))
-    n_runners++;
+  want_runner(ocu_cpu.threads + n_hosting);
   pthread_cond_signal(&work);
 }
 
@@ -172,7 +176,7 @@ static void run_item(ocu_stream *s, item *it, bool runner) {
   if (hosting) {  /* it may take long: let another runner be started for the rest */
     ocu_lock();
     n_hosting++;
-    if (ready.n > n_idle && n_runners < 64 && !ocu_thread_spawn(runner_main, NULL)) n_runners++;
+    want_runner(INT_MAX);
     ocu_unlock();
   }
   ocu_status e = it->run ? it->run(&(ocu_turn){s, it->seq, true}, it->data) : OCU_OK;

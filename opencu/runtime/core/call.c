@@ -117,6 +117,27 @@ static ocu_status estimate(const call *c, int64_t *cost) {
   return OCU_OK;
 }
 
+/* The bytes of a product's matrices and bias, from its arguments as ocu_multiply lays them out. */
+static int gemm_ranges(const void *data, ocu_range out[OCU_MOST_RANGES]) {
+  const call *c = data;
+  const uint8_t *f = c->plan->spec.f;
+  const int64_t *x = c->slot, m = x[1], n = x[2], k = x[3];
+  const int64_t sizes[4][2] = {{m, k}, {k, n}, {m, n}, {m, n}};
+  if (f[0] != OCU_OP_GEMM || f[8] == OCU_BUCKET_SUM) return 0;
+  for (int i = 0; i < 4; i++) {
+    const int64_t *matrix = x + 4 + 4 * i, item = (int64_t)ocu_dtype_bytes(f[i < 2 ? 1 : 2]);
+    const int64_t last[3] = {x[0] - 1, sizes[i][0] - 1, sizes[i][1] - 1};
+    int64_t low = 0, high = 0;
+    for (int j = 0; j < 3; j++)
+      if (last[j] > 0) *(matrix[1 + j] < 0 ? &low : &high) += last[j] * matrix[1 + j];
+    out[i] = (ocu_range){(const char *)matrix[0] + low * item, (size_t)((high - low + 1) * item),
+                         i < 3 ? OCU_READS : OCU_WRITES};
+    if (f[12]) out[i] = (ocu_range){(void *)matrix[0], (size_t)x[0] * sizeof(void *), OCU_READS};
+  }
+  out[4] = (ocu_range){(void *)x[24], SIZE_MAX, OCU_READS};  /* to its end */
+  return 5;
+}
+
 ocu_status ocu_call(ocu_stream *s, const ocu_spec *spec, const int64_t *args, int n_args,
                     int flags) {
   OCU_ENTER_STREAM(s);
@@ -136,6 +157,6 @@ ocu_status ocu_call(ocu_stream *s, const ocu_spec *spec, const int64_t *args, in
   OCU_TRY(estimate(&c, &cost));
   int how = flags & OCU_CALL_SYNC ? OCU_INLINE | OCU_WAIT : cost < INLINE_MOST_NS ? OCU_INLINE : 0;
   return ocu_submit(s, &(ocu_submission){
-      .run = call_op, .data = &c, .how = how, .cost = cost,
+      .run = call_op, .data = &c, .how = how, .cost = cost, .ranges = gemm_ranges,
       .bytes = offsetof(call, slot) + (size_t)c.plan->n_slots * sizeof c.slot[0]});
 }

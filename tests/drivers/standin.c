@@ -44,7 +44,7 @@ typedef struct stream {
   int device;
   struct graph *graph;
 } stream;
-typedef struct graph { op *first, *last; } graph;
+typedef struct graph { op *first, *last; int error; } graph;
 typedef struct { char *base, *alias; size_t bytes; int device; bool host; } allocation;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -236,6 +236,15 @@ static int create_stream(void **out, unsigned flags) {
 
 static int pending(stream *s, long seq) { return s && s->done < seq ? 600 : 0; }
 
+/* What a capture forbids, and breaks it: to ask its streams, or the default one that waits for them. */
+static int forbidden(stream *s) {
+  for (int i = 0; i < STREAMS; i++)
+    if (streams[i].graph && streams[i].device == s->device && streams[i].blocking &&
+        s == &legacy[s->device])
+      return streams[i].graph->error = 901, 906;
+  return s->graph ? s->graph->error = 901, 900 : 0;
+}
+
 static module *load(const char *image, const char *mark, size_t bytes) {
   module *m = calloc(1, sizeof *m);
   m->image = calloc(1, bytes + 1);
@@ -297,9 +306,19 @@ static int version_or(int otherwise) {
   ENTRY(HOST_FREE, (void *p), error = release(p, true), "%p", p) \
   ENTRY(INFO, (size_t *f, size_t *t), (*f = limit() - used, *t = limit()), "%s", "") \
   ENTRY(CREATE, (void **out, unsigned flags), error = create_stream(out, flags), "%u", flags) \
-  ENTRY(DESTROY, (void *s), ((stream *)s)->live = false, "%p", s) \
-  ENTRY(SYNC, (void *s), wait_for(stream_of(s), stream_of(s)->put), "%p", s) \
-  ENTRY(QUERY, (void *s), error = pending(stream_of(s), stream_of(s)->put), "%p", s) \
+  ENTRY(DESTROY, (stream *s), { \
+        if (s->graph) s->graph->error = 901; \
+        s->live = false; \
+        s->graph = NULL; \
+        }, "%p", (void *)s) \
+  ENTRY(SYNC, (void *s), { \
+        error = forbidden(stream_of(s)); \
+        if (!error) wait_for(stream_of(s), stream_of(s)->put); \
+        }, "%p", s) \
+  ENTRY(QUERY, (void *s), { \
+        error = forbidden(stream_of(s)); \
+        if (!error) error = pending(stream_of(s), stream_of(s)->put); \
+        }, "%p", s) \
   ENTRY(WAIT_EVENT, (void *s, event *e, unsigned f), \
         if (e->stream) put(s, (op){.kind = WAIT, .e = e}), "%p %u", s, f) \
   ENTRY(EVENT, (void **out, unsigned flags), *out = calloc(1, sizeof(event)), "%u", flags) \
@@ -313,6 +332,7 @@ static int version_or(int otherwise) {
   ENTRY(BEGIN, (stream *s, int mode), s->graph = calloc(1, sizeof(graph)), "%d", mode) \
   ENTRY(END, (stream *s, graph **out), { \
         *out = s->graph; \
+        error = s->graph->error; \
         for (int i = 0; i < STREAMS; i++) if (streams[i].graph == *out) streams[i].graph = NULL; \
         }, "%p", (void *)s) \
   ENTRY(INSTANTIATE, (graph **out, graph *g, unsigned long long f), \

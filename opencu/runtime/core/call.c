@@ -132,6 +132,7 @@ static int gemm_ranges(const void *data, ocu_range out[OCU_MOST_RANGES]) {
       if (last[j] > 0) *(matrix[1 + j] < 0 ? &low : &high) += last[j] * matrix[1 + j];
     out[i] = (ocu_range){(const char *)matrix[0] + low * item, (size_t)((high - low + 1) * item),
                          i < 3 ? OCU_READS : OCU_WRITES};
+    if (i == 2 && !(x[22] | x[23])) out[i].p = NULL;  /* beta is 0 */
     if (f[12]) out[i] = (ocu_range){(void *)matrix[0], (size_t)x[0] * sizeof(void *), OCU_READS};
   }
   out[4] = (ocu_range){(void *)x[24], SIZE_MAX, OCU_READS};  /* to its end */

@@ -454,7 +454,7 @@ def test_graphs_peers_and_memory_of_other_processes(program, vendor, tmp_path):
         "replayed 1 times: 7",
         "replayed 2 times: 7",
         "peer 1",
-        "opened 1",
+        "opened 64 bytes: 7",
     ]
     assert len(program.calls(CALLS[vendor]["graph"])) == 3
 

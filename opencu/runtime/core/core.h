@@ -11,7 +11,7 @@
  *   workers.c   compute threads, scratch        build.c    build id, the package's folder
  *   env.c       settings                        planner.c  asking the planner process
  *   capture.c   what capturing streams are given      graph.c    the same, run again
- *   native.c    the same over other drivers: streams' order, memory, code
+ *   native.c    over other drivers: streams' order, memory, code      reach.c    peers, processes
  */
 #ifndef OCU_CORE_H
 #define OCU_CORE_H
@@ -280,7 +280,6 @@ ocu_status ocu_native_query(ocu_stream *s);
 void ocu_native_reap(void);              /* gives retired streams back whose work is done */
 ocu_status ocu_native_seen(int device, ocu_status e);  /* notes a lost device; returns e */
 ocu_status ocu_native_alive(int device);
-ocu_status ocu_native_follows(const ocu_stream *s);  /* may kernels there read pointers? */
 ocu_status ocu_native_code(const ocu_plan *p, int step, int device, const void **out);
 extern _Atomic bool ocu_native_devices;  /* are there any? */
 /* s: in whose order the memory is used, or NULL. */
@@ -291,6 +290,12 @@ void ocu_native_trim(int device, size_t keep);    /* -1: of all devices */
 int ocu_native_find(const void *p, ocu_pointer_info *out);  /* as ocu_pool_find */
 /* What may still be allocated, from what the driver says is free (0: it cannot tell). */
 int64_t ocu_native_free_bytes(int device, int64_t reported);
+/* Memory of another process, at p from now on; false: p is known already, or there is no room. */
+bool ocu_native_adopt(int device, void *p, size_t bytes);
+bool ocu_native_disown(void *p);         /* false: it was not adopted */
+
+/* ---- reach.c ---- */
+ocu_status ocu_native_follows(const ocu_stream *s);  /* may kernels there read pointers? */
 /* May work on the stream touch what p points to? A copy may touch the host's memory, too. */
 ocu_status ocu_reach(ocu_stream *s, const void *p, bool copy);
 

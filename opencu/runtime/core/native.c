@@ -166,16 +166,9 @@ ocu_status ocu_native_code(const ocu_plan *p, int step, int device, const void *
   return e;
 }
 
-ocu_status ocu_native_follows(const ocu_stream *s) {
-  const ocu_device *d = ocu_device_of(s);
-  if (!d->driver->follows_pointers || d->driver->follows_pointers(d->index)) return OCU_OK;
-  return ocu_fail(OCU_UNSUPPORTED, "%s:%d has no addresses that kernels could read from an array: "
-                  "pass matrices at strides", d->driver->name, d->index);
-}
-
 /* ---- memory: all allocations by their address -------------------------------------------------- */
 
-enum { LIVE, RETIRED, KEPT };
+enum { LIVE, FOREIGN, RETIRED, KEPT };  /* FOREIGN: another process's, live here */
 typedef struct {
   uintptr_t base;
   size_t bytes, room;   /* asked for; got from the driver */
@@ -221,6 +214,11 @@ static bool enter(const block *b) {
   blocks[i] = *b;
   used[b->device] += (int64_t)b->room;
   return true;
+}
+
+static void leave(size_t i) {
+  used[blocks[i].device] -= (int64_t)blocks[i].room;
+  memmove(blocks + i, blocks + i + 1, (--n_blocks - i) * sizeof *blocks);
 }
 
 /* Is a kept block free, for use in a stream's order? */
@@ -302,8 +300,25 @@ int ocu_native_find(const void *p, ocu_pointer_info *out) {
   if (OCU_LIKELY(!atomic_load_explicit(&ocu_native_devices, memory_order_acquire))) return 0;
   pthread_mutex_lock(&lock);
   const block *b = freeing ? freeing : holder(p);
-  int found = !b ? 0 : b->state == LIVE && (uintptr_t)p - b->base < b->bytes ? 1 : -1;
+  int found = !b ? 0 : b->state <= FOREIGN && (uintptr_t)p - b->base < b->bytes ? 1 : -1;
   if (b) *out = (ocu_pointer_info){(void *)b->base, b->bytes, b->device, b->kind, 0, b->handle};
+  pthread_mutex_unlock(&lock);
+  return found;
+}
+
+bool ocu_native_adopt(int device, void *p, size_t bytes) {
+  block b = {(uintptr_t)p, bytes, bytes, NULL, NULL, NULL, device, FOREIGN, OCU_MEM_DEVICE};
+  pthread_mutex_lock(&lock);
+  bool entered = !holder(p) && enter(&b);
+  pthread_mutex_unlock(&lock);
+  return entered;
+}
+
+bool ocu_native_disown(void *p) {
+  pthread_mutex_lock(&lock);
+  const block *b = holder(p);
+  bool found = b && b->state == FOREIGN && b->base == (uintptr_t)p;
+  if (found) leave((size_t)(b - blocks));
   pthread_mutex_unlock(&lock);
   return found;
 }
@@ -350,8 +365,7 @@ void ocu_native_trim(int device, size_t keep) {
       continue;
     drop_event(&b);
     kept_bytes[b.device] -= (int64_t)b.room;
-    used[b.device] -= (int64_t)b.room;
-    memmove(blocks + i, blocks + i + 1, (--n_blocks - i) * sizeof *blocks);
+    leave(i);
     pthread_mutex_unlock(&lock);
     free_block(b);
     pthread_mutex_lock(&lock);
@@ -366,23 +380,4 @@ int64_t ocu_native_free_bytes(int device, int64_t reported) {
   bytes += kept_bytes[device];
   pthread_mutex_unlock(&lock);
   return bytes;
-}
-
-ocu_status ocu_reach(ocu_stream *s, const void *p, bool copy) {
-  if (OCU_LIKELY(!ocu_is_native(s) && !atomic_load_explicit(&ocu_native_devices,
-                                                            memory_order_relaxed)))
-    return OCU_OK;
-  const ocu_device *d = ocu_device_of(s);
-  ocu_pointer_info in;
-  if (ocu_native_find(p, &in) <= 0) {
-    if (copy || !d->driver) return OCU_OK;
-    return ocu_fail(OCU_ILLEGAL_ADDRESS, "%p is the host's own memory, which kernels on %s:%d do "
-                    "not reach: copy it to the device", p, d->driver->name, d->index);
-  }
-  const ocu_device *of = &ocu_devices[in.device];
-  bool readable = in.kind != OCU_MEM_DEVICE && (copy || !d->driver);
-  if (of->driver == d->driver || readable) return OCU_OK;
-  return ocu_fail(OCU_ILLEGAL_ADDRESS, "%p is memory of %s:%d, which %s:%d does not reach: copy it "
-                  "through the host", p, of->driver->name, of->index,
-                  d->driver ? d->driver->name : "cpu", d->index);
 }

@@ -99,6 +99,14 @@ OCU_API int ocu_accessible(const void *p, size_t bytes, int write);
 /* From now on no result is written there: memory that holds handles. */
 OCU_API void ocu_keep(const void *p, size_t bytes);
 
+/* Can kernels on the device use memory of the other one? If they can, they may from now on. */
+OCU_API ocu_status ocu_peer(int device, int other, int *can);
+/* Device memory of another process, by a handle that it got; the whole allocation, from its start.
+ * OCU_UNSUPPORTED: the driver has none. */
+OCU_API ocu_status ocu_ipc_get(const void *p, char handle[64]);
+OCU_API ocu_status ocu_ipc_open(int device, const char handle[64], void **out);
+OCU_API ocu_status ocu_ipc_close(void *p);   /* waits for the work of all devices */
+
 /* ---- streams and events --------------------------------------------------------------------- */
 
 enum { OCU_STREAM_NONBLOCKING = 1 };

@@ -4,7 +4,7 @@
 #include "core.h"
 
 enum { INLINE_MOST_NS = 20000 };  /* shorter work runs on the caller: a hop costs 6 to 14 us */
-static const int64_t scratch_most = (int64_t)256 << 20;
+static const int64_t scratch_most = (int64_t)256 << 20, programs_most = (int64_t)1 << 48;
 
 typedef struct {
   const ocu_plan *plan;
@@ -106,7 +106,7 @@ static ocu_status estimate(const call *c, int64_t *cost) {
   for (int i = 0; i < c->plan->n_steps; i++) {
     const ocu_launch *l = &c->plan->steps[i].l;
     int64_t grid = c->slot[l->grid], scratch = c->slot[l->scratch], ns = c->slot[l->cost];
-    if (grid < 0 || scratch < 0 || grid > INT64_MAX / 2)
+    if (grid < 0 || scratch < 0 || grid > programs_most)
       return ocu_fail(OCU_INVALID_VALUE, "the plan has no launch for these sizes: %lld programs, "
                       "%lld bytes of scratch", (long long)grid, (long long)scratch);
     if (scratch > scratch_most)

@@ -177,8 +177,8 @@ void ocu_capture_failed(ocu_stream *s) {
 
 /* ---- events ------------------------------------------------------------------------------------ */
 
-/* A vendor does not let us ask what a capturing stream was given before, nor the default stream if
- * that is a blocking one, but memory that is freed in between must wait for it: so it is done first. */
+/* A vendor does not let us ask for what a capturing stream was given before, nor the default stream
+ * beside a blocking one; but memory that is freed meanwhile must wait for it. So it is done first. */
 static ocu_status settle(ocu_stream *s) {
   if (!ocu_is_native(s) || atomic_load(&s->capture)) return OCU_OK;
   if (!(s->flags & OCU_STREAM_NONBLOCKING)) OCU_TRY(ocu_native_wait(ocu_legacy_stream(s->device)));
@@ -308,7 +308,7 @@ ocu_status ocu_capture_end(ocu_stream *s, ocu_graph **out) {
   return e;
 }
 
-/* The first stream takes its capture with it. What another one was given stays, and must be joined. */
+/* The first stream takes its capture with it. What others were given stays, and must be joined. */
 void ocu_capture_abandon(ocu_stream *s) {
   ocu_capture *c = NULL;
   {

@@ -58,7 +58,7 @@ static size_t place_of(const ocu_recording *w, const void *base) {
   return low;
 }
 
-/* Of memory that is not the library's nothing is kept: a capture refuses it, or it stays the user's. */
+/* Of other memory than the library's nothing is kept: it stays the user's. */
 static bool note_range(ocu_recording *w, ocu_range r) {
   ocu_pointer_info in;
   if (!find_live(r.p, &in)) return true;

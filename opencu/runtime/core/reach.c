@@ -43,8 +43,9 @@ ocu_status ocu_reach(ocu_stream *s, const void *p, bool copy) {
                     "not reach: copy it to the device", p, d->driver->name, d->index);
   }
   const ocu_device *of = &ocu_devices[in.device];
-  int can = of == d || (in.kind != OCU_MEM_DEVICE && (copy || of->driver == d->driver || !d->driver));
-  if (!can && copy && of->driver == d->driver) can = d->driver->peer != NULL;
+  bool same = of->driver == d->driver, visible = in.kind != OCU_MEM_DEVICE;
+  int can = of == d || (visible && (copy || same || !d->driver));
+  if (!can && copy && same) can = d->driver->peer != NULL;
   else if (!can) OCU_TRY(ocu_peer((int)(d - ocu_devices), in.device, &can));
   if (can) return OCU_OK;
   return ocu_fail(OCU_ILLEGAL_ADDRESS, "%p is memory of %s:%d, which %s:%d does not reach: copy it "

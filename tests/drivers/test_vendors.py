@@ -478,7 +478,9 @@ def test_a_program_uses_peers_and_memory_of_another_process(program, vendor, pee
     variables = {"LD_LIBRARY_PATH": str(shims.lib_dir()), "OPENCU_DEVICE": vendor}
     variables |= {"STANDIN_DEVICES": DEVICES[vendor], "STANDIN_PEERS": peers}
     said = program.run([tmp_path / "peers"], **variables).splitlines()
-    enabled = ["enable 0", "enable again 704"] if peers == "1" else ["enable 217", "enable again 217"]
+    enabled = (
+        ["enable 0", "enable again 704"] if peers == "1" else ["enable 217", "enable again 217"]
+    )
     assert said == [
         *["peers 0", f"can {peers}", *enabled, "copy 0", "back 0", "copied 7"],
         *["handle 0", "of the host's 1", "own 1"],

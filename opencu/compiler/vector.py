@@ -60,6 +60,9 @@ class Vector:
     read: set[Value] = field(default_factory=set)  # the parameters that are loaded from
     used: set[Value] = field(default_factory=set)  # the values that some op uses
     held: set[Value] = field(default_factory=set)  # tiles that go to scratch where they stand
+    waiting: dict[Value, Access] = field(default_factory=dict)  # of them, for their reduction
+    ahead: list[tuple[Tile, Access]] = field(default_factory=list)  # to be fetched by a next loop
+    streams: bool = False  # does a store write past the caches?
     grid: list[str] = field(default_factory=list)  # its three sizes
     pid: list[str] = field(default_factory=list)  # this program's place in it
     scratch: int = 0
@@ -86,6 +89,8 @@ class Vector:
         axes = (("urem", program, x), ("urem", rest, y), ("udiv", rest, y))
         self.pid = [f.let(f"{op} i64 {i}, {n}") for op, i, n in axes]
         self.block(function.body)
+        if self.streams:  # such writes are seen by others only behind a fence
+            f.do("fence seq_cst")
 
     # ---- scratch and tiles in memory -------------------------------------------------------------
 
@@ -102,9 +107,13 @@ class Vector:
         strides = [math.prod(tile.shape[d + 1 :]) for d in range(len(tile.shape))]
         return Access(pointer, tuple(map(str, strides)), tuple(map(str, tile.shape)))
 
-    def hold(self, v: Value) -> None:
-        """Compute a tile into scratch, where its users find it."""
+    def hold(self, v: Value, rest: Sequence[Op] = ()) -> None:
+        """Compute a tile into scratch, where its users find it. If the first of them among `rest`
+        is a reduction, that writes what it reads."""
         memory = self.memory(v.type)
+        if reduces_first(v, rest):
+            self.waiting[v] = memory
+            return
         self.put(v, memory)
         self.points.access[v] = memory
 
@@ -128,7 +137,7 @@ class Vector:
             self.nests.update(dict.fromkeys(nest.results, nest))
         for v in op.results:
             if v in self.held:
-                self.hold(v)
+                self.hold(v, rest)
 
     def lower_dot(self, nest: dot.Nest, fused: tuple[Value, Access] | None) -> None:
         dot.lower(self, nest, fused)
@@ -303,23 +312,23 @@ class Vector:
         self.points.access[op.result] = memory
 
     def op_prefetch(self, op: Op) -> None:
+        """A tile whose lines lie side by side is fetched piece by piece in the next loop over its
+        shape, so that memory works beside that loop's arithmetic."""
         tile = Tile(op.attrs["shape"], op.operands[0].type.dtype)
-        access = self.access(op, tile)
-        lane = access.unit_axis(tile.shape)
-        ends = [self.f.clamp(n, str(s)) for n, s in zip(access.limits, tile.shape)]
-        step = str(LINE // tile.dtype.bytes)
+        self.ahead.append((tile, self.access(op, tile)))
 
-        def line(at: Place, axis: int) -> None:
-            address = self.points.address(access, tile.dtype.bytes, Point(at, axis, 1))
-            self.f.prefetch(address)
+    def fetch(self, shape: tuple[int, ...], lane: int) -> Callable[[list[Point]], None]:
+        """What fetches, at the points of a loop over a shape, the tiles that are due."""
+        due = [(t, a) for t, a in self.ahead if t.shape == shape and a.strides[lane] == "1"]
+        self.ahead = [x for x in self.ahead if x not in due]
 
-        def fetch(at: Place) -> None:
-            if lane is None:
-                line(at, 0)
-            else:
-                self.f.each("0", ends[lane], step, lambda c: line(moved(at, lane, c), lane))
+        def some(points: list[Point]) -> None:
+            for tile, access in due:
+                step = max(LINE // tile.dtype.bytes // points[0].width, 1)
+                for p in points[::step]:
+                    self.f.prefetch(self.points.address(access, tile.dtype.bytes, p), near=False)
 
-        self.every([d for d in range(len(ends)) if d != lane], ends, fetch)
+        return some
 
     # ---- stores ----------------------------------------------------------------------------------
 
@@ -391,7 +400,11 @@ class Vector:
         ends = [f.clamp(n, str(s)) for n, s in zip(access.limits, tile.shape)]
         safe = self.safe(value, ends)
 
+        fetch = self.fetch(tile.shape, lane)
+
         def write(points: list[Point], past: bool) -> None:
+            if not points[0].checked:
+                fetch(points)
             if not past:
                 self.points.put(access, value, points, {})
                 return
@@ -419,8 +432,7 @@ class Vector:
             f.each(fast, ends[lane], str(w), lambda c: write(points(c, 1, checked=True), False))
 
         self.every([d for d in range(len(ends)) if d != lane], ends, row)
-        if streamed:  # such writes are seen by others only behind a fence
-            f.when(streamed, lambda: f.do("fence seq_cst"))
+        self.streams |= bool(streamed)
 
     def every(
         self, axes: list[int], ends: list[str], row: Callable[[Place], None], at: Place = ()
@@ -474,6 +486,12 @@ class Vector:
                 inside = f.less(str(offset), limit)
                 safe = [f.select(inside, n, "0") for n in safe]
         return safe
+
+
+def reduces_first(v: Value, rest: Sequence[Op]) -> bool:
+    """Is a reduction of v the first that is done with it, and nothing else done before?"""
+    first = next((op for op in rest if not is_pure(op)), None)
+    return first is not None and first.name == "reduce" and first.operands[0] is v
 
 
 def loaded(access: dict[Value, Access]) -> set[Value]:

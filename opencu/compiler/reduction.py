@@ -19,6 +19,7 @@ from opencu.tile.dtypes import DType, bool_, i64
 from opencu.tile.ir import Op, Scalar
 
 CHEAP = 6  # an operand of fewer simple operations leaves registers for more sums
+HEAVY = 12  # one of so many, as an exponential, takes all of them and hides the additions
 PAIRWISE = {"sum": "add", "prod": "mul", "any": "or", "all": "and", "max": "max", "min": "min"}
 
 
@@ -100,8 +101,9 @@ class Reduction:
         self.ends = [str(s) for s in self.shape]
         self.kept: Access | None = state.waiting.pop(self.x, None)  # where the operand is to go
         self.safe = state.safe(self.x, self.ends)
-        cheap = weight(self.x, state.points.access) < CHEAP and not self.fold.arg
-        self.vectors = max(1, min(8 if cheap else 4, self.shape[self.lane] // self.w))
+        work = weight(self.x, state.points.access)
+        most = 8 if work < CHEAP and not self.fold.arg else 4 if work < HEAVY else 2
+        self.vectors = max(1, min(most, self.shape[self.lane] // self.w))
 
     def run(self) -> None:
         scalar = isinstance(self.op.result.type, Scalar)

@@ -120,10 +120,11 @@ class Vector:
     # ---- blocks ----------------------------------------------------------------------------------
 
     def block(self, block: Block) -> None:
+        outer, self.ahead = self.ahead, []
         for i, op in enumerate(block.ops):
-            if op.name == "yield":
-                return
-            self.step(op, block.ops[i + 1 :])
+            if op.name != "yield":
+                self.step(op, block.ops[i + 1 :])
+        self.ahead = outer
 
     def step(self, op: Op, rest: list[Op]) -> None:
         """Emit one op of a block; `rest` comes behind it."""
@@ -312,8 +313,8 @@ class Vector:
         self.points.access[op.result] = memory
 
     def op_prefetch(self, op: Op) -> None:
-        """A tile whose lines lie side by side is fetched piece by piece in the next loop over its
-        shape, so that memory works beside that loop's arithmetic."""
+        """A tile of whole lines is fetched piece by piece in this block's next loop over its shape,
+        so that memory works beside that loop's arithmetic; with no such loop, not at all."""
         tile = Tile(op.attrs["shape"], op.operands[0].type.dtype)
         self.ahead.append((tile, self.access(op, tile)))
 
@@ -376,7 +377,7 @@ class Vector:
     def beyond_caches(self, store: Op) -> str:
         """Is a store's view larger than the caches, so that nobody will find its lines there? Such
         lines are written past the caches, which saves reading them first. '' where it is not worth
-        the code: small tiles, and views that the kernel reads."""
+        the code: small tiles, and views that the kernel reads or fetches."""
         f, view, tile = self.f, root_view(store.operands[0]), store.operands[-1].type
         size = math.prod(tile.shape) * tile.dtype.bytes
         if view in self.read or tile.dtype.kind in "bc" or size < STREAMED_TILE:

@@ -31,6 +31,7 @@ from opencu.tile.minimax import (
     ERFCX,
     EXP,
     EXP2,
+    EXP2_SHORT,
     HALF_PI,
     LN2,
     LOG,
@@ -197,7 +198,7 @@ def _exp_below_f32(x):
     magic = FORMATS[f32].magic + FORMATS[f32].bias  # the sum's last bits are the exponent of 2^n
     t = tile.fma(x, LOG2E, magic)
     f = tile.fma(x, LOG2E, magic - t)
-    y = tile.fma(f, _polynomial(f, EXP2[f32]), 1.0)
+    y = tile.fma(f, _polynomial(f, EXP2_SHORT), 1.0)
     power = tile.bitcast(tile.bitcast(t, i32) << FORMATS[f32].digits, f32)
     return tile.select(x < -87.0, 0.0, y * power)
 

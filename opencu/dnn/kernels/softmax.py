@@ -33,12 +33,13 @@ def chunk(x, i, k, S: tuple, whole: bool):
 @tile.kernel
 def softmax(x, y, run, S: tuple, whole: bool):
     """Tiles `run` * pid and behind it, one after the other: while the exponentials of one are
-    computed the next one is fetched."""
+    computed, its place in y and the next tile of x are fetched."""
     end = tile.minimum((tile.pid(0) + 1) * run, cdiv(x.shape[0], S[0]))
     for i in range(tile.pid(0) * run, end):
         v = chunk(x, i, 0, S, whole)
         top = tile.max(v, 1, True)
         tile.prefetch(x, place(S, tile.minimum(i + 1, end - 1), 0), S)
+        tile.prefetch(y, place(S, i, 0), S)
         w = tile.exp_below(v - top)
         tile.store(y, place(S, i, 0), tile.cast(w * (1.0 / tile.sum(w, 1, True)), y.dtype))
 

@@ -53,8 +53,8 @@ def layer_norm(
         call.apart(y, "x", a, same=True)
     if a.size:
         *outer, (rows, i) = merged(a.shape[:-1], a.steps[:-1], y.steps[:-1])
-        grid, run, consts = kernels.plan(call.target, rows, n)
-        consts["given"] = (weight is not None, bias is not None)
+        grid, consts = kernels.plan(call.target, rows, n)
+        consts |= dict(scaled=weight is not None, shifted=bias is not None)
         for places in every(outer, 2):
             views = [
                 part(v, place, (rows, n), (i[at], v.steps[-1]))
@@ -64,5 +64,5 @@ def layer_norm(
                 part(v, 0, (1, n), (0, *v.steps)) if v is not None else views[0]
                 for v in (given.get("weight"), given.get("bias"))
             ]
-            call.launch(kernels.layer_norm, grid, *views, run, epsilon, *vectors, **consts)
+            call.launch(kernels.layer_norm, grid, *views, epsilon, *vectors, **consts)
     return call.result(y, out)

@@ -10,7 +10,7 @@ i | x     |       | M rows   for the result. One chunk stays in the first-level 
 import numpy as np
 
 from opencu import tile
-from opencu.dnn.kernels.softmax import line_run, line_tile
+from opencu.dnn.kernels.softmax import line_tile
 from opencu.drivers.interface import Target
 from opencu.tile import cdiv
 
@@ -25,9 +25,10 @@ def inside(d, x, k, N: int, whole: bool):
     return d if whole else tile.select(tile.iota((1, N), 1, tile.i32) < left, d, 0.0)
 
 
-def normed(x, y, i, after, eps, weight, bias, M: int, N: int, whole: bool, given: tuple):
-    """Rows i of y; those `after` them are fetched meanwhile."""
-    chunks, dtype = cdiv(x.shape[1], N), x.dtype.compute
+@tile.kernel
+def layer_norm(x, y, eps, weight, bias, M: int, N: int, whole: bool, scaled: bool, shifted: bool):
+    """weight and bias are rows; they are not read unless `scaled`, `shifted`."""
+    i, chunks, dtype = tile.pid(0), cdiv(x.shape[1], N), x.dtype.compute
     part = 1.0 / tile.cast(x.shape[1], dtype)
     total = tile.full((M, 1), 0, dtype)
     for k in range(chunks):
@@ -35,24 +36,14 @@ def normed(x, y, i, after, eps, weight, bias, M: int, N: int, whole: bool, given
     mean = total * part
     square = tile.full((M, 1), 0, dtype)
     for k in range(chunks):
-        tile.prefetch(x, (after, k), (M, N))
         d = inside(chunk(x, i, k, M, N) - mean, x, k, N, whole)
         square += tile.sum(d * d, 1, True)
     scale = 1.0 / tile.sqrt(square * part + eps)
     for k in range(chunks):
         out = (chunk(x, i, k, M, N) - mean) * scale
-        out = out * chunk(weight, 0, k, 1, N) if given[0] else out
-        out = out + chunk(bias, 0, k, 1, N) if given[1] else out
+        out = out * chunk(weight, 0, k, 1, N) if scaled else out
+        out = out + chunk(bias, 0, k, 1, N) if shifted else out
         tile.store(y, (i, k), tile.cast(out, y.dtype))
-
-
-@tile.kernel
-def layer_norm(x, y, run, eps, weight, bias, M: int, N: int, whole: bool, given: tuple):
-    """weight and bias are rows; those are read that are `given`. A program takes M rows `run`
-    times, one after the other."""
-    end = tile.minimum((tile.pid(0) + 1) * run, cdiv(x.shape[0], M))
-    for i in range(tile.pid(0) * run, end):
-        normed(x, y, i, tile.minimum(i + 1, end - 1), eps, weight, bias, M, N, whole, given)
 
 
 def reference(x: np.ndarray, weight: object = 1, bias: object = 0, eps: float = 1e-5) -> np.ndarray:
@@ -62,8 +53,7 @@ def reference(x: np.ndarray, weight: object = 1, bias: object = 0, eps: float = 
     return d / np.sqrt((d * d).mean(-1, keepdims=True) + eps) * weight + bias
 
 
-def plan(target: Target, rows: int, n: int) -> tuple[tuple[int], int, dict]:
-    """The grid, how often a program takes M rows, and the kernel's constants."""
-    fits, (M, N) = line_tile(target, rows, n, 1)
-    run = line_run(target, rows, (M, N)) if fits else 1
-    return (cdiv(rows, M * run),), run, dict(M=M, N=N, whole=n % N == 0)
+def plan(target: Target, rows: int, n: int) -> tuple[tuple[int], dict]:
+    """The grid and the kernel's constants."""
+    _, (M, N) = line_tile(target, rows, n, 1)
+    return (cdiv(rows, M),), dict(M=M, N=N, whole=n % N == 0)

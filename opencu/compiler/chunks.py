@@ -115,9 +115,7 @@ class Chunks:
         lane = self.lane_of(value) if lane is None else lane
         w = self.width(value)
         ends = [f.clamp(n, str(s)) for n, s in zip(access.limits, tile.shape)]
-        safe = self.safe(value, ends)
-
-        fetch = self.fetch(tile.shape, lane)
+        safe, fetch = self.safe(value, ends), self.fetch(tile.shape, lane)
 
         def write(points: list[Point], past: bool) -> None:
             if not points[0].checked:

@@ -89,7 +89,7 @@ class Vector(Chunks):
         """Compute a tile into scratch, where its users find it. If the first of them among `rest`
         is a reduction, that writes what it reads."""
         memory = self.memory(v.type)
-        if reduces_first(v, rest):
+        if self.target.kind == "vector" and reduces_first(v, rest):
             self.waiting[v] = memory
             return
         self.put(v, memory)

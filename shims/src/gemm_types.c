@@ -52,8 +52,8 @@ const char *gemm_kind(const struct gemm_types *types, ocu_gemm_kind *kind, ocu_d
   cublasComputeType_t compute = plain(types->compute);
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     const struct gemm_types *row = &kinds[i].types;
-    const int agree[] = {compute == ANY_COMPUTE || row->compute == compute, row->a == types->a, row->b == types->b,
-                         row->c == types->c,
+    const int agree[] = {compute == ANY_COMPUTE || row->compute == compute,
+                         row->a == types->a, row->b == types->b, row->c == types->c,
                          types->scale == ANY_SCALE || row->scale == types->scale};
     size_t n = 0;
     while (n < 5 && agree[n]) n++;

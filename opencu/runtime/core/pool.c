@@ -193,7 +193,8 @@ static int32_t take_run(uint32_t n) {
     give_back(0);
     if ((at = best_fit(CLEAN, n)) < 0) return -1;
   }
-  if (mprotect(base + ((size_t)at << CHUNK_BITS), (size_t)bytes, PROT_READ | PROT_WRITE)) return -1;
+  void *start = base + ((size_t)at << CHUNK_BITS);
+  if (mprotect(start, (size_t)bytes, PROT_READ | PROT_WRITE)) return -1;
   cut_run(at, n);
   atomic_fetch_add(&ocu_pool_committed, bytes);
   return at;

@@ -2,7 +2,7 @@
 
 a tile or number of c64   two of f32: real and imaginary parts
 a view of c64             is sliced as it is; loads read two views of f32 with doubled strides
-a store                   stays one, of both parts, which are interleaved in registers
+a store, a scatter        stays one, of both parts, which are interleaved in registers
 a dot                     one dot of two planes: a_re a_im b_re b_im acc_re acc_im -> re im
 """
 
@@ -13,7 +13,8 @@ from opencu.tile.ir import Block, Function, KernelError, Op, Scalar, Tile, Value
 from opencu.tile.ops import Builder
 
 Parts = tuple[Value, Value]
-PARTWISE = ("broadcast", "select")  # each part by itself
+# Each part by itself; of reductions and scans, sums.
+PARTWISE = "broadcast select reshape permute extract cat reduce scan".split()
 
 
 def split(function: Function) -> Function:
@@ -108,12 +109,17 @@ class _Splitter:
 
     def op_load(self, op: Op) -> None:
         t, (view, *index) = _part_type(op.result.type), op.operands
-        self.each(op, lambda i: self.b.one("load", [self.view(view, i), *index], t))
+        self.each(op, lambda i: self.b.one(op.name, [self.view(view, i), *index], t))
+
+    op_gather = op_load
 
     def op_store(self, op: Op) -> None:
         *place, value = op.operands
         whole = self.b.one("complex", list(self.parts[value]), value.type)
         self.b.op("store", [*place, whole], [])
+
+    def op_scatter(self, op: Op) -> None:
+        self.b.op("scatter", self.flat(op.operands), [])
 
     def op_complex(self, op: Op) -> None:
         self.parts[op.result] = op.operands[0], op.operands[1]

@@ -62,14 +62,16 @@ def touch(state, op: Op, operands: list[str], lane: int, width: int, exists: str
     f, dtype = state.f, op.operands[-1].type.dtype
     view = state.views[op.operands[0]]
     n = len(view.sizes)
-    inside, pointer = state.points.element(view, operands[:n], dtype.bytes, lane, width)
+    bytes = op.operands[0].type.dtype.bytes
+    inside, pointer = state.points.element(view, operands[:n], bytes, lane, width)
     inside = f.all_of((inside, exists))
     t, lanes = type_of(dtype), Lanes(f, dtype, width)
     values = [lanes.extract(x, lane) for x in operands[n:]]
 
     def write() -> list[str]:
         if op.name == "scatter":
-            f.store(t, values[0], pointer, dtype.bytes)
+            for i, value in enumerate(values):  # two: the parts of a complex number
+                f.store(t, value, f.offset(pointer, str(i), dtype.bytes), dtype.bytes)
             return []
         return [state.atomic(op, dtype, pointer, values)]
 

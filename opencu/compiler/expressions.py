@@ -130,8 +130,8 @@ def stored_views(block: Block) -> set[Value]:
 
 
 def read_views(block: Block) -> set[Value]:
-    """The parameters that a block reads, those of its inner blocks included."""
-    return _views(block, {"load", "gather", "atomic"})
+    """The parameters that a block reads or fetches, those of its inner blocks included."""
+    return _views(block, {"load", "gather", "atomic", "prefetch"})
 
 
 def _views(block: Block, names: set[str]) -> set[Value]:

@@ -53,8 +53,9 @@ def lower(state, op: Op) -> None:
 
 
 def _scatter(state, op: Op, tile: Tile) -> None:
-    f, (*index, value), threads = state.f, op.operands[1:], state.target.threads
-    total, dtype = math.prod(tile.shape), value.type.dtype
+    f, view, threads = state.f, state.views[op.operands[0]], state.target.threads
+    n, total, dtype = 1 + len(view.sizes), math.prod(tile.shape), op.operands[-1].type.dtype
+    index, values = op.operands[1:n], op.operands[n:]  # two values: the parts of a complex one
     slots = state.memory(Tile((threads,), i64))
     mine = Point((f.thread,), 0, 1)
 
@@ -64,8 +65,8 @@ def _scatter(state, op: Op, tile: Tile) -> None:
         memo: dict = {}
         state.sync(op.operands[1:])
         places = [state.points.at(v, [p], memo)[0] for v in index]
-        view = state.views[op.operands[0]]
-        inside, pointer = state.points.element(view, places, dtype.bytes, 0, 1)
+        bytes = op.operands[0].type.dtype.bytes
+        inside, pointer = state.points.element(view, places, bytes, 0, 1)
         inside = f.all_of((inside, f.less(c, str(total))))
         key = f.let(f"ptrtoint {f.ptr(pointer)} to i64")
         space = f.spaces[slots.pointer]
@@ -83,8 +84,13 @@ def _scatter(state, op: Op, tile: Tile) -> None:
             0
         ]
         write = f.let(f"and i1 {inside}, {f.let(f'xor i1 {last}, true')}")
-        x = state.points.at(value, [p], memo)[0]
-        f.when(write, lambda: f.store(type_of(dtype), x, pointer, dtype.bytes))
+        found = [state.points.at(v, [p], memo)[0] for v in values]
+
+        def put() -> None:
+            for i, x in enumerate(found):
+                f.store(type_of(dtype), x, f.offset(pointer, str(i), dtype.bytes), dtype.bytes)
+
+        f.when(write, put)
 
     if total <= threads:
         round("0")

@@ -233,9 +233,9 @@ class Function:
         lanes = Lanes(self, i32, width)
         return lanes.op("icmp slt", lanes.count(), lanes.splat(left))
 
-    def prefetch(self, pointer: str, write: bool = False) -> None:
-        """Fetch a line into the nearest cache."""
-        how = [("i32", x) for x in (str(int(write)), "3", "1")]
+    def prefetch(self, pointer: str, write: bool = False, *, near: bool = True) -> None:
+        """Fetch a line into the nearest cache, or into the next one."""
+        how = [("i32", x) for x in (str(int(write)), "3" if near else "2", "1")]
         self.call("void", "prefetch.p0", ("ptr", pointer), *how)
 
     # ---- control flow ----------------------------------------------------------------------------

@@ -14,11 +14,12 @@ import numpy as np
 
 from opencu.compiler.expressions import weight
 from opencu.compiler.llvm import Lanes, type_of
-from opencu.compiler.memory import Place, Point, moved, side_by_side
+from opencu.compiler.memory import Access, Place, Point, moved, side_by_side
 from opencu.tile.dtypes import DType, bool_, i64
 from opencu.tile.ir import Op, Scalar
 
 CHEAP = 6  # an operand of fewer simple operations leaves registers for more sums
+HEAVY = 12  # one of so many, as an exponential, takes all of them and hides the additions
 PAIRWISE = {"sum": "add", "prod": "mul", "any": "or", "all": "and", "max": "max", "min": "min"}
 
 
@@ -98,9 +99,11 @@ class Reduction:
         self.w = state.width(self.x, *self.fold.dtypes)
         self.lane = state.lane_of(self.x)
         self.ends = [str(s) for s in self.shape]
+        self.kept: Access | None = state.waiting.pop(self.x, None)  # where the operand is to go
         self.safe = state.safe(self.x, self.ends)
-        cheap = weight(self.x, state.points.access) < CHEAP and not self.fold.arg
-        self.vectors = max(1, min(8 if cheap else 4, self.shape[self.lane] // self.w))
+        work = weight(self.x, state.points.access)
+        most = 8 if work < CHEAP and not self.fold.arg else 4 if work < HEAVY else 2
+        self.vectors = max(1, min(most, self.shape[self.lane] // self.w))
 
     def run(self) -> None:
         scalar = isinstance(self.op.result.type, Scalar)
@@ -119,6 +122,8 @@ class Reduction:
         self.state.every(outer, self.ends, row if lanes_fold else self.columns)
         if not scalar:
             self.state.points.access[self.op.result] = self.memory
+        if self.kept:
+            self.state.points.access[self.x] = self.kept
 
     def store(self, value: str, p: Point) -> None:
         self.state.points.store(self.memory, self.op.result.type.dtype, value, p)
@@ -135,6 +140,8 @@ class Reduction:
         k, out = len(self.fold.dtypes), []
         values = self.state.points.at(self.x, points, {})
         for n, (value, p) in enumerate(zip(values, points)):
+            if self.kept:
+                self.state.points.store(self.kept, self.fold.dtype, value, p)
             new = [value, self.index(p)] if self.fold.arg else [value]
             if p.checked and self.shape[self.lane] % self.w and self.lane in self.axes:
                 new = self.inside(new, p)
@@ -184,10 +191,14 @@ class Reduction:
 
     def line(self, at: Place, parts: Parts) -> Parts:
         f, lane, w, k = self.f, self.lane, self.w, len(self.fold.dtypes)
+        fetch = self.state.fetch(self.shape, lane)
 
         def down(lo: str, hi: str, vectors: int, parts: Parts, *, checked: bool) -> Parts:
             def add(c: str, parts: Parts) -> Parts:
-                return self.add(parts, side_by_side(f, at, lane, c, w, vectors, checked))
+                points = side_by_side(f, at, lane, c, w, vectors, checked)
+                if not checked:
+                    fetch(points)
+                return self.add(parts, points)
 
             return self.loop(lo, hi, str(w * vectors), parts, add)
 

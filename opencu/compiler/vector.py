@@ -4,42 +4,35 @@
 
 params holds the grid (3 numbers), then each kernel parameter in order: a view as pointer, sizes,
 strides; a scalar as its bits. Scalars are computed where they stand. Tiles are computed at the
-points that a root asks for (points.py); roots are stores (chunk loops, here), dots (dot.py) and
+points that a root asks for (points.py); roots are stores (chunks.py), dots (dot.py) and
 values that must be put into memory.
 """
 
 import itertools
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from opencu.compiler import carried, complex, dot, elements, llvm, reduction
+from opencu.compiler.chunks import Chunks
 from opencu.compiler.expressions import (
     is_pure,
     keeps_order,
     parts,
-    places,
     reached,
     read_views,
     reads_elsewhere,
-    root_view,
     uses,
 )
 from opencu.compiler.held import held
 from opencu.compiler.llvm import Lanes, constant, type_of
-from opencu.compiler.memory import Access, Place, Point, ViewRef, moved, side_by_side
+from opencu.compiler.memory import Access, ViewRef, moved
 from opencu.compiler.order import early_loads
 from opencu.compiler.points import Points
 from opencu.compiler.simplify import simplify
 from opencu.drivers.interface import Target
 from opencu.tile.dtypes import DType
 from opencu.tile.ir import Block, Function, KernelError, Op, Scalar, Tile, Value, View
-
-LINE = 64  # bytes of a cache line
-STREAMED_TILE = 4 << 10  # bytes: a smaller tile's loop is not worth two versions
-STREAMED_VIEW = 32 << 20  # bytes, a last-level cache's
-UNROLL = 4  # vectors of one chunk: enough loads in flight, few enough registers
 
 
 class Lowered(NamedTuple):
@@ -50,7 +43,7 @@ class Lowered(NamedTuple):
 
 
 @dataclass
-class Vector:
+class Vector(Chunks):
     """The state of one lowering."""
 
     target: Target
@@ -60,6 +53,9 @@ class Vector:
     read: set[Value] = field(default_factory=set)  # the parameters that are loaded from
     used: set[Value] = field(default_factory=set)  # the values that some op uses
     held: set[Value] = field(default_factory=set)  # tiles that go to scratch where they stand
+    waiting: dict[Value, Access] = field(default_factory=dict)  # of them, for their reduction
+    ahead: list[tuple[Tile, Access]] = field(default_factory=list)  # to be fetched by a next loop
+    streams: bool = False  # does a store write past the caches?
     grid: list[str] = field(default_factory=list)  # its three sizes
     pid: list[str] = field(default_factory=list)  # this program's place in it
     scratch: int = 0
@@ -86,35 +82,27 @@ class Vector:
         axes = (("urem", program, x), ("urem", rest, y), ("udiv", rest, y))
         self.pid = [f.let(f"{op} i64 {i}, {n}") for op, i, n in axes]
         self.block(function.body)
+        if self.streams:  # such writes are seen by others only behind a fence
+            f.do("fence seq_cst")
 
-    # ---- scratch and tiles in memory -------------------------------------------------------------
-
-    def allocate(self, bytes: int) -> str:
-        """The address of a piece of the thread's scratch."""
-        at, self.scratch = self.scratch, self.scratch + (bytes + 63) // 64 * 64
-        return self.f.let(f"getelementptr i8, ptr %scratch, i64 {at}")
-
-    def memory(self, tile: Tile) -> Access:
-        """A row-major tile in scratch."""
-        return self.memory_at(self.allocate(math.prod(tile.shape) * tile.dtype.bytes), tile)
-
-    def memory_at(self, pointer: str, tile: Tile) -> Access:
-        strides = [math.prod(tile.shape[d + 1 :]) for d in range(len(tile.shape))]
-        return Access(pointer, tuple(map(str, strides)), tuple(map(str, tile.shape)))
-
-    def hold(self, v: Value) -> None:
-        """Compute a tile into scratch, where its users find it."""
+    def hold(self, v: Value, rest: Sequence[Op] = ()) -> None:
+        """Compute a tile into scratch, where its users find it. If the first of them among `rest`
+        is a reduction, that writes what it reads."""
         memory = self.memory(v.type)
+        if self.target.kind == "vector" and reduces_first(v, rest):
+            self.waiting[v] = memory
+            return
         self.put(v, memory)
         self.points.access[v] = memory
 
     # ---- blocks ----------------------------------------------------------------------------------
 
     def block(self, block: Block) -> None:
+        outer, self.ahead = self.ahead, []
         for i, op in enumerate(block.ops):
-            if op.name == "yield":
-                return
-            self.step(op, block.ops[i + 1 :])
+            if op.name != "yield":
+                self.step(op, block.ops[i + 1 :])
+        self.ahead = outer
 
     def step(self, op: Op, rest: list[Op]) -> None:
         """Emit one op of a block; `rest` comes behind it."""
@@ -128,7 +116,7 @@ class Vector:
             self.nests.update(dict.fromkeys(nest.results, nest))
         for v in op.results:
             if v in self.held:
-                self.hold(v)
+                self.hold(v, rest)
 
     def lower_dot(self, nest: dot.Nest, fused: tuple[Value, Access] | None) -> None:
         dot.lower(self, nest, fused)
@@ -303,23 +291,10 @@ class Vector:
         self.points.access[op.result] = memory
 
     def op_prefetch(self, op: Op) -> None:
+        """A tile of whole lines is fetched piece by piece in this block's next loop over its shape,
+        so that memory works beside that loop's arithmetic; with no such loop, not at all."""
         tile = Tile(op.attrs["shape"], op.operands[0].type.dtype)
-        access = self.access(op, tile)
-        lane = access.unit_axis(tile.shape)
-        ends = [self.f.clamp(n, str(s)) for n, s in zip(access.limits, tile.shape)]
-        step = str(LINE // tile.dtype.bytes)
-
-        def line(at: Place, axis: int) -> None:
-            address = self.points.address(access, tile.dtype.bytes, Point(at, axis, 1))
-            self.f.prefetch(address)
-
-        def fetch(at: Place) -> None:
-            if lane is None:
-                line(at, 0)
-            else:
-                self.f.each("0", ends[lane], step, lambda c: line(moved(at, lane, c), lane))
-
-        self.every([d for d in range(len(ends)) if d != lane], ends, fetch)
+        self.ahead.append((tile, self.access(op, tile)))
 
     # ---- stores ----------------------------------------------------------------------------------
 
@@ -338,142 +313,11 @@ class Vector:
                 self.hold(v)
         self.put(value, access, self.beyond_caches(op))
 
-    def width(self, value: Value, *dtypes: DType) -> int:
-        """Lanes of a vector: as many as the widest dtype allows among those that a tile is computed
-        from and others; but for indices of a gather, which are read one by one."""
-        known = self.points.access.keys()
-        gathered = {
-            v for v, _ in places(value, known) if v.op is not None and v.op.name == "gather"
-        }
-        within = [v.type.dtype for v, _ in places(value, known | gathered)]
-        return self.target.vector_bytes // max(d.part.bytes for d in (*within, *dtypes))
 
-    def lane_of(self, value: Value) -> int:
-        """The axis along which vectors lie: where most of a tile's operands are contiguous."""
-        votes = [(s > 1) / 2 + d / 1e3 for d, s in enumerate(value.type.shape)]
-        for v, where in places(value, self.points.access):
-            a = self.points.access.get(v)
-            unit = a.unit_axis(v.type.shape) if a else None
-            if unit is not None and where[unit][0] is not None:
-                votes[where[unit][0]] += value.type.shape[where[unit][0]] > 1
-        return votes.index(max(votes))
-
-    def fast(self, at: Place, lane: int, safe: list[str]) -> str:
-        """Below which index of an axis every load is in bounds, in the line at a place."""
-        f = self.f
-        ok = f.all_of(f.less(i, n) for d, (i, n) in enumerate(zip(at, safe)) if d != lane)
-        return safe[lane] if ok == "true" else f.select(ok, safe[lane], "0")
-
-    def beyond_caches(self, store: Op) -> str:
-        """Is a store's view larger than the caches, so that nobody will find its lines there? Such
-        lines are written past the caches, which saves reading them first. '' where it is not worth
-        the code: small tiles, and views that the kernel reads."""
-        f, view, tile = self.f, root_view(store.operands[0]), store.operands[-1].type
-        size = math.prod(tile.shape) * tile.dtype.bytes
-        if view in self.read or tile.dtype.kind in "bc" or size < STREAMED_TILE:
-            return ""
-        bytes = str(tile.dtype.bytes)
-        for n in self.views[view].sizes:
-            bytes = f.mul(bytes, n)
-        past, here = [f.let(f"icmp uge i64 {bytes}, {STREAMED_VIEW}")], self.views[view].pointer
-        for other in (self.views[v] for v in self.views if v in self.read):
-            # The same memory is in the caches by now.
-            past.append(f.let(f"icmp ne ptr {here}, {other.pointer}"))
-        return f.all_of(past)
-
-    def put(self, value: Value, access: Access, streamed: str = "") -> None:
-        """Compute a tile and write it: rows of chunks of UNROLL vectors, then a masked tail. Past
-        the caches, if it is `streamed` and the row is aligned."""
-        f, tile, bytes = self.f, value.type, value.type.dtype.bytes
-        lane = access.unit_axis(tile.shape)
-        lane = self.lane_of(value) if lane is None else lane
-        w = self.width(value)
-        ends = [f.clamp(n, str(s)) for n, s in zip(access.limits, tile.shape)]
-        safe = self.safe(value, ends)
-
-        def write(points: list[Point], past: bool) -> None:
-            if not past:
-                self.points.put(access, value, points, {})
-                return
-            for x, p in zip(self.points.at(value, points, {}), points):
-                place = self.points.address(access, bytes, p)
-                self.f.store_past(type_of(tile.dtype, w), x, place, w * bytes)
-
-        def row(at: Place) -> None:
-            fast = f.floor_to(self.fast(at, lane, safe), w * UNROLL)
-
-            def points(start: str, vectors: int, *, checked: bool) -> list[Point]:
-                return side_by_side(f, at, lane, start, w, vectors, checked)
-
-            def whole(past: bool) -> list[str]:
-                step = str(w * UNROLL)
-                f.each("0", fast, step, lambda c: write(points(c, UNROLL, checked=False), past))
-                return []
-
-            if streamed and access.strides[lane] == "1":
-                start = self.points.address(access, bytes, points("0", 1, checked=False)[0])
-                aligned = f.aligned(start, w * bytes)
-                f.branch(f.all_of((streamed, aligned)), lambda: whole(True), lambda: whole(False))
-            else:
-                whole(False)
-            f.each(fast, ends[lane], str(w), lambda c: write(points(c, 1, checked=True), False))
-
-        self.every([d for d in range(len(ends)) if d != lane], ends, row)
-        if streamed:  # such writes are seen by others only behind a fence
-            f.when(streamed, lambda: f.do("fence seq_cst"))
-
-    def every(
-        self, axes: list[int], ends: list[str], row: Callable[[Place], None], at: Place = ()
-    ) -> None:
-        """A loop over each of the axes; row(place) inside, with 0 for the axis that is left."""
-        at = at or ("0",) * len(ends)
-        if not axes:
-            row(at)
-            return
-        d, rest = axes[0], axes[1:]
-        self.f.each("0", ends[d], "1", lambda i: self.every(rest, ends, row, moved(at, d, i)))
-
-    def resident(self, tile: Tile, w: int, members: int) -> list[Point] | None:
-        """The points of a tile that stays in registers, in vectors of w lanes; None if so many
-        tiles are too large."""
-        shape, lane = tile.shape, max(range(len(tile.shape)), key=lambda d: (tile.shape[d] > 1, d))
-        axes = [range(s) for s in shape]
-        axes[lane] = range(0, shape[lane], w)
-        if math.prod(map(len, axes)) * members > self.target.vector_registers // 2:
-            return None
-        places = sorted(itertools.product(*axes), key=lambda at: (moved(at, lane, 0), at[lane]))
-        return [Point(tuple(map(str, at)), lane, w, True) for at in places]
-
-    def sums(self, loop: Op, v: Value, i: int) -> Any:
-        """How carried value i of a loop travels if it is a dot's sums and those have a way."""
-        return None
-
-    def ragged(self, shape: tuple[int, ...], points: list[Point]) -> bool:
-        """May such points lie outside of their tile?"""
-        return shape[points[0].lane] % points[0].width != 0
-
-    def whole(self, values: Sequence[Value], lane: int, w: int, *accesses: Access) -> str:
-        """Is every load behind some tiles in bounds everywhere?"""
-        sizes = [str(s) for s in values[0].type.shape]
-        return self.f.all_of(
-            self.f.let(f"icmp sge i64 {n}, {size}")
-            for v in values
-            for n, size in zip(self.safe(v, sizes), sizes)
-        )
-
-    def safe(self, value: Value, ends: list[str]) -> list[str]:
-        """Per axis, below which index, `ends` at most, every load behind a tile is in bounds."""
-        f, safe = self.f, list(ends)
-        for v, where in places(value, self.points.access):
-            a = self.points.access.get(v)
-            for limit, (axis, offset) in zip(a.limits, where) if a else ():
-                if axis is not None:
-                    safe[axis] = f.max(f.min(safe[axis], f.sub(limit, str(offset))), "0")
-                    continue
-                # Broadcast: its one index must exist, or nothing is safe.
-                inside = f.less(str(offset), limit)
-                safe = [f.select(inside, n, "0") for n in safe]
-        return safe
+def reduces_first(v: Value, rest: Sequence[Op]) -> bool:
+    """Is a reduction of v the first that is done with it, and nothing else done before?"""
+    first = next((op for op in rest if not is_pure(op)), None)
+    return first is not None and first.name == "reduce" and first.operands[0] is v
 
 
 def loaded(access: dict[Value, Access]) -> set[Value]:

@@ -32,12 +32,12 @@ def softmax(x: Any, axis: int = -1, *, out: Any = None, stream: Stream | None = 
         outer = merged(a.shape[:at], a.steps[:at], y.steps[:at])
         inner = merged(a.shape[at + 1 :], a.steps[at + 1 :], y.steps[at + 1 :])
         (rows, i), (columns, j) = outer.pop(), inner.pop()
-        kernel, grid, consts = plan(call.target, rows, a.shape[at], columns)
+        kernel, grid, run, consts = plan(call.target, rows, a.shape[at], columns)
         shape = (rows, a.shape[at], columns)[: len(consts["S"])]
         for places in every(outer + inner, 2):
             views = [
                 part(v, place, shape, (i[n], v.steps[at], j[n])[: len(shape)])
                 for n, (v, place) in enumerate(zip((a, y), places))
             ]
-            call.launch(kernel, grid, *views, **consts)
+            call.launch(kernel, grid, *views, run, **consts)
     return call.result(y, out)

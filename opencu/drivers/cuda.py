@@ -67,6 +67,7 @@ typedef struct { plane src, dst; size_t width, height; } copy_2d;
   F(cuCtxEnablePeerAccess, (void *context, unsigned flags)) \
   F(cuIpcGetMemHandle, (ipc_handle *out, void *p)) \
   F(cuIpcOpenMemHandle_v2, (void **out, ipc_handle handle, unsigned flags)) \
+  F(cuMemGetAddressRange_v2, (void **base, size_t *bytes, void *p)) \
   F(cuIpcCloseMemHandle, (void *p)) F(cuStreamBeginCapture_v2, (void *stream, int mode)) \
   F(cuStreamEndCapture, (void *stream, void **graph)) \
   F(cuGraphInstantiateWithFlags, (void **out, void *graph, unsigned long long flags)) \
@@ -100,10 +101,11 @@ static int enter(int d) {
 
 static ocu_status failed(int d, const char *call, int error) {
   const char *name = "an unknown error", *text = "";
-  if (!error || error == 600) return ocu_vendor_status(error);  /* 600: not ready */
+  ocu_status status = ocu_vendor_status(error);
+  if (!status || status == OCU_NOT_READY) return status;
   cu.cuGetErrorName(error, &name);
   cu.cuGetErrorString(error, &text);
-  return ocu_fail(ocu_vendor_status(error), "cuda:%d: %s returned %s (%s)", d, call, name, text);
+  return ocu_fail(status, "cuda:%d: %s returned %s (%s)", d, call, name, text);
 }
 
 /* One call on the device's context; the caller's own context is put back. */
@@ -259,20 +261,16 @@ static ocu_status launch(int d, void *s, const ocu_work *w) {
 
 static ocu_status peer(int d, int other, int *can) {
   ocu_status status = CALL(d, cuDeviceCanAccessPeer, can, devices[d], devices[other]);
-  int error = 0;
-  void *left;
-  if (status || !*can) return status;
-  if ((error = retain(other)) || (error = enter(d))) return failed(d, "cuCtxPushCurrent", error);
-  error = cu.cuCtxEnablePeerAccess(contexts[other], 0);
-  cu.cuCtxPopCurrent_v2(&left);
-  return failed(d, "cuCtxEnablePeerAccess", error == 704 ? 0 : error);  /* 704: it is already */
+  if (!status && *can) status = failed(d, "cuDevicePrimaryCtxRetain", retain(other));
+  return status || !*can ? status : CALL(d, cuCtxEnablePeerAccess, contexts[other], 0);
 }
 
 static ocu_status ipc_get(int d, void *p, char handle[64]) {
   return CALL(d, cuIpcGetMemHandle, (ipc_handle *)handle, p);
 }
-static ocu_status ipc_open(int d, const char handle[64], void **out) {
-  return CALL(d, cuIpcOpenMemHandle_v2, out, *(const ipc_handle *)handle, 1);
+static ocu_status ipc_open(int d, const char handle[64], void **out, size_t *bytes) {
+  ocu_status status = CALL(d, cuIpcOpenMemHandle_v2, out, *(const ipc_handle *)handle, 1);
+  return status ? status : CALL(d, cuMemGetAddressRange_v2, out, bytes, *out);
 }
 static ocu_status ipc_close(int d, void *p) { return CALL(d, cuIpcCloseMemHandle, p); }
 

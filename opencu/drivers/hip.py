@@ -65,6 +65,7 @@ _Static_assert(offsetof(properties, memory) == 288 && offsetof(properties, cores
   F(hipDeviceEnablePeerAccess, (int other, unsigned flags)) \
   F(hipIpcGetMemHandle, (ipc_handle *out, void *p)) \
   F(hipIpcOpenMemHandle, (void **out, ipc_handle handle, unsigned flags)) \
+  F(hipMemGetAddressRange, (void **base, size_t *bytes, void *p)) \
   F(hipIpcCloseMemHandle, (void *p)) F(hipStreamBeginCapture, (void *stream, int mode)) \
   F(hipStreamEndCapture, (void *stream, void **graph)) \
   F(hipGraphInstantiateWithFlags, (void **out, void *graph, unsigned long long flags)) \
@@ -81,8 +82,9 @@ static struct {
 static const char *const names[] = {FUNCTIONS(NAME) "hipGetErrorName", "hipGetErrorString"};
 
 static ocu_status failed(int d, const char *call, int error) {
-  if (!error || error == 600) return ocu_vendor_status(error);  /* 600: not ready */
-  return ocu_fail(ocu_vendor_status(error), "hip:%d: %s returned %s (%s)", d, call,
+  ocu_status status = ocu_vendor_status(error);
+  if (!status || status == OCU_NOT_READY) return status;
+  return ocu_fail(status, "hip:%d: %s returned %s (%s)", d, call,
                   hip.hipGetErrorName(error), hip.hipGetErrorString(error));
 }
 
@@ -233,19 +235,15 @@ static ocu_status launch(int d, void *s, const ocu_work *w) {
 
 static ocu_status peer(int d, int other, int *can) {
   ocu_status status = CALL(d, hipDeviceCanAccessPeer, can, d, other);
-  int own = d, error;
-  if (status || !*can) return status;
-  hip.hipGetDevice(&own);
-  if (!(error = hip.hipSetDevice(d))) error = hip.hipDeviceEnablePeerAccess(other, 0);
-  hip.hipSetDevice(own);
-  return failed(d, "hipDeviceEnablePeerAccess", error == 704 ? 0 : error);  /* 704: it is already */
+  return status || !*can ? status : CALL(d, hipDeviceEnablePeerAccess, other, 0);
 }
 
 static ocu_status ipc_get(int d, void *p, char handle[64]) {
   return CALL(d, hipIpcGetMemHandle, (ipc_handle *)handle, p);
 }
-static ocu_status ipc_open(int d, const char handle[64], void **out) {
-  return CALL(d, hipIpcOpenMemHandle, out, *(const ipc_handle *)handle, 1);
+static ocu_status ipc_open(int d, const char handle[64], void **out, size_t *bytes) {
+  ocu_status status = CALL(d, hipIpcOpenMemHandle, out, *(const ipc_handle *)handle, 1);
+  return status ? status : CALL(d, hipMemGetAddressRange, out, bytes, *out);
 }
 static ocu_status ipc_close(int d, void *p) { return CALL(d, hipIpcCloseMemHandle, p); }
 

@@ -20,7 +20,6 @@ SOURCE = r"""
 #include <string.h>
 #include <sys/mman.h>
 #include "driver.h"
-
 enum { MOST = 16, PLATFORMS = 8, GONE = -2, NO_MEMORY = -4, NO_HOST_MEMORY = -6 };
 typedef struct { size_t x, y, z; } triple;
 typedef void callback(void *event, int status, void *data);
@@ -28,10 +27,9 @@ typedef void callback(void *event, int status, void *data);
 #define WAITS unsigned n, void **events, void **event
 #define INFO unsigned what, size_t bytes, void *out, size_t *size
 #define RECT triple *buffer, triple *other, triple *region, size_t, size_t, size_t, size_t
-#define SIZE const size_t *
 #define NONE 0, NULL, NULL
 #define CALLS(F) \
-  F(clGetPlatformIDs, (unsigned n, void **out, unsigned *found)) \
+  F(clGetPlatformIDs, (unsigned n, void **out, unsigned *found)) F(clRetainEvent, (void *)) \
   F(clGetDeviceIDs, (void *platform, uint64_t type, unsigned n, void **out, unsigned *found)) \
   F(clGetDeviceInfo, (void *device, INFO)) F(clGetEventInfo, (void *event, INFO)) \
   F(clGetEventProfilingInfo, (void *event, INFO)) F(clFinish, (void *queue)) \
@@ -47,7 +45,7 @@ typedef void callback(void *event, int status, void *data);
   F(clBuildProgram, (void *program, unsigned, void **, const char *options, void *, void *)) \
   F(clSetKernelArg, (void *kernel, unsigned i, size_t bytes, const void *value)) \
   F(clSetKernelArgSVMPointer, (void *kernel, unsigned i, const void *p)) \
-  F(clEnqueueNDRangeKernel, (void *queue, void *kernel, unsigned axes, SIZE, SIZE, SIZE, WAITS))
+  F(clEnqueueNDRangeKernel, (void *, void *kernel, unsigned, void *, void *all, void *local, WAITS))
 #define MAKERS(F) \
   F(clCreateContext, (void *, unsigned n, void **devices, void *, void *, int *error)) \
   F(clCreateCommandQueueWithProperties, (void *, void *device, const uint64_t *, int *error)) \
@@ -61,10 +59,10 @@ typedef void callback(void *event, int status, void *data);
 #define NAME(name, parameters) #name,
 static struct { CALLS(CALL) MAKERS(MAKER) } cl;
 static const char *const names[] = {CALLS(NAME) MAKERS(NAME)};
-/* shared: 0: buffers; 1: shared virtual memory; 2: which the host reads, too. */
-static struct { void *id, *context; int shared; } devices[MOST];
+/* Addresses only stand for buffers; are shared; the host reads there, too; kernels follow any. */
+enum { BUFFERS, COARSE, FINE, SYSTEM };
+static struct { void *id, *context; const char *options; int shared; } devices[MOST];
 typedef struct { pthread_mutex_t lock; void *kernel; ocu_group_code head; } code;
-
 static ocu_status failed(int d, const char *call, int error) {
   if (!error) return OCU_OK;
   int memory = error <= NO_MEMORY && error >= NO_HOST_MEMORY;
@@ -73,8 +71,7 @@ static ocu_status failed(int d, const char *call, int error) {
 }
 #define DO(d, name, ...) failed(d, #name, cl.name(__VA_ARGS__))
 #define FLUSHED(d, s, status) ({ ocu_status e_ = status; e_ ? e_ : DO(d, clFlush, s); })
-#define GET(device, what, value) cl.clGetDeviceInfo(device, what, sizeof(value), &(value), NULL)
-
+#define GET(what, value) cl.clGetDeviceInfo(devices[d].id, what, sizeof(value), &(value), NULL)
 /* The library that is named, else Intel's if pip installed it, else the system's. */
 static int open_driver(char *why, size_t bytes) {
   void *platforms[PLATFORMS], *ids[MOST];
@@ -98,32 +95,30 @@ static int open_driver(char *why, size_t bytes) {
 }
 static ocu_status info(int d, ocu_device_info *out) {
   char version[64] = "OpenCL", il[256] = "";
-  const char *mode = getenv("OPENCU_OPENCL_MEMORY");  /* "buffers", for tests */
-  uint64_t total = 0, cache = 0, svm = 0;
-  int units = 0, error = 0;
-  void *id = devices[d].id;
-  GET(id, 0x102B, out->name), GET(id, 0x102F, version), GET(id, 0x1002, units);
-  GET(id, 0x101F, total), GET(id, 0x101E, cache), GET(id, 0x1053, svm), GET(id, 0x105B, il);
+  const char *mode = getenv("OPENCU_OPENCL_MEMORY");  /* "buffers", "coarse": for tests */
+  uint64_t svm = 0, single = 0;
+  int error = 0;
+  GET(0x102B, out->name), GET(0x102F, version), GET(0x1002, out->cores), GET(0x105B, il);
+  GET(0x101F, out->memory_total), GET(0x101E, out->l2), GET(0x1053, svm), GET(0x101B, single);
+  if (mode) svm &= !strcmp(mode, "buffers") ? 0 : !strcmp(mode, "coarse") ? 1 : 7;
   if (!strstr(il, "SPIR-V"))
     return ocu_fail(OCU_UNSUPPORTED, "%s without SPIR-V: it cannot run our code", version);
   if (!devices[d].context) {
-    devices[d].context = cl.clCreateContext(NULL, 1, &id, NULL, NULL, &error);
-    devices[d].shared = mode && !strcmp(mode, "buffers") ? 0 : svm & 2 ? 2 : (int)(svm & 1);
+    devices[d].context = cl.clCreateContext(NULL, 1, &devices[d].id, NULL, NULL, &error);
+    devices[d].shared = svm & 4 ? SYSTEM : svm & 2 ? FINE : svm & 1 ? COARSE : BUFFERS;
+    devices[d].options = single & 1 << 7 ? "-cl-fp32-correctly-rounded-divide-sqrt" : "";
   }
-  strcpy(out->target, "spirv64");
-  out->threads = out->cores = units;
-  out->l2 = (int64_t)cache, out->memory_total = (int64_t)total;
+  strcpy(out->target, "spirv64"), out->threads = out->cores;
   return failed(d, "clCreateContext", error);
 }
-
 /* ---- memory: a buffer, the handle, at an address that is shared or only stands for it ---- */
 static ocu_status alloc(int d, size_t bytes, ocu_mem_kind kind, void **out) {
   void *context = devices[d].context;
   int error = NO_MEMORY, shared = devices[d].shared;
-  if (kind != OCU_MEM_DEVICE && shared < 2)
+  if (kind != OCU_MEM_DEVICE && shared < FINE)
     return ocu_fail(OCU_UNSUPPORTED, "opencl:%d has no memory that it shares with the host", d);
   if (shared) {  /* CL_MEM_READ_WRITE, CL_MEM_SVM_FINE_GRAIN_BUFFER; CL_MEM_USE_HOST_PTR */
-    out[0] = cl.clSVMAlloc(context, 1 | (shared == 2 ? 1 << 10 : 0), bytes, 0);
+    out[0] = cl.clSVMAlloc(context, 1 | (shared >= FINE ? 1 << 10 : 0), bytes, 0);
     if (out[0]) out[1] = cl.clCreateBuffer(context, 1 | 1 << 3, bytes, out[0], &error);
     if (out[0] && error) cl.clSVMFree(context, out[0]);
   } else {
@@ -141,8 +136,10 @@ static ocu_status free_memory(int d, void *p, ocu_mem_kind kind) {
   else cl.clSVMFree(devices[d].context, p);
   return status;
 }
-
-/* ---- streams are in-order queues, events are boxes of a marker ---- */
+/* ---- streams are in-order queues, events are boxes of a marker, which a record replaces ---- */
+static pthread_mutex_t boxes = PTHREAD_MUTEX_INITIALIZER;
+#define LOCK(call) ({ pthread_mutex_lock(&boxes); ocu_status s_ = call; \
+                      pthread_mutex_unlock(&boxes), s_; })
 static ocu_status stream_create(int d, int flags, void **out) {
   const uint64_t properties[] = {0x1093, 2, 0};  /* CL_QUEUE_PROFILING_ENABLE */
   int error;
@@ -157,34 +154,38 @@ static ocu_status event_create(int d, int flags, void **out) {
   return *out ? OCU_OK : failed(d, "calloc", NO_HOST_MEMORY);
 }
 static ocu_status event_destroy(int d, void *e) {
-  void *event = *(void **)e;
-  free(e);
-  return event ? DO(d, clReleaseEvent, event) : OCU_OK;
+  ocu_status status = *(void **)e ? DO(d, clReleaseEvent, *(void **)e) : OCU_OK;
+  return free(e), status;
 }
-static ocu_status event_record(int d, void *e, void *s) {
-  void *before = *(void **)e;
-  ocu_status status = FLUSHED(d, s, DO(d, clEnqueueMarkerWithWaitList, s, 0, NULL, e));
-  if (before && !status) status = DO(d, clReleaseEvent, before);
+static ocu_status record(int d, void **box, void *s) {
+  void *before = *box;
+  ocu_status status = DO(d, clEnqueueMarkerWithWaitList, s, 0, NULL, box);
+  if (before && !status) cl.clReleaseEvent(before);
+  return FLUSHED(d, s, status);
+}
+static ocu_status event_record(int d, void *e, void *s) { return LOCK(record(d, e, s)); }
+static ocu_status event_sync(int d, void *e) {
+  void *event;
+  ocu_status status = LOCK((event = *(void **)e, DO(d, clRetainEvent, event)));
+  if (!status) status = DO(d, clWaitForEvents, 1, &event), cl.clReleaseEvent(event);
   return status;
 }
-static ocu_status event_sync(int d, void *e) { return DO(d, clWaitForEvents, 1, e); }
 static ocu_status event_query(int d, void *e) {
   int state;  /* CL_EVENT_COMMAND_EXECUTION_STATUS: 0 is complete, less an error */
-  ocu_status status = DO(d, clGetEventInfo, *(void **)e, 0x11D3, sizeof state, &state, NULL);
+  ocu_status status = LOCK(DO(d, clGetEventInfo, *(void **)e, 0x11D3, sizeof state, &state, NULL));
   if (status) return status;
   return state < 0 ? failed(d, "an operation", state) : state ? OCU_NOT_READY : OCU_OK;
 }
 static ocu_status event_elapsed(int d, void *from, void *to, float *ms) {
   int64_t a, b;  /* CL_PROFILING_COMMAND_END, nanoseconds */
-  ocu_status status = DO(d, clGetEventProfilingInfo, *(void **)from, 0x1283, 8, &a, NULL);
-  if (!status) status = DO(d, clGetEventProfilingInfo, *(void **)to, 0x1283, 8, &b, NULL);
+  ocu_status status = LOCK(DO(d, clGetEventProfilingInfo, *(void **)from, 0x1283, 8, &a, NULL));
+  if (!status) status = LOCK(DO(d, clGetEventProfilingInfo, *(void **)to, 0x1283, 8, &b, NULL));
   if (!status) *ms = (float)((double)(b - a) * 1e-6);
   return status;
 }
 static ocu_status stream_wait(int d, void *s, void *e) {
-  return DO(d, clEnqueueBarrierWithWaitList, s, 1, e, NULL);
+  return LOCK(FLUSHED(d, s, DO(d, clEnqueueBarrierWithWaitList, s, 1, e, NULL)));
 }
-
 /* ---- a host function runs in a thread of its own, while the queue waits for an event ---- */
 typedef struct { void (*fn)(void *), *arg, *done; } host;
 static void *run_host(void *data) {
@@ -206,9 +207,9 @@ static ocu_status host_call(int d, void *s, void (*fn)(void *), void *arg) {
   if (!error) error = cl.clEnqueueMarkerWithWaitList(s, 0, NULL, &mark);
   if (!error) error = cl.clEnqueueBarrierWithWaitList(s, 1, &h->done, NULL);
   if (!error) error = cl.clSetEventCallback(mark, 0, reached, h);
+  if (error && h) cl.clSetUserEventStatus(h->done, 0), cl.clReleaseEvent(h->done), free(h);
   return FLUSHED(d, s, failed(d, "clSetEventCallback", error));
 }
-
 static void *buffer_of(const void *p, size_t *offset) {
   ocu_pointer_info in;
   ocu_pointer_query(p, &in);
@@ -242,9 +243,8 @@ static ocu_status fill(int d, void *s, const ocu_rect *r) {
   return FLUSHED(d, s, failed(d, "clEnqueueFillBuffer", error));
 }
 static ocu_status unload(int d, void *k) {
-  void *kernel = ((code *)k)->kernel;
-  free(k);
-  return DO(d, clReleaseKernel, kernel);
+  ocu_status status = DO(d, clReleaseKernel, ((code *)k)->kernel);
+  return free(k), status;
 }
 static ocu_status load(int d, const ocu_group_code *head, void **out) {
   int error;
@@ -253,7 +253,7 @@ static ocu_status load(int d, const ocu_group_code *head, void **out) {
   if (!k) return failed(d, "calloc", NO_HOST_MEMORY);
   k->head = *head;
   void *program = cl.clCreateProgramWithIL(devices[d].context, head + 1, head->bytes, &error);
-  if (!error) error = cl.clBuildProgram(program, 1, &devices[d].id, "", NULL, NULL);
+  if (!error) error = cl.clBuildProgram(program, 1, &devices[d].id, devices[d].options, NULL, NULL);
   if (!error) k->kernel = cl.clCreateKernel(program, "opencu_kernel", &error);
   if (error && program) cl.clGetProgramBuildInfo(program, devices[d].id, 0x1183, 599, log, NULL);
   if (program) cl.clReleaseProgram(program);  /* the kernel keeps it */
@@ -290,7 +290,7 @@ static ocu_status launch(int d, void *s, const ocu_work *w) {
   pthread_mutex_unlock(&k->lock);
   return FLUSHED(d, s, failed(d, "clEnqueueNDRangeKernel", error));
 }
-static int follows_pointers(int d) { return devices[d].shared; }
+static int follows_pointers(int d) { return devices[d].shared == SYSTEM; }
 const ocu_driver ocu_opencl_driver = {
     "opencl", open_driver, info, alloc, free_memory, stream_create, stream_destroy, stream_sync,
     NULL, event_create, event_destroy, event_record, event_sync, event_query, event_elapsed,

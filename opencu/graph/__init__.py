@@ -11,14 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from opencu.drivers.status import check, ffi, lib
 from opencu.runtime.arguments import instance
 from opencu.runtime.device import current
 from opencu.runtime.stream import Stream, captures, handle_on
 
-__all__ = ["Graph", "capture"]
+__all__ = ["Graph", "Range", "capture"]
+
+
+class Range(NamedTuple):
+    """Bytes that an operation touches."""
+
+    address: int
+    nbytes: int
+    read: bool
+    written: bool
 
 
 class Graph:
@@ -41,6 +50,27 @@ class Graph:
         handle = handle_on(device, stream or self.stream)
         with current(device):
             check(lib.ocu_graph_launch(self._executable, handle))
+
+    def ranges(self, node: int) -> list[Range]:
+        """Which bytes of device memory an operation touches, `node` counting from 0 in the order of
+        the calls. Copies, fills and products are known exactly; of another kernel every pointer is
+        told, to the end of its allocation.
+
+        IndexError: there is no such operation.
+        """
+        if not 0 <= node < self.nodes:
+            raise IndexError(f"node {node}: the graph has {self.nodes} operations")
+        first, n = ffi.new("ocu_range const **"), ffi.new("size_t *")
+        check(lib.ocu_graph_ranges(self._executable, 1, node, first, n))
+        return [
+            Range(
+                int(ffi.cast("uintptr_t", r.p)),
+                r.bytes,
+                bool(r.how & lib.OCU_READS),
+                bool(r.how & lib.OCU_WRITES),
+            )
+            for r in first[0][0 : n[0]]
+        ]
 
     def _end(self) -> None:
         recorded, made, nodes = (

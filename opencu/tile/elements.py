@@ -72,5 +72,6 @@ def atomic_cas(t: Tracer, view: Any, index: Any, expected: Any, value: Any) -> V
 
 @Builtin
 def prefetch(t: Tracer, view: Any, index: Any, shape: Any) -> None:
-    """Begin to fetch the tile that a later load of this shape reads; changes no value."""
+    """Fetch the tile that a later load of this shape reads, or a store writes, beside the work of
+    the next tile of this shape; changes no value."""
     t.b.op("prefetch", place(t, view, index), [], shape=tile_shape(t, shape))

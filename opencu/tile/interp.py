@@ -183,7 +183,8 @@ class _Program:
 
     def _wide(self, op: Op, x: np.ndarray) -> np.ndarray:
         """The operand as the oracle adds it up."""
-        return x.astype("f8") if op.attrs["fn"] in ("sum", "prod") and x.dtype.kind == "f" else x
+        wide = {"f": "f8", "c": "c16"}.get(x.dtype.kind, x.dtype)
+        return x.astype(wide) if op.attrs["fn"] in ("sum", "prod") else x
 
     def op_reduce(self, op: Op, x: np.ndarray) -> Any:
         axes, out = op.attrs["axes"], op.result.type

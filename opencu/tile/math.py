@@ -31,6 +31,7 @@ from opencu.tile.minimax import (
     ERFCX,
     EXP,
     EXP2,
+    EXP2_SHORT,
     HALF_PI,
     LN2,
     LOG,
@@ -186,13 +187,6 @@ def exp(x):
     return _scale(_exp(r), n)
 
 
-def _short_polynomial(x, c):
-    """c[0] + c[1] x + ... + c[5] x^5 in pairs (Estrin): half the steps one after another."""
-    square = x * x
-    high = tile.fma(square, tile.fma(x, c[5], c[4]), tile.fma(x, c[3], c[2]))
-    return tile.fma(square, high, tile.fma(x, c[1], c[0]))
-
-
 @elementary
 def exp_below(x):
     """e^x for x <= 0 as softmax needs it: in f32 within 2^-21 times max(-x, 1), or zero where it is
@@ -201,11 +195,12 @@ def exp_below(x):
 
 
 def _exp_below_f32(x):
-    t = tile.fma(x, LOG2E, FORMATS[f32].magic)
-    n = t - FORMATS[f32].magic
-    f = tile.fma(x, LOG2E, -n)
-    y = tile.fma(f, _short_polynomial(f, EXP2[f32]), 1.0)
-    return tile.select(x < -87.0, 0.0, y * _power(n))
+    magic = FORMATS[f32].magic + FORMATS[f32].bias  # the sum's last bits are the exponent of 2^n
+    t = tile.fma(x, LOG2E, magic)
+    f = tile.fma(x, LOG2E, magic - t)
+    y = tile.fma(f, _polynomial(f, EXP2_SHORT), 1.0)
+    power = tile.bitcast(tile.bitcast(t, i32) << FORMATS[f32].digits, f32)
+    return tile.select(x < -87.0, 0.0, y * power)
 
 
 @elementary

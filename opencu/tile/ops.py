@@ -30,6 +30,7 @@ BINARY |= dict.fromkeys(("floordiv", "mod", "shl", "shr"), "iu")
 COMPARE = ("eq", "ne", "lt", "le", "gt", "ge")
 SCAN = ("sum", "prod", "max", "min")
 REDUCE = dict.fromkeys((*SCAN, "argmax", "argmin"), "fiu") | dict.fromkeys(("any", "all"), "b")
+REDUCE |= {"sum": "fiuc"}
 ATOMIC = dict.fromkeys(("add", "max", "min", "exchange"), "fiu")
 ATOMIC |= dict.fromkeys(("and", "or", "xor", "cas"), "iu")
 
@@ -128,10 +129,11 @@ def _elements(op: Op, need) -> None:
     index, values = op.operands[1 : 1 + view.ndim], op.operands[1 + view.ndim :]
     need(len(index) == view.ndim, f"expected {view.ndim} indices for {view}")
     wanted = {"gather": 0, "scatter": 1}.get(op.name, 2 if op.attrs.get("fn") == "cas" else 1)
-    need(len(values) == wanted, f"expected {view.ndim} indices for {view}")
+    parts = op.name == "scatter" and view.dtype.kind == "c" and len(values) == 2
+    need(len(values) == wanted or parts, f"expected {view.ndim} indices for {view}")
     place = retype(index[0].type, i64)
     need(all(v.type == place for v in index), "expected integer indices of one shape")
-    element = retype(place, view.dtype)
+    element = retype(place, view.dtype.part if parts else view.dtype)
     need(
         all(v.type == element for v in (*values, *op.results)),
         f"{', '.join(str(v.type) for v in values)} does not fit a view of {view.dtype}; use cast",

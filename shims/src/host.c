@@ -107,24 +107,28 @@ int ocu_shim_host_pointer(void **out, void *p, unsigned flags) {
   return CUDA_SUCCESS;
 }
 
-/* ---- peers: all CPU devices share one address space ------------------------------------------ */
+/* ---- peers, and memory of other processes ----------------------------------------------------- */
 
 static _Atomic uint64_t peers[SHIM_DEVICES];
 
+static int exist(int a, int b) { return shim_device_exists(a) && shim_device_exists(b); }
+
 static int are_peers(int a, int b) {
-  return shim_device_exists(a) && shim_device_exists(b) && a != b;
+  int can = 0;
+  return exist(a, b) && ocu_peer(a, b, &can) == OCU_OK && can;
 }
 
 int ocu_shim_can_access(int *result, int device, int peer) {
   REQUIRE(OUT(result), CUDA_ERROR_INVALID_VALUE);
-  REQUIRE(shim_device_exists(device) && shim_device_exists(peer), CUDA_ERROR_INVALID_DEVICE);
-  *result = are_peers(device, peer);
-  return ocu_shim_code(ocu_alive());
+  REQUIRE(exist(device, peer), CUDA_ERROR_INVALID_DEVICE);
+  *result = 0;
+  return ocu_shim_code(ocu_peer(device, peer, result));
 }
 
 int ocu_shim_peer_enable(int device, int peer, unsigned flags) {
   REQUIRE(flags == 0, CUDA_ERROR_INVALID_VALUE);
-  REQUIRE(are_peers(device, peer), CUDA_ERROR_INVALID_DEVICE);
+  REQUIRE(exist(device, peer) && device != peer, CUDA_ERROR_INVALID_DEVICE);
+  REQUIRE(are_peers(device, peer), CUDA_ERROR_PEER_ACCESS_UNSUPPORTED);
   uint64_t bit = (uint64_t)1 << peer;
   REQUIRE(!(atomic_fetch_or(&peers[device], bit) & bit), CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED);
   return ocu_shim_code(ocu_alive());
@@ -137,12 +141,32 @@ int ocu_shim_peer_disable(int device, int peer) {
   return ocu_shim_code(ocu_alive());
 }
 
+static int ipc_code(ocu_status status, const char *name) {
+  return status == OCU_UNSUPPORTED ? ocu_shim_refuse(name, ocu_error()) : ocu_shim_code(status);
+}
+
+int ocu_shim_ipc_get(void *handle, const void *p, const char *name) {
+  char bytes[64];
+  int error = ipc_code(ocu_ipc_get(p, bytes), name);
+  REQUIRE(!error && ocu_accessible(handle, sizeof bytes, 1), error ?: CUDA_ERROR_INVALID_VALUE);
+  memcpy(handle, bytes, sizeof bytes);
+  return CUDA_SUCCESS;
+}
+
+int ocu_shim_ipc_open(void **p, const char *handle, unsigned flags, const char *name) {
+  enum { LAZY_PEERS = 1 };  /* a driver enables them as it opens */
+  REQUIRE(OUT(p) && flags == LAZY_PEERS, CUDA_ERROR_INVALID_VALUE);
+  return ipc_code(ocu_ipc_open(ocu_device_get(), handle, p), name);
+}
+
+int ocu_shim_ipc_close(void *p, const char *name) { return ipc_code(ocu_ipc_close(p), name); }
+
 int ocu_shim_p2p(int *value, int attribute, int device, int peer) {
   REQUIRE(OUT(value), CUDA_ERROR_INVALID_VALUE);
-  REQUIRE(are_peers(device, peer), CUDA_ERROR_INVALID_DEVICE);
+  REQUIRE(exist(device, peer) && device != peer, CUDA_ERROR_INVALID_DEVICE);
   switch (attribute) {
     case CU_DEVICE_P2P_ATTRIBUTE_ACCESS_SUPPORTED:
-    case CU_DEVICE_P2P_ATTRIBUTE_NATIVE_ATOMIC_SUPPORTED: *value = 1; break;
+    case CU_DEVICE_P2P_ATTRIBUTE_NATIVE_ATOMIC_SUPPORTED: *value = are_peers(device, peer); break;
     case CU_DEVICE_P2P_ATTRIBUTE_PERFORMANCE_RANK:
     case CU_DEVICE_P2P_ATTRIBUTE_CUDA_ARRAY_ACCESS_SUPPORTED:
     case CU_DEVICE_P2P_ATTRIBUTE_ONLY_PARTIAL_NATIVE_ATOMIC_SUPPORTED: *value = 0; break;

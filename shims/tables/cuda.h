@@ -226,6 +226,8 @@ typedef struct CUDA_MEMCPY3D_st {
   size_t WidthInBytes, Height, Depth;
 } CUDA_MEMCPY3D;
 
+enum { CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS = 1 };
+typedef struct CUipcMemHandle_st { char reserved[64]; } CUipcMemHandle;
 typedef struct CUDA_MEMCPY3D_PEER_st {
   size_t srcXInBytes, srcY, srcZ, srcLOD;
   CUmemorytype srcMemoryType;
@@ -523,6 +525,13 @@ CUresult cuMemcpyDtoD_v2(CUdeviceptr dstDevice, CUdeviceptr srcDevice, size_t By
 CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr dstDevice, CUdeviceptr srcDevice, size_t ByteCount,
     CUstream hStream)
     => STATUS(ocu_copy(stream_of(hStream), AT(dstDevice), AT(srcDevice), ByteCount, 0));
+CUresult cuIpcGetMemHandle(CUipcMemHandle *pHandle, CUdeviceptr dptr)
+    => CODE(ocu_shim_ipc_get(pHandle, AT(dptr), __func__));
+CUresult cuIpcOpenMemHandle(CUdeviceptr *pdptr, CUipcMemHandle handle, unsigned int Flags)
+    => CODE(ocu_shim_ipc_open((void *)pdptr, handle.reserved, Flags, __func__));
+CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *pdptr, CUipcMemHandle handle, unsigned int Flags)
+    => CODE(ocu_shim_ipc_open((void *)pdptr, handle.reserved, Flags, __func__));
+CUresult cuIpcCloseMemHandle(CUdeviceptr dptr) => CODE(ocu_shim_ipc_close(AT(dptr), __func__));
 CUresult cuMemcpyPeer(CUdeviceptr dstDevice, CUcontext dstContext, CUdeviceptr srcDevice,
     CUcontext srcContext, size_t ByteCount) => STATUS(contexts_live(dstContext, srcContext)
     ?: ocu_copy(default_stream(), AT(dstDevice), AT(srcDevice), ByteCount, 1));
@@ -609,6 +618,9 @@ CUresult cuLaunchHostFunc(CUstream hStream, CUhostFn fn, void *userData)
     => STATUS(ocu_stream_host_call(stream_of(hStream), fn, userData));
 CUresult cuStreamIsCapturing(CUstream hStream, CUstreamCaptureStatus *captureStatus)
     => capture_info(hStream, captureStatus, NULL, NULL, NULL, NULL, NULL);
+CUresult cuStreamGetCaptureInfo(CUstream hStream, CUstreamCaptureStatus *captureStatus_out,
+    cuuint64_t *id_out)
+    => capture_info(hStream, captureStatus_out, NULL, NULL, NULL, NULL, id_out);
 CUresult cuStreamGetCaptureInfo_v2(CUstream hStream, CUstreamCaptureStatus *captureStatus_out,
     cuuint64_t *id_out, CUgraph *graph_out, const CUgraphNode **dependencies_out,
     size_t *numDependencies_out)
@@ -710,6 +722,7 @@ CUresult cuEventDestroy(CUevent hEvent) => cuEventDestroy_v2(hEvent);
 #define cuGraphExecUpdate cuGraphExecUpdate_v2
 #define cuStreamGetCaptureInfo cuStreamGetCaptureInfo_v2 //12
 #define cuStreamGetCaptureInfo cuStreamGetCaptureInfo_v3 //13
+#define cuIpcOpenMemHandle cuIpcOpenMemHandle_v2
 #define cuCtxCreate cuCtxCreate_v2 //12
 #define cuCtxCreate cuCtxCreate_v4 //13
 #define cuDeviceGetUuid cuDeviceGetUuid_v2 //13

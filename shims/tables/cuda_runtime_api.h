@@ -2,7 +2,6 @@
 #define CUDART_VERSION 12090 //12
 #define CUDART_VERSION 13000 //13
 #define cudaGetDeviceProperties cudaGetDeviceProperties_v2 //12
-#define cudaStreamGetCaptureInfo cudaStreamGetCaptureInfo_v2 //12
 
 /* Devices */
 cudaError_t cudaGetDeviceCount(int *count);
@@ -169,6 +168,11 @@ cudaError_t cudaMemcpy2D(void *dst, size_t dpitch, const void *src, size_t spitc
 cudaError_t cudaMemcpy2DAsync(void *dst, size_t dpitch, const void *src, size_t spitch,
     size_t width, size_t height, enum cudaMemcpyKind kind, cudaStream_t stream /*=0*/)
     => copy_2d(dst, dpitch, src, spitch, width, height, kind, stream_of(stream), 0);
+cudaError_t cudaIpcGetMemHandle(cudaIpcMemHandle_t *handle, void *devPtr)
+    => end(ocu_shim_ipc_get(handle, devPtr, __func__));
+cudaError_t cudaIpcOpenMemHandle(void **devPtr, cudaIpcMemHandle_t handle, unsigned int flags)
+    => end(ocu_shim_ipc_open(devPtr, handle.reserved, flags, __func__));
+cudaError_t cudaIpcCloseMemHandle(void *devPtr) => end(ocu_shim_ipc_close(devPtr, __func__));
 cudaError_t cudaMemcpyPeer(void *dst, int dstDevice, const void *src, int srcDevice, size_t count)
     => copy_peer(dst, dstDevice, src, srcDevice, count, NULL, 1);
 cudaError_t cudaMemcpyPeerAsync(void *dst, int dstDevice, const void *src, int srcDevice,
@@ -219,6 +223,10 @@ cudaError_t cudaStreamGetId(cudaStream_t hStream, unsigned long long *streamId)
 cudaError_t cudaStreamIsCapturing(cudaStream_t stream,
     enum cudaStreamCaptureStatus *pCaptureStatus)
     => capture_info(stream, pCaptureStatus, NULL, NULL, NULL, NULL, NULL);
+cudaError_t cudaStreamGetCaptureInfo(cudaStream_t stream, //12
+    enum cudaStreamCaptureStatus *captureStatus_out, unsigned long long *id_out) //12
+    => capture_info(stream, captureStatus_out, NULL, NULL, NULL, NULL, id_out); //12
+#define cudaStreamGetCaptureInfo cudaStreamGetCaptureInfo_v2 //12
 cudaError_t cudaStreamGetCaptureInfo_v2(cudaStream_t stream, //12
     enum cudaStreamCaptureStatus *captureStatus_out, unsigned long long *id_out /*=0*/, //12
     cudaGraph_t *graph_out /*=0*/, const cudaGraphNode_t **dependencies_out /*=0*/, //12

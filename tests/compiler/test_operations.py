@@ -437,6 +437,26 @@ def test_a_scatter_drops_what_lies_outside_and_keeps_the_last(target, dtype):
 
 
 @tile.kernel
+def shapes(x, y, M: int, N: int):
+    v = tile.load(x, (0, 0), (M, N))
+    v = tile.cat((tile.cumsum(v, 1), tile.reshape(tile.transpose(v), (M, N))[1:, :]), 0)
+    tile.store(y, (0, 0), v + tile.sum(v, 0, keepdims=True) * tile.conj(tile.sum(v)))
+
+
+@targets
+@pytest.mark.parametrize("dtype", ["c8", "c16"])
+def test_complex_numbers_are_gathered_scattered_summed_and_moved(target, dtype):
+    y, x = random(100, "f8"), random(12, "f8")
+    y, x = (y + 1j * y[::-1]).astype(dtype), (x - 2j * x).astype(dtype)
+    ours, oracle = both(give, target, (1,), [y, np.array(WILD), x], 0, N=12)
+    np.testing.assert_array_equal(ours, oracle)
+    v = y[:12].reshape(3, 4)
+    ours, oracle = both(shapes, target, (1,), [v, np.zeros((5, 4), dtype)], 1, M=3, N=4)
+    tolerance = 1e-5 if dtype == "c8" else 1e-13
+    np.testing.assert_allclose(ours, oracle, rtol=tolerance, atol=tolerance * np.abs(oracle).max())
+
+
+@tile.kernel
 def swap_after(x, y, index, N: int):
     """The gathered values outlive the scatter that overwrites them."""
     i = tile.load(index, 0, N)

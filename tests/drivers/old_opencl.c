@@ -25,7 +25,7 @@ int clGetDeviceInfo(void *device, unsigned what, size_t bytes, void *out, size_t
 NOT_CALLED(clGetEventInfo) NOT_CALLED(clGetEventProfilingInfo) NOT_CALLED(clFinish)
 NOT_CALLED(clGetProgramBuildInfo) NOT_CALLED(clFlush) NOT_CALLED(clReleaseMemObject)
 NOT_CALLED(clReleaseCommandQueue) NOT_CALLED(clReleaseEvent) NOT_CALLED(clReleaseProgram)
-NOT_CALLED(clReleaseKernel) NOT_CALLED(clWaitForEvents) NOT_CALLED(clEnqueueMarkerWithWaitList)
+NOT_CALLED(clRetainEvent) NOT_CALLED(clReleaseKernel) NOT_CALLED(clWaitForEvents) NOT_CALLED(clEnqueueMarkerWithWaitList)
 NOT_CALLED(clEnqueueBarrierWithWaitList) NOT_CALLED(clSetEventCallback)
 NOT_CALLED(clSetUserEventStatus) NOT_CALLED(clEnqueueCopyBufferRect)
 NOT_CALLED(clEnqueueReadBufferRect) NOT_CALLED(clEnqueueWriteBufferRect)

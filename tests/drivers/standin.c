@@ -7,6 +7,7 @@
  * from 700 on is every later call's too. standin_kernel() sets what a launch runs.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -44,8 +45,8 @@ typedef struct stream {
   int device;
   struct graph *graph;
 } stream;
-typedef struct graph { op *first, *last; } graph;
-typedef struct { char *base, *alias; size_t bytes; int device; bool host; } allocation;
+typedef struct graph { op *first, *last; int error; } graph;
+typedef struct { char *base, *alias; size_t bytes; int device, file; bool host; } allocation;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t moved = PTHREAD_COND_INITIALIZER;
@@ -101,23 +102,54 @@ static char *real(const void *p, size_t bytes) {
 void *standin_real(void *p) { return real(p, 1); }
 void standin_kernel(void *run) { kernel = run; }
 
+static int map_file(void **out, int file, size_t bytes, bool host) {
+  size_t whole = (bytes + 4095) & ~(size_t)4095;
+  for (int i = 0; i < ALLOCATIONS; i++)
+    if (!memory[i].base) {
+      int protection = host ? PROT_READ | PROT_WRITE : PROT_NONE;
+      char *base = mmap(NULL, whole, protection, MAP_SHARED, file, 0);
+      char *alias = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+      memory[i] = (allocation){base, alias, bytes, current, file, host};
+      used += whole;
+      *out = base;
+      return i;
+    }
+  abort();
+}
+
 static int allocate(void **out, size_t bytes, bool host) {
   size_t whole = (bytes + 4095) & ~(size_t)4095;
   if (bytes > limit() || used + whole > limit()) return 2;
-  int file = memfd_create("standin", 0), protection = host ? PROT_READ | PROT_WRITE : PROT_NONE;
+  int file = memfd_create("standin", 0);
   if (file < 0 || ftruncate(file, (off_t)whole)) abort();
+  memset(memory[map_file(out, file, bytes, host)].alias, 0xcd, whole);
+  return 0;
+}
+
+/* A handle says where the memory's file is open. */
+struct ipc { char bytes[64]; };
+static int give_handle(struct ipc *out, void *p) {
   for (int i = 0; i < ALLOCATIONS; i++)
-    if (!memory[i].base) {
-      memory[i].base = mmap(NULL, whole, protection, MAP_SHARED, file, 0);
-      memory[i].alias = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-      memset(memory[i].alias, 0xcd, whole);
-      memory[i].bytes = bytes, memory[i].device = current, memory[i].host = host;
-      used += whole;
-      close(file);
-      *out = memory[i].base;
+    if (memory[i].base == p) {
+      snprintf(out->bytes, sizeof out->bytes, "/proc/%d/fd/%d %zu", getpid(), memory[i].file, memory[i].bytes);
       return 0;
     }
-  abort();
+  return 1;
+}
+
+static int open_handle(void **out, struct ipc handle) {
+  char path[64];
+  size_t bytes;
+  if (sscanf(handle.bytes, "%63s %zu", path, &bytes) != 2) return 1;
+  int file = open(path, O_RDWR);
+  return file < 0 ? 1 : (map_file(out, file, bytes, false), 0);
+}
+
+static int range_of(void **base, size_t *bytes, void *p) {
+  for (int i = 0; i < ALLOCATIONS; i++)
+    if (memory[i].base && (char *)p >= memory[i].base && (char *)p < memory[i].base + memory[i].bytes)
+      return *base = memory[i].base, *bytes = memory[i].bytes, 0;
+  return 1;
 }
 
 static bool touches(const op *o, const allocation *a) {
@@ -133,7 +165,7 @@ static int release(void *p, bool host) {
       for (op *o = streams[s].first; o; o = o->next)
         if (touches(o, a)) fprintf(stderr, "standin: freed with work on it\n"), abort();
     size_t whole = (a->bytes + 4095) & ~(size_t)4095;
-    munmap(a->base, whole), munmap(a->alias, whole);
+    munmap(a->base, whole), munmap(a->alias, whole), close(a->file);
     used -= whole;
     *a = (allocation){0};
     return 0;
@@ -236,6 +268,15 @@ static int create_stream(void **out, unsigned flags) {
 
 static int pending(stream *s, long seq) { return s && s->done < seq ? 600 : 0; }
 
+/* What a capture forbids, and breaks it: to ask its streams, or the default one that waits for them. */
+static int forbidden(stream *s) {
+  for (int i = 0; i < STREAMS; i++)
+    if (streams[i].graph && streams[i].device == s->device && streams[i].blocking &&
+        s == &legacy[s->device])
+      return streams[i].graph->error = 901, 906;
+  return s->graph ? s->graph->error = 901, 900 : 0;
+}
+
 static module *load(const char *image, const char *mark, size_t bytes) {
   module *m = calloc(1, sizeof *m);
   m->image = calloc(1, bytes + 1);
@@ -273,6 +314,12 @@ static int start(const char *name, const char *devices) {
   return n_devices ? 0 : 100;
 }
 
+/* STANDIN_PEERS=0: none are. */
+static int peers(int d, int other) {
+  const char *text = getenv("STANDIN_PEERS");
+  return d != other && !(text && *text == '0');
+}
+
 static int version_or(int otherwise) {
   const char *text = getenv("STANDIN_VERSION");
   return text ? atoi(text) : otherwise;
@@ -289,7 +336,7 @@ static int version_or(int otherwise) {
 #define COMMON(MALLOC, FREE, HOST_FREE, CREATE, DESTROY, SYNC, QUERY, WAIT_EVENT, EVENT, EVENT_DESTROY, \
                EVENT_RECORD, EVENT_SYNC, EVENT_QUERY, ELAPSED, HOST_FUNC, BEGIN, END, INSTANTIATE, \
                GRAPH_DESTROY, GRAPH_LAUNCH, EXEC_DESTROY, MANAGED, HOST_ALLOC, INFO, FUNCTION, UNLOAD, \
-               IPC_GET, IPC_OPEN, IPC_CLOSE, FILL8, FILL16, FILL32) \
+               IPC_GET, IPC_OPEN, IPC_CLOSE, RANGE, FILL8, FILL16, FILL32) \
   ENTRY(MALLOC, (void **out, size_t bytes), error = allocate(out, bytes, false), "%zu", bytes) \
   ENTRY(MANAGED, (void **out, size_t bytes, unsigned f), error = allocate(out, bytes, true), "%u", f) \
   ENTRY(HOST_ALLOC, (void **out, size_t bytes, unsigned f), error = allocate(out, bytes, true), "%u", f) \
@@ -297,9 +344,19 @@ static int version_or(int otherwise) {
   ENTRY(HOST_FREE, (void *p), error = release(p, true), "%p", p) \
   ENTRY(INFO, (size_t *f, size_t *t), (*f = limit() - used, *t = limit()), "%s", "") \
   ENTRY(CREATE, (void **out, unsigned flags), error = create_stream(out, flags), "%u", flags) \
-  ENTRY(DESTROY, (void *s), ((stream *)s)->live = false, "%p", s) \
-  ENTRY(SYNC, (void *s), wait_for(stream_of(s), stream_of(s)->put), "%p", s) \
-  ENTRY(QUERY, (void *s), error = pending(stream_of(s), stream_of(s)->put), "%p", s) \
+  ENTRY(DESTROY, (stream *s), { \
+        if (s->graph) s->graph->error = 901; \
+        s->live = false; \
+        s->graph = NULL; \
+        }, "%p", (void *)s) \
+  ENTRY(SYNC, (void *s), { \
+        error = forbidden(stream_of(s)); \
+        if (!error) wait_for(stream_of(s), stream_of(s)->put); \
+        }, "%p", s) \
+  ENTRY(QUERY, (void *s), { \
+        error = forbidden(stream_of(s)); \
+        if (!error) error = pending(stream_of(s), stream_of(s)->put); \
+        }, "%p", s) \
   ENTRY(WAIT_EVENT, (void *s, event *e, unsigned f), \
         if (e->stream) put(s, (op){.kind = WAIT, .e = e}), "%p %u", s, f) \
   ENTRY(EVENT, (void **out, unsigned flags), *out = calloc(1, sizeof(event)), "%u", flags) \
@@ -313,6 +370,7 @@ static int version_or(int otherwise) {
   ENTRY(BEGIN, (stream *s, int mode), s->graph = calloc(1, sizeof(graph)), "%d", mode) \
   ENTRY(END, (stream *s, graph **out), { \
         *out = s->graph; \
+        error = s->graph->error; \
         for (int i = 0; i < STREAMS; i++) if (streams[i].graph == *out) streams[i].graph = NULL; \
         }, "%p", (void *)s) \
   ENTRY(INSTANTIATE, (graph **out, graph *g, unsigned long long f), \
@@ -323,16 +381,16 @@ static int version_or(int otherwise) {
   ENTRY(FUNCTION, (void **out, module *m, const char *symbol), \
         { error = strcmp(symbol, "opencu_kernel") ? 500 : 0; *out = m; }, "%s", symbol) \
   ENTRY(UNLOAD, (module *m), (free(m->image), free(m)), "%p", (void *)m) \
-  ENTRY(IPC_GET, (char handle[64], void *p), memcpy(handle, &p, sizeof p), "%p", p) \
-  ENTRY(IPC_OPEN, (void **out, struct ipc h, unsigned f), memcpy(out, h.bytes, sizeof *out), "%u", f) \
-  ENTRY(IPC_CLOSE, (void *p), (void)p, "%p", p) \
+  ENTRY(IPC_GET, (struct ipc *handle, void *p), error = give_handle(handle, p), "%p", p) \
+  ENTRY(IPC_OPEN, (void **out, struct ipc h, unsigned f), error = open_handle(out, h), "%u", f) \
+  ENTRY(IPC_CLOSE, (void *p), error = release(p, false), "%p", p) \
+  ENTRY(RANGE, (void **base, size_t *bytes, void *p), error = range_of(base, bytes, p), "%p", p) \
   ENTRY(FILL8, (void *p, unsigned char v, size_t n, void *s), \
         put(s, (op){.kind = FILL, .dst = p, .value = v, .unit = 1, .width = n, .height = 1}), "%u %zu", v, n) \
   ENTRY(FILL16, (void *p, unsigned short v, size_t n, void *s), \
         put(s, (op){.kind = FILL, .dst = p, .value = v, .unit = 2, .width = 2 * n, .height = 1}), "%u %zu", v, n) \
   ENTRY(FILL32, (void *p, unsigned v, size_t n, void *s), \
         put(s, (op){.kind = FILL, .dst = p, .value = v, .unit = 4, .width = 4 * n, .height = 1}), "%u %zu", v, n)
-struct ipc { char bytes[64]; };
 #define ROWS(p, spitch, q, dpitch, w, h) \
   (op){.kind = COPY, .dst = p, .dst_pitch = dpitch, .src = q, .src_pitch = spitch, .width = w, .height = h}
 
@@ -343,7 +401,7 @@ COMMON(hipMalloc, hipFree, hipHostFree, hipStreamCreateWithFlags, hipStreamDestr
        hipStreamEndCapture, hipGraphInstantiateWithFlags, hipGraphDestroy, hipGraphLaunch,
        hipGraphExecDestroy, hipMallocManaged, hipHostMalloc, hipMemGetInfo, hipModuleGetFunction,
        hipModuleUnload, hipIpcGetMemHandle, hipIpcOpenMemHandle, hipIpcCloseMemHandle,
-       hipMemsetD8Async, hipMemsetD16Async, hipMemsetD32Async)
+       hipMemGetAddressRange, hipMemsetD8Async, hipMemsetD16Async, hipMemsetD32Async)
 int hipDriverGetVersion(int *out) { return *out = version_or(60443482), 0; }
 const char *hipGetErrorName(int error) { return error == 2 ? "hipErrorOutOfMemory" : "hipErrorSaid"; }
 const char *hipGetErrorString(int error) { return error == 2 ? "out of memory" : "as told"; }
@@ -377,7 +435,7 @@ int hipModuleLaunchKernel(module *m, unsigned gx, unsigned gy, unsigned gz, unsi
   LOCKED(error = launch("hipModuleLaunchKernel", m, gx, bx, s, params));
   return error;
 }
-ENTRY(hipDeviceCanAccessPeer, (int *out, int d, int other), *out = d != other, "%d %d", d, other)
+ENTRY(hipDeviceCanAccessPeer, (int *out, int d, int other), *out = peers(d, other), "%d %d", d, other)
 ENTRY(hipDeviceEnablePeerAccess, (int other, unsigned flags), (void)0, "%d %u", other, flags)
 #else
 COMMON(cuMemAlloc_v2, cuMemFree_v2, cuMemFreeHost, cuStreamCreate, cuStreamDestroy_v2, cuStreamSynchronize,
@@ -386,7 +444,7 @@ COMMON(cuMemAlloc_v2, cuMemFree_v2, cuMemFreeHost, cuStreamCreate, cuStreamDestr
        cuStreamEndCapture, cuGraphInstantiateWithFlags, cuGraphDestroy, cuGraphLaunch,
        cuGraphExecDestroy, cuMemAllocManaged, cuMemHostAlloc, cuMemGetInfo_v2, cuModuleGetFunction,
        cuModuleUnload, cuIpcGetMemHandle, cuIpcOpenMemHandle_v2, cuIpcCloseMemHandle,
-       cuMemsetD8Async, cuMemsetD16Async, cuMemsetD32Async)
+       cuMemGetAddressRange_v2, cuMemsetD8Async, cuMemsetD16Async, cuMemsetD32Async)
 static _Thread_local int pushed[16], depth;
 int cuDriverGetVersion(int *out) { return *out = version_or(12040), 0; }
 int cuGetErrorName(int error, const char **out) {
@@ -439,6 +497,6 @@ int cuLaunchKernel(module *m, unsigned gx, unsigned gy, unsigned gz, unsigned bx
   LOCKED(error = launch("cuLaunchKernel", m, gx, bx, s, params));
   return error;
 }
-ENTRY(cuDeviceCanAccessPeer, (int *out, int d, int other), *out = d != other, "%d %d", d, other)
+ENTRY(cuDeviceCanAccessPeer, (int *out, int d, int other), *out = peers(d - 100, other - 100), "%d %d", d, other)
 ENTRY(cuCtxEnablePeerAccess, (uintptr_t other, unsigned flags), (void)0, "%d %u", (int)other, flags)
 #endif

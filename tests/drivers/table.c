@@ -46,8 +46,13 @@ int main(void) {
   OK(t->peer(0, 1, &can));
   printf("peer %d\n", can);
   OK(t->ipc_get(0, a, handle));
-  OK(t->ipc_open(0, handle, &opened));
-  printf("opened %d\n", opened == a);
+  size_t bytes;
+  OK(t->ipc_open(0, handle, &opened, &bytes));
+  copy.src = opened, memset(back, 0, sizeof back);
+  OK(t->copy(0, s, &copy));
+  OK(t->copy(0, s, &out));
+  OK(t->stream_sync(0, s));
+  printf("opened %zu bytes: %d\n", bytes, back[63]);
   OK(t->ipc_close(0, opened));
   OK(t->event_destroy(0, e));
   OK(t->free(0, a, OCU_MEM_DEVICE));

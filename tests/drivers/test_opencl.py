@@ -69,12 +69,13 @@ def test_a_number_that_it_has_not_is_refused_by_name(present, number):
     assert f"'{number}'" in text and (number == "opencl:" or f"opencl:{last}" in text)
 
 
-def test_devices_that_have_only_buffers_do_all_of_it(present):
-    """The conformance kit again, with addresses that only stand for memory."""
+@pytest.mark.parametrize("memory", ["buffers", "coarse"])
+def test_devices_with_less_of_shared_memory_do_all_of_it(present, memory):
+    """The conformance kit again: addresses only stand for buffers, or the host reads none."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "opencl"]
     done = subprocess.run(
         [*command, "-o", "addopts=", HERE / "test_conformance.py"],
-        env=os.environ | {"OPENCU_OPENCL_MEMORY": "buffers"},
+        env=os.environ | {"OPENCU_OPENCL_MEMORY": memory},
         capture_output=True,
         text=True,
     )
@@ -83,7 +84,8 @@ def test_devices_that_have_only_buffers_do_all_of_it(present):
     assert int(passed) >= 25 and "skipped" not in done.stdout
 
 
-def test_what_buffers_cannot_do_is_refused_by_name(present):
+@pytest.mark.parametrize("memory", ["buffers", "coarse"])
+def test_what_they_cannot_do_is_refused_by_name(present, memory):
     text = said(
         """
 import numpy as np
@@ -102,7 +104,7 @@ g.a = g.b = g.c = g.d = (ffi.cast("void *", x.ptr), 0, 4, 1)
 print(lib.ocu_multiply(ffi.NULL, g, 0) == lib.OCU_UNSUPPORTED)
 print(ffi.string(lib.ocu_error()).decode())
 """,
-        OPENCU_OPENCL_MEMORY="buffers",
+        OPENCU_OPENCL_MEMORY=memory,
     ).splitlines()
     assert text == [
         "True",
@@ -132,7 +134,7 @@ for call in (lambda: np.array(there, copy=False), lambda: np.from_dlpack(there))
     assert len(text) == 2 and all("the array is on opencl:0" in line for line in text)
 
 
-@pytest.mark.parametrize("memory", ["shared", "buffers"])
+@pytest.mark.parametrize("memory", ["shared", "coarse", "buffers"])
 @pytest.mark.parametrize("program", ["boxes", "gemm", "per_thread", "driver", "fork", "pools"])
 def test_an_unmodified_program_runs_there(present, program, memory, tmp_path):
     from opencu import shims

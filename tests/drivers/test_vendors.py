@@ -454,7 +454,7 @@ def test_graphs_peers_and_memory_of_other_processes(program, vendor, tmp_path):
         "replayed 1 times: 7",
         "replayed 2 times: 7",
         "peer 1",
-        "opened 1",
+        "opened 64 bytes: 7",
     ]
     assert len(program.calls(CALLS[vendor]["graph"])) == 3
 
@@ -469,3 +469,42 @@ def test_a_cuda_program_runs_on_the_vendors_device(program, vendor, audited, tmp
     said = program.run([tmp_path / "copies"], OPENCU_DEVICE=vendor, **loader)
     assert said == "1 devices, Stand-in 0, right"
     assert program.calls(CALLS[vendor]["alloc"])
+
+
+@pytest.mark.parametrize("peers", ["1", "0"])
+def test_a_program_uses_peers_and_memory_of_another_process(program, vendor, peers, tmp_path):
+    options = [f"-I{shims.include_dir()}", HERE / "peers.c", f"-L{shims.lib_dir()}", "-lcudart"]
+    cc(*options, "-o", tmp_path / "peers")
+    variables = {"LD_LIBRARY_PATH": str(shims.lib_dir()), "OPENCU_DEVICE": vendor}
+    variables |= {"STANDIN_DEVICES": DEVICES[vendor], "STANDIN_PEERS": peers}
+    said = program.run([tmp_path / "peers"], **variables).splitlines()
+    enabled = (
+        ["enable 0", "enable again 704"] if peers == "1" else ["enable 217", "enable again 217"]
+    )
+    assert said == [
+        *["peers 0", f"can {peers}", *enabled, "copy 0", "back 0", "copied 7"],
+        *["handle 0", "of the host's 1", "own 1"],
+        *["open 0", "read 0", "found 7", "beyond 1", "free 1", "close 0", "close again 1"],
+        *["open nothing 1", "then 9"],
+    ]
+
+
+@pytest.mark.parametrize("peers", ["1", "0"])
+def test_a_kernel_reaches_memory_of_peers_only(on, vendor, peers):
+    said = on(
+        """
+one = ffi.new("float *", 1)
+x, y = driver.alloc(0, 64), driver.alloc(1, 64)
+g = ffi.new("ocu_product *")
+g.kind = (lib.OCU_F32, lib.OCU_F32, lib.OCU_F32, 0, 0, 0, 0)
+g.batch, g.m, g.n, g.k, g.alpha, g.beta = 1, 4, 4, 4, one, one
+g.a = g.c = g.d = (p(x), 0, 4, 1)
+g.b = (p(y), 0, 4, 1)
+print(lib.ocu_multiply(ffi.NULL, g, lib.OCU_CALL_NO_PLANNER) == lib.OCU_NO_PLAN)
+print(ffi.string(lib.ocu_error()).decode())
+""",
+        STANDIN_PEERS=peers,
+    ).splitlines()
+    assert said[0] == str(peers == "1")
+    refused = f"is memory of {vendor}:1, which {vendor}:0 does not reach: copy it"
+    assert (refused in said[1]) == (peers == "0")

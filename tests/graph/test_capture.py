@@ -122,6 +122,73 @@ def test_streams_fork_and_join(stream):
     assert (np.asarray(c) == 64).all() and (np.asarray(b) == 256).all()
 
 
+def test_each_operation_tells_the_bytes_that_it_touches(stream):
+    a, b, c = matrix(1), matrix(2), matrix(0)
+    with capture(stream) as g:
+        gemm(a[:2, 1:3], b[1:3], c[:2], stream=stream)
+        gemm(a[::-1], b, c, beta=1, stream=stream)
+        opencu.launch(add_one, (4,), c.T[1], stream=stream, N=1)
+    reads, writes = (True, False), (False, True)
+    assert set(g.ranges(0)) == {
+        (a.ptr + 4, 24, *reads), (b.ptr + 16, 32, *reads), (c.ptr, 32, *writes)
+    }  # fmt: skip
+    whole = {(a.ptr, 64, *reads), (b.ptr, 64, *reads), (c.ptr, 64, *reads), (c.ptr, 64, *writes)}
+    assert set(g.ranges(1)) == whole
+    assert g.ranges(2) == [(c.ptr + 4, 60, True, True)]
+    for node in (-1, 3):
+        with pytest.raises(IndexError, match=f"node {node}: the graph has 3 operations"):
+            g.ranges(node)
+
+
+def test_a_launch_names_the_range_that_was_freed(stream):
+    cpu = stream.device.driver
+    kept, freed = cpu.alloc(0, 256), cpu.alloc(0, 256)
+    with capture(stream) as g:
+        cpu.fill(stream.handle, kept, 1, 256, False)
+        cpu.copy(stream.handle, kept + 8, freed + 16, 100, False)
+    cpu.free(freed)
+    text = f"operation 1 of the graph reads 100 bytes at {freed + 16:#x}, which was freed"
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=text):
+            g.launch()
+    cpu.free(kept)
+    with pytest.raises(RuntimeError, match="operation 0 of the graph writes 256 bytes"):
+        g.launch()
+
+
+def test_a_launch_that_is_refused_leaves_nothing_behind(stream):
+    size = 1 << 22
+    check(lib.ocu_trim(0))
+    before = lib.ocu_counter(b"memory.cached")
+    with capture(stream) as g:
+        out = ffi.new("void **")
+        check(lib.ocu_alloc_async(stream.handle, size, out))
+        check(lib.ocu_fill(stream.handle, out[0], 1, size, 0))
+        check(lib.ocu_free_async(stream.handle, out[0]))
+    blocking = opencu.Stream()
+    with pytest.raises(RuntimeError, match="default stream keeps order"), capture(blocking):
+        check(lib.ocu_graph_launch(g._executable, ffi.NULL))
+    run(g)
+    del g
+    gc.collect()
+    assert lib.ocu_counter(b"memory.cached") >= before + size  # given back, not lost
+
+
+def test_a_joined_stream_may_go_before_the_capture_ends(stream):
+    a, c = matrix(1), matrix(0)
+    with capture(stream) as g:
+        side = opencu.Stream()
+        side.wait_event(stream.record_event())
+        gemm(a, a, c, stream=side)
+        stream.wait_event(side.record_event())
+        del side
+        gc.collect()
+        others = [opencu.Stream() for _ in range(3)]  # one has its slot
+        assert (gemm(np.eye(4), np.eye(4), stream=others[0]) == np.eye(4)).all()
+    run(g)
+    assert (np.asarray(c) == 4).all()
+
+
 REFUSED = {
     "synchronize": (lambda s: s.synchronize(), "a stream that is capturing has no end to wait for"),
     "query": (lambda s: s.query(), "a stream that is capturing has no end to wait for"),

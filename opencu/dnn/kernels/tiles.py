@@ -2,6 +2,7 @@
 
     row       elements of the longest row that is one tile; longer ones are read in chunks
     program   elements of a program's tile of short rows
+    run       tiles of short rows that a program takes one after the other
     columns   numbers side by side of an axis that is not the last one
     queries   rows of q, and `keys` rows of k and v, of attention's tiles
     depth     channels of a chunk of a convolution's inner dimension
@@ -19,6 +20,7 @@ from opencu.drivers.interface import Target
 class Tiles:
     row: int
     program: int
+    run: int
     columns: int
     queries: int
     keys: int
@@ -27,8 +29,8 @@ class Tiles:
 
 
 TILES = {
-    "vector": Tiles(1 << 15, 1 << 11, 64, 120, 256, 384, 32),  # Zen 3 (32 and 512 KiB), 2026-11
-    "simt": Tiles(1 << 12, 1 << 10, 32, 32, 32, 32, 32),
+    "vector": Tiles(1 << 15, 1 << 11, 16, 64, 120, 256, 384, 32),  # Zen 3 (32 and 512 KiB), 2026-11
+    "simt": Tiles(1 << 12, 1 << 10, 1, 32, 32, 32, 32, 32),
 }
 
 

@@ -4,7 +4,7 @@
 #include "core.h"
 
 enum { INLINE_MOST_NS = 20000 };  /* shorter work runs on the caller: a hop costs 6 to 14 us */
-static const int64_t scratch_most = (int64_t)256 << 20;
+static const int64_t scratch_most = (int64_t)256 << 20, programs_most = (int64_t)1 << 48;
 
 typedef struct {
   const ocu_plan *plan;
@@ -106,7 +106,7 @@ static ocu_status estimate(const call *c, int64_t *cost) {
   for (int i = 0; i < c->plan->n_steps; i++) {
     const ocu_launch *l = &c->plan->steps[i].l;
     int64_t grid = c->slot[l->grid], scratch = c->slot[l->scratch], ns = c->slot[l->cost];
-    if (grid < 0 || scratch < 0 || grid > INT64_MAX / 2)
+    if (grid < 0 || scratch < 0 || grid > programs_most)
       return ocu_fail(OCU_INVALID_VALUE, "the plan has no launch for these sizes: %lld programs, "
                       "%lld bytes of scratch", (long long)grid, (long long)scratch);
     if (scratch > scratch_most)
@@ -115,6 +115,28 @@ static ocu_status estimate(const call *c, int64_t *cost) {
     *cost = add(*cost, ns < 0 ? 0 : ns);
   }
   return OCU_OK;
+}
+
+/* The bytes of a product's matrices and bias, from its arguments as ocu_multiply lays them out. */
+static int gemm_ranges(const void *data, ocu_range out[OCU_MOST_RANGES]) {
+  const call *c = data;
+  const uint8_t *f = c->plan->spec.f;
+  const int64_t *x = c->slot, m = x[1], n = x[2], k = x[3];
+  const int64_t sizes[4][2] = {{m, k}, {k, n}, {m, n}, {m, n}};
+  if (f[0] != OCU_OP_GEMM || f[8] == OCU_BUCKET_SUM) return 0;
+  for (int i = 0; i < 4; i++) {
+    const int64_t *matrix = x + 4 + 4 * i, item = (int64_t)ocu_dtype_bytes(f[i < 2 ? 1 : 2]);
+    const int64_t last[3] = {x[0] - 1, sizes[i][0] - 1, sizes[i][1] - 1};
+    int64_t low = 0, high = 0;
+    for (int j = 0; j < 3; j++)
+      if (last[j] > 0) *(matrix[1 + j] < 0 ? &low : &high) += last[j] * matrix[1 + j];
+    out[i] = (ocu_range){(const char *)matrix[0] + low * item, (size_t)((high - low + 1) * item),
+                         i < 3 ? OCU_READS : OCU_WRITES};
+    if (i == 2 && !(x[22] | x[23])) out[i].p = NULL;  /* beta is 0 */
+    if (f[12]) out[i] = (ocu_range){(void *)matrix[0], (size_t)x[0] * sizeof(void *), OCU_READS};
+  }
+  out[4] = (ocu_range){(void *)x[24], SIZE_MAX, OCU_READS};  /* to its end */
+  return 5;
 }
 
 ocu_status ocu_call(ocu_stream *s, const ocu_spec *spec, const int64_t *args, int n_args,
@@ -136,6 +158,6 @@ ocu_status ocu_call(ocu_stream *s, const ocu_spec *spec, const int64_t *args, in
   OCU_TRY(estimate(&c, &cost));
   int how = flags & OCU_CALL_SYNC ? OCU_INLINE | OCU_WAIT : cost < INLINE_MOST_NS ? OCU_INLINE : 0;
   return ocu_submit(s, &(ocu_submission){
-      .run = call_op, .data = &c, .how = how, .cost = cost,
+      .run = call_op, .data = &c, .how = how, .cost = cost, .ranges = gemm_ranges,
       .bytes = offsetof(call, slot) + (size_t)c.plan->n_slots * sizeof c.slot[0]});
 }

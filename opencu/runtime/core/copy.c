@@ -18,11 +18,19 @@ static ocu_status run(const ocu_turn *turn, void *data) {
   return t->r.src ? ocu_cpu_copy(&t->r) : ocu_cpu_fill(&t->r);
 }
 
+static int ranges(const void *data, ocu_range out[OCU_MOST_RANGES]) {
+  const ocu_rect *r = &((const transfer *)data)->r;
+  size_t rows = r->height - 1;
+  out[0] = (ocu_range){r->dst, rows * r->dst_pitch + r->width, OCU_WRITES};
+  out[1] = (ocu_range){r->src, rows * r->src_pitch + r->width, OCU_READS};
+  return r->src ? 2 : 1;
+}
+
 static ocu_status submit(ocu_stream *s, transfer *t, bool wait) {
   size_t bytes = t->r.width * t->r.height;
   int how = wait ? OCU_INLINE | OCU_WAIT : bytes <= INLINE_MOST ? OCU_INLINE : 0;
   return ocu_submit(s, &(ocu_submission){.run = run, .data = t, .bytes = sizeof *t, .how = how,
-                                         .cost = (int64_t)(bytes / 8),
+                                         .cost = (int64_t)(bytes / 8), .ranges = ranges,
                                          .more = t->r.src, .more_bytes = t->staged ? bytes : 0});
 }
 

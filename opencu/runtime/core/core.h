@@ -10,8 +10,8 @@
  *   cpu.c       work on the processor itself    pack.c     plans that came with the package
  *   workers.c   compute threads, scratch        build.c    build id, the package's folder
  *   env.c       settings                        planner.c  asking the planner process
- *   graph.c     captures and their replay
- *   native.c    the same over other drivers: streams' order, memory, code
+ *   capture.c   what capturing streams are given      graph.c    the same, run again
+ *   native.c    over other drivers: streams' order, memory, code      reach.c    peers, processes
  */
 #ifndef OCU_CORE_H
 #define OCU_CORE_H
@@ -175,6 +175,7 @@ typedef uint64_t ocu_stamp;
 ocu_stamp ocu_stamp_of(const ocu_stream *s, uint64_t seq);
 bool ocu_stamp_done(ocu_stamp stamp);
 
+enum { OCU_MOST_RANGES = 10 };
 enum { OCU_INLINE = 1, OCU_WAIT = 2, OCU_HOST = 4, OCU_MARK = 8 };
 typedef struct {
   ocu_op run;                        /* NULL: nothing, the operation is its place in the order */
@@ -185,6 +186,8 @@ typedef struct {
   int how;                           /* may run on the caller; return when done; a host function;
                                         no node of a graph */
   int64_t cost;                      /* nanoseconds, for a graph's */
+  /* Which bytes the data makes it touch: how many ranges; NULL, or 0: it does not know. */
+  int (*ranges)(const void *data, ocu_range out[OCU_MOST_RANGES]);
   ocu_stamp after;                   /* 0, or a moment to wait for */
   _Atomic ocu_stamp *stamp;          /* gets the operation's own moment before it runs */
 } ocu_submission;
@@ -210,7 +213,7 @@ void ocu_count_launches(int64_t *all, int64_t *inlined);
 
 ocu_status ocu_event_start(void);
 
-/* ---- graph.c ---- */
+/* ---- capture.c, graph.c ---- */
 typedef struct ocu_capture ocu_capture;
 typedef struct { uint64_t capture; uint32_t moment; } ocu_captured;  /* 0: not in a capture */
 extern _Atomic int ocu_graph_work;   /* captures and deferred calls under way: mostly 0 */
@@ -222,6 +225,9 @@ ocu_status ocu_capture_waited(ocu_stream *s);
 ocu_status ocu_capture_device_waited(int device);
 ocu_status ocu_capture_unsafe(const char *what);
 ocu_status ocu_capture_frees(ocu_stream *s, void *p, bool *taken);
+bool ocu_capture_keeps(ocu_stream *s, void *p);  /* malloc'ed for an operation: it is the graph's */
+bool ocu_capture_bars(const ocu_stream *s);      /* may the driver's stream not be asked? */
+void ocu_capture_failed(ocu_stream *s);          /* an operation was recorded that is not there */
 void ocu_capture_abandon(ocu_stream *s);
 ocu_status ocu_capture_moment(ocu_stream *s, ocu_captured *out);
 ocu_status ocu_capture_join(ocu_stream *s, const ocu_captured *of);
@@ -274,7 +280,6 @@ ocu_status ocu_native_query(ocu_stream *s);
 void ocu_native_reap(void);              /* gives retired streams back whose work is done */
 ocu_status ocu_native_seen(int device, ocu_status e);  /* notes a lost device; returns e */
 ocu_status ocu_native_alive(int device);
-ocu_status ocu_native_follows(const ocu_stream *s);  /* may kernels there read pointers? */
 ocu_status ocu_native_code(const ocu_plan *p, int step, int device, const void **out);
 extern _Atomic bool ocu_native_devices;  /* are there any? */
 /* s: in whose order the memory is used, or NULL. */
@@ -285,6 +290,12 @@ void ocu_native_trim(int device, size_t keep);    /* -1: of all devices */
 int ocu_native_find(const void *p, ocu_pointer_info *out);  /* as ocu_pool_find */
 /* What may still be allocated, from what the driver says is free (0: it cannot tell). */
 int64_t ocu_native_free_bytes(int device, int64_t reported);
+/* Memory of another process, at p from now on; false: p is known already, or there is no room. */
+bool ocu_native_adopt(int device, void *p, size_t bytes);
+bool ocu_native_disown(void *p);         /* false: it was not adopted */
+
+/* ---- reach.c ---- */
+ocu_status ocu_native_follows(const ocu_stream *s);  /* may kernels there read pointers? */
 /* May work on the stream touch what p points to? A copy may touch the host's memory, too. */
 ocu_status ocu_reach(ocu_stream *s, const void *p, bool copy);
 

@@ -88,7 +88,7 @@ typedef struct ocu_driver {
   int orders_default;    /* 1: the vendor has a legacy default stream, NULL, and orders it itself */
   ocu_status (*peer)(int d, int other, int *can);         /* also enables it */
   ocu_status (*ipc_get)(int d, void *p, char handle[64]);
-  ocu_status (*ipc_open)(int d, const char handle[64], void **out);
+  ocu_status (*ipc_open)(int d, const char handle[64], void **out, size_t *bytes);
   ocu_status (*ipc_close)(int d, void *p);
   ocu_status (*graph_begin)(int d, void *s);              /* work put on s is kept, not run */
   ocu_status (*graph_end)(int d, void *s, void **graph);  /* ready to launch */

@@ -66,6 +66,7 @@ ocu_status ocu_native_submit(ocu_stream *s, const ocu_submission *sub) {
   if (!e && sub->run) e = sub->run(&(ocu_turn){s, 0, false}, sub->data);
   atomic_fetch_add(&s->work, 1);
   pthread_mutex_unlock(&s->turn);
+  if (e && atomic_load(&s->capture)) ocu_capture_failed(s);  /* the graph would lack it */
   OCU_TRY(ocu_native_seen(device, e));
   return sub->how & OCU_WAIT ? ocu_native_wait(s) : OCU_OK;
 }
@@ -78,19 +79,28 @@ static ocu_status catch_up(ocu_stream *s) {
   return e;
 }
 
+/* The driver's stream is not given back while it is waited for. */
+static ocu_status sync(ocu_stream *s, const ocu_device *d) {
+  atomic_fetch_add(&s->waiters, 1);
+  pthread_mutex_lock(&s->turn);
+  void *native = s->native;
+  bool gone = !native && !atomic_load(&s->live);  /* its work is done */
+  uint64_t work = atomic_load(&s->work);
+  pthread_mutex_unlock(&s->turn);
+  ocu_status e = gone ? OCU_OK : d->driver->stream_sync(d->index, native);
+  atomic_fetch_sub(&s->waiters, 1);
+  if (!e) atomic_store(&s->waited, work);
+  return e;
+}
+
 ocu_status ocu_native_wait(ocu_stream *s) {
   int device = atomic_load(&s->device);
-  const ocu_device *d = &ocu_devices[device];
-  if (!s->native && !atomic_load(&s->live)) return OCU_OK;  /* given back: its work is done */
-  if (atomic_load(&s->capture)) return OCU_OK;  /* what it has will not run */
+  if (atomic_load(&ocu_graph_work) && ocu_capture_bars(s)) return OCU_OK;
   if (ocu_self.in_host_call)
     return ocu_fail(OCU_UNSUPPORTED, "a host function may not wait: it would wait for itself");
   OCU_TRY(ocu_native_alive(device));
   ocu_status e = catch_up(s);
-  uint64_t work = atomic_load(&s->work);
-  if (!e) e = d->driver->stream_sync(d->index, s->native);
-  if (!e) atomic_store(&s->waited, work);
-  return ocu_native_seen(device, e);
+  return ocu_native_seen(device, e ? e : sync(s, &ocu_devices[device]));
 }
 
 /* With the stream's lock: is all its work done? */
@@ -125,7 +135,8 @@ void ocu_native_reap(void) {
     const ocu_device *d = ocu_device_of(s);
     pthread_mutex_lock(&s->turn);
     pthread_mutex_lock(&order);
-    if (s->native && drained(s) != OCU_NOT_READY) {
+    if (s->native && !atomic_load(&s->waiters) && !atomic_load(&s->capture) &&
+        drained(s) != OCU_NOT_READY) {
       if (s->mark) d->driver->event_destroy(d->index, s->mark);
       d->driver->stream_destroy(d->index, s->native);
       s->native = s->mark = NULL;
@@ -155,16 +166,9 @@ ocu_status ocu_native_code(const ocu_plan *p, int step, int device, const void *
   return e;
 }
 
-ocu_status ocu_native_follows(const ocu_stream *s) {
-  const ocu_device *d = ocu_device_of(s);
-  if (!d->driver->follows_pointers || d->driver->follows_pointers(d->index)) return OCU_OK;
-  return ocu_fail(OCU_UNSUPPORTED, "%s:%d has no addresses that kernels could read from an array: "
-                  "pass matrices at strides", d->driver->name, d->index);
-}
-
 /* ---- memory: all allocations by their address -------------------------------------------------- */
 
-enum { LIVE, RETIRED, KEPT };
+enum { LIVE, FOREIGN, RETIRED, KEPT };  /* FOREIGN: another process's, live here */
 typedef struct {
   uintptr_t base;
   size_t bytes, room;   /* asked for; got from the driver */
@@ -212,6 +216,11 @@ static bool enter(const block *b) {
   return true;
 }
 
+static void leave(size_t i) {
+  used[blocks[i].device] -= (int64_t)blocks[i].room;
+  memmove(blocks + i, blocks + i + 1, (--n_blocks - i) * sizeof *blocks);
+}
+
 /* Is a kept block free, for use in a stream's order? */
 static bool free_now(const block *b, const ocu_stream *s) {
   const ocu_device *d = &ocu_devices[b->device];
@@ -222,6 +231,15 @@ static void drop_event(block *b) {
   const ocu_device *d = &ocu_devices[b->device];
   if (b->event) d->driver->event_destroy(d->index, b->event);
   b->event = NULL;
+}
+
+/* Gives one that is out of the books back to its driver, which may wait there for its device. */
+static void free_block(block b) {
+  const ocu_device *d = &ocu_devices[b.device];
+  b.bytes = b.room;
+  freeing = &b;
+  d->driver->free(d->index, (void *)b.base, b.kind);
+  freeing = NULL;
 }
 
 /* Hands a kept block out again, if one fits that is not much too large. */
@@ -254,9 +272,10 @@ ocu_status ocu_native_alloc(int device, ocu_stream *s, size_t bytes, ocu_mem_kin
   for (int attempt = 0; attempt < 2 && e == OCU_OUT_OF_MEMORY; attempt++) {
     if (attempt) ocu_wait_device(device), ocu_native_trim(device, 0);
     if (reuse(device, s, bytes, kind, out)) break;
-    if (d->counted && room > (size_t)(d->memory - used[device]))
+    long long unused = d->memory - (long long)used[device];
+    if (d->counted && (room > INT64_MAX || (long long)room > unused))
       e = ocu_fail(OCU_OUT_OF_MEMORY, "%zu bytes do not fit: %lld bytes of memory are free", bytes,
-                   (long long)(d->memory - used[device]));
+                   unused);
     else e = ocu_native_seen(device, d->driver->alloc(d->index, room, kind, got));
   }
   if (!*out) {
@@ -268,7 +287,7 @@ ocu_status ocu_native_alloc(int device, ocu_stream *s, size_t bytes, ocu_mem_kin
     bool entered = enter(&b);
     pthread_mutex_unlock(&lock);
     if (!entered) {
-      d->driver->free(d->index, got[0], kind);
+      free_block(b);
       return ocu_fail(OCU_OUT_OF_MEMORY, "no memory for the books of an allocation");
     }
     *out = got[0];
@@ -281,8 +300,25 @@ int ocu_native_find(const void *p, ocu_pointer_info *out) {
   if (OCU_LIKELY(!atomic_load_explicit(&ocu_native_devices, memory_order_acquire))) return 0;
   pthread_mutex_lock(&lock);
   const block *b = freeing ? freeing : holder(p);
-  int found = !b ? 0 : b->state == LIVE && (uintptr_t)p - b->base < b->bytes ? 1 : -1;
+  int found = !b ? 0 : b->state <= FOREIGN && (uintptr_t)p - b->base < b->bytes ? 1 : -1;
   if (b) *out = (ocu_pointer_info){(void *)b->base, b->bytes, b->device, b->kind, 0, b->handle};
+  pthread_mutex_unlock(&lock);
+  return found;
+}
+
+bool ocu_native_adopt(int device, void *p, size_t bytes) {
+  block b = {(uintptr_t)p, bytes, bytes, NULL, NULL, NULL, device, FOREIGN, OCU_MEM_DEVICE};
+  pthread_mutex_lock(&lock);
+  bool entered = !holder(p) && enter(&b);
+  pthread_mutex_unlock(&lock);
+  return entered;
+}
+
+bool ocu_native_disown(void *p) {
+  pthread_mutex_lock(&lock);
+  const block *b = holder(p);
+  bool found = b && b->state == FOREIGN && b->base == (uintptr_t)p;
+  if (found) leave((size_t)(b - blocks));
   pthread_mutex_unlock(&lock);
   return found;
 }
@@ -307,11 +343,11 @@ void ocu_native_release(void *p, ocu_stream *s) {
   block *b = holder(p);
   int device = b->device;
   const ocu_device *d = &ocu_devices[device];
-  void *event = NULL;
-  if (s && (d->driver->event_create(d->index, OCU_EVENT_NO_TIMING, &event) ||
-            d->driver->event_record(d->index, event, s->native)))
+  if (s && (d->driver->event_create(d->index, OCU_EVENT_NO_TIMING, &b->event) ||
+            d->driver->event_record(d->index, b->event, s->native))) {
     d->driver->stream_sync(d->index, s->native);
-  b->event = event;
+    drop_event(b);
+  }
   b->stream = s;
   b->state = KEPT;
   int64_t kept = kept_bytes[device] += (int64_t)b->room;
@@ -323,19 +359,15 @@ void ocu_native_trim(int device, size_t keep) {
   pthread_mutex_lock(&lock);
   for (size_t i = n_blocks; i-- > 0;) {
     block b = blocks[i];
-    const ocu_device *d = &ocu_devices[b.device];
     if (b.state != KEPT || (device >= 0 && b.device != device) ||
         kept_bytes[b.device] <= (int64_t)(keep < INT64_MAX ? keep : INT64_MAX) ||
         !free_now(&b, NULL))
       continue;
     drop_event(&b);
     kept_bytes[b.device] -= (int64_t)b.room;
-    used[b.device] -= (int64_t)b.room;
-    memmove(blocks + i, blocks + i + 1, (--n_blocks - i) * sizeof *blocks);
-    pthread_mutex_unlock(&lock);  /* a driver may wait here for its device */
-    freeing = &b;
-    d->driver->free(d->index, (void *)b.base, b.kind);
-    freeing = NULL;
+    leave(i);
+    pthread_mutex_unlock(&lock);
+    free_block(b);
     pthread_mutex_lock(&lock);
     if (i > n_blocks) i = n_blocks;
   }
@@ -348,23 +380,4 @@ int64_t ocu_native_free_bytes(int device, int64_t reported) {
   bytes += kept_bytes[device];
   pthread_mutex_unlock(&lock);
   return bytes;
-}
-
-ocu_status ocu_reach(ocu_stream *s, const void *p, bool copy) {
-  if (OCU_LIKELY(!ocu_is_native(s) && !atomic_load_explicit(&ocu_native_devices,
-                                                            memory_order_relaxed)))
-    return OCU_OK;
-  const ocu_device *d = ocu_device_of(s);
-  ocu_pointer_info in;
-  if (ocu_native_find(p, &in) <= 0) {
-    if (copy || !d->driver) return OCU_OK;
-    return ocu_fail(OCU_ILLEGAL_ADDRESS, "%p is the host's own memory, which kernels on %s:%d do "
-                    "not reach: copy it to the device", p, d->driver->name, d->index);
-  }
-  const ocu_device *of = &ocu_devices[in.device];
-  bool readable = in.kind != OCU_MEM_DEVICE && (copy || !d->driver);
-  if (of->driver == d->driver || readable) return OCU_OK;
-  return ocu_fail(OCU_ILLEGAL_ADDRESS, "%p is memory of %s:%d, which %s:%d does not reach: copy it "
-                  "through the host", p, of->driver->name, of->index,
-                  d->driver ? d->driver->name : "cpu", d->index);
 }

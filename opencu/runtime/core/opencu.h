@@ -99,6 +99,14 @@ OCU_API int ocu_accessible(const void *p, size_t bytes, int write);
 /* From now on no result is written there: memory that holds handles. */
 OCU_API void ocu_keep(const void *p, size_t bytes);
 
+/* Can kernels on the device use memory of the other one? If they can, they may from now on. */
+OCU_API ocu_status ocu_peer(int device, int other, int *can);
+/* Device memory of another process, by a handle that it got; the whole allocation, from its start.
+ * OCU_UNSUPPORTED: the driver has none. */
+OCU_API ocu_status ocu_ipc_get(const void *p, char handle[64]);
+OCU_API ocu_status ocu_ipc_open(int device, const char handle[64], void **out);
+OCU_API ocu_status ocu_ipc_close(void *p);   /* waits for the work of all devices */
+
 /* ---- streams and events --------------------------------------------------------------------- */
 
 enum { OCU_STREAM_NONBLOCKING = 1 };
@@ -141,6 +149,8 @@ OCU_API ocu_status ocu_fill_units(ocu_stream *s, void *dst, size_t pitch, uint32
  * order (ocu_free_async) stays the graph's. A graph is not to be used by two threads at a time. */
 
 typedef struct ocu_graph ocu_graph;
+enum { OCU_READS = 1, OCU_WRITES = 2 };
+typedef struct { const void *p; size_t bytes; int how; } ocu_range;
 /* Which threads may not allocate and free meanwhile: all, the capturing one, none. */
 enum { OCU_CAPTURE_GLOBAL, OCU_CAPTURE_THREAD, OCU_CAPTURE_RELAXED };
 enum { OCU_CAPTURE_NONE, OCU_CAPTURE_ACTIVE, OCU_CAPTURE_BROKEN };
@@ -151,6 +161,9 @@ OCU_API ocu_status ocu_capture_end(ocu_stream *s, ocu_graph **out);
 OCU_API ocu_status ocu_capture_query(ocu_stream *s, int *state, uint64_t *id, ocu_graph **graph);
 OCU_API int ocu_capture_mode(int mode);  /* this thread's from now on; returns what it was */
 OCU_API ocu_status ocu_graph_nodes(ocu_graph *g, int executable, size_t *out);
+/* The bytes that a node reads and writes, by all that the library knows; they are the graph's. */
+OCU_API ocu_status ocu_graph_ranges(ocu_graph *g, int executable, size_t node,
+                                    const ocu_range **out, size_t *n);
 OCU_API ocu_status ocu_graph_instantiate(ocu_graph *g, ocu_graph **out); /* g may be destroyed */
 OCU_API ocu_status ocu_graph_update(ocu_graph *executable, ocu_graph *g);
 OCU_API ocu_status ocu_graph_launch(ocu_graph *executable, ocu_stream *s);

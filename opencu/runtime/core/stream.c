@@ -39,7 +39,7 @@ ocu_status ocu_stream_query(ocu_stream *s) {
   return ocu_fail(OCU_NOT_READY, "work is pending on the stream");
 }
 
-typedef struct { void (*fn)(void *); void *arg; } host_call;
+typedef struct { void (*fn)(void *); void *arg; bool again; } host_call;
 
 static ocu_status host_op(const ocu_turn *turn, void *data) {
   (void)turn;
@@ -51,8 +51,9 @@ static ocu_status host_op(const ocu_turn *turn, void *data) {
 }
 
 static void called_by_driver(void *data) {
+  bool again = ((host_call *)data)->again;
   host_op(NULL, data);
-  free(data);
+  if (!again) free(data);
 }
 
 static ocu_status put_host_call(const ocu_turn *turn, void *data) {
@@ -60,19 +61,24 @@ static ocu_status put_host_call(const ocu_turn *turn, void *data) {
   return d->driver->host_call(d->index, turn->stream->native, called_by_driver, data);
 }
 
+/* In a capture it is the graph's, whose launches call it again and again. */
 static ocu_status native_host_call(ocu_stream *s, const host_call *h) {
   host_call *kept = malloc(sizeof *kept);
-  if (!kept) return ocu_fail(OCU_OUT_OF_MEMORY, "no memory to queue an operation");
-  *kept = *h;
+  bool captured = atomic_load(&s->capture), owned = kept && captured && ocu_capture_keeps(s, kept);
+  if (!kept || captured != owned) {
+    free(kept);
+    return ocu_fail(OCU_OUT_OF_MEMORY, "no memory to queue an operation");
+  }
+  *kept = (host_call){h->fn, h->arg, owned};
   ocu_status e = ocu_submit(s, &(ocu_submission){.run = put_host_call, .data = kept});
-  if (e) free(kept);
+  if (e && !owned) free(kept);
   return e;
 }
 
 ocu_status ocu_stream_host_call(ocu_stream *s, void (*fn)(void *), void *arg) {
   OCU_ENTER_STREAM(s);
   if (!fn) return ocu_fail(OCU_INVALID_VALUE, "the host function is NULL");
-  host_call h = {fn, arg};
+  host_call h = {fn, arg, false};
   if (ocu_is_native(s)) return native_host_call(s, &h);
   return ocu_submit(s, &(ocu_submission){.run = host_op, .data = &h, .bytes = sizeof h,
                                          .how = OCU_HOST});

@@ -105,13 +105,13 @@ const char *ocu_wheel_library(const char *driver, char *path, size_t bytes) {
 
 ocu_status ocu_vendor_status(int code) {
   switch (code) {
-    case 0: return OCU_OK;
+    case 0: case 704: return OCU_OK;  /* peers already */
     case 1: return OCU_INVALID_VALUE;
     case 2: return OCU_OUT_OF_MEMORY;
     case 100: case 101: return OCU_INVALID_DEVICE;
     case 400: return OCU_INVALID_HANDLE;
     case 600: return OCU_NOT_READY;
-    case 200: case 209: case 218: case 801: return OCU_UNSUPPORTED; /* code for another chip */
+    case 200: case 209: case 217: case 218: case 801: return OCU_UNSUPPORTED; /* code for another chip */
     case 4: case 46: case 214: case 219: case 700: case 702: case 709: case 710:
     case 714: case 715: case 716: case 717: case 718: case 719: return OCU_LOST;
     default: return OCU_SYSTEM;

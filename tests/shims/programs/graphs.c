@@ -47,6 +47,10 @@ static float get(const float *p) {
   return host[0];
 }
 
+/* The symbol's first form, which no header names any more. */
+CUresult capture_info_of_cuda_10(CUstream, CUstreamCaptureStatus *, cuuint64_t *)
+    __asm__("cuStreamGetCaptureInfo");
+
 static cublasStatus_t multiply(const float *alpha, const float *x, const float *y,
                                const float *beta, float *z) {
   return cublasSgemm(h, CUBLAS_OP_N, CUBLAS_OP_N, N, N, N, alpha, x, N, y, N, beta, z, N);
@@ -123,6 +127,8 @@ static void forks_are_joined(void) {
   OK(cuStreamGetCaptureInfo_v2((CUstream)s, (void *)&status, (void *)&id, NULL, NULL, NULL));
   OK(cuStreamGetCaptureInfo_v2((CUstream)t, (void *)&status, (void *)&its, NULL, NULL, NULL));
   TRUE(id && id == its);
+  OK(capture_info_of_cuda_10((CUstream)t, (void *)&status, (void *)&its));
+  TRUE(status == cudaStreamCaptureStatusActive && id == its);
   EXPECT(cudaStreamEndCapture(t, &graph), cudaErrorStreamCaptureUnmatched);
   BROKEN();
 

@@ -53,8 +53,11 @@ build: .venv/built
 	-$(PIP) 'intel-opencl-rt>=2025,<2027' 'intel-cmplr-lib-rt>=2025,<2027'
 	touch $@
 
+# In the files' order, not the longest list of tests first: that leaves those with few long ones last.
+TESTS := $(PY) -m pytest -n auto --dist loadscope --no-loadscope-reorder
+
 test: build .venv/clients.ready .venv/opencl.ready
-	$(PY) -m pytest -n auto --dist loadscope
+	$(TESTS)
 
 .venv-clients/ready: Makefile
 	test -x .venv-clients/bin/python || $(PYTHON) -m venv .venv-clients
@@ -76,7 +79,7 @@ check: build .venv/dev.ready
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	@$(PYTHON) scripts/size.py --check
-	$(PY) -m pytest -n auto --dist loadscope -m "not slow"
+	$(TESTS) -m "not slow"
 
 bench: build .venv/bench.ready
 	$(PY) -m opencu bench gemm

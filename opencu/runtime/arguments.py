@@ -38,13 +38,17 @@ def instance(name: str, value: Any, kind: type, expected: str) -> Any:
     raise TypeError(f"{name} is {value!r}: expected {expected}")
 
 
+def integer(name: str, value: Any) -> int:
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return int(value)
+    raise TypeError(f"{name} is {value!r}: expected an integer")
+
+
 def axis(name: str, value: Any, ndim: int) -> int:
     """An axis of an array, counted from the end where it is negative."""
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
-        if -ndim <= value < ndim:
-            return int(value) % ndim
-        raise ValueError(f"{name} is {value}: expected an axis of {ndim} dimensions")
-    raise TypeError(f"{name} is {value!r}: expected an integer")
+    if -ndim <= integer(name, value) < ndim:
+        return int(value) % ndim
+    raise ValueError(f"{name} is {value}: expected an axis of {ndim} dimensions")
 
 
 def real(name: str, value: Any) -> float:
@@ -58,8 +62,6 @@ def real(name: str, value: Any) -> float:
 
 def count(name: str, value: Any, least: int = 0) -> int:
     """An integer that is at least so much."""
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
-        if value >= least:
-            return int(value)
-        raise ValueError(f"{name} is {value}: expected at least {least}")
-    raise TypeError(f"{name} is {value!r}: expected an integer")
+    if integer(name, value) >= least:
+        return int(value)
+    raise ValueError(f"{name} is {value}: expected at least {least}")

@@ -168,9 +168,8 @@ def build_pack(
 ) -> int:
     """Write the plan pack: the classes behind the shims' common calls, for each target. Their
     number."""
-    from concurrent.futures import (
-        ProcessPoolExecutor,
-    )  # which an import of opencu need not wait for
+    # Which an import of opencu need not wait for.
+    from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
     plans: list[bytes] = []

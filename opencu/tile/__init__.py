@@ -18,7 +18,7 @@ from typing import Any
 
 # isort: off
 from opencu.tile.dtypes import DType, bf16, bool_, c64, c128, f16, f32, f64, i8, i32, i64, u8
-from opencu.tile.frontend import Builtin, Tracer, is_static
+from opencu.tile.frontend import Builtin, Tracer
 from opencu.tile.ir import KernelError, Scalar, Tile, Value, View, retype
 from opencu.tile.kernel import Kernel, kernel
 from opencu.tile.shapes import cat, permute, place, reshape, tile_shape, transpose
@@ -32,6 +32,7 @@ from opencu.tile.math import (
 from opencu.tile.reductions import (
     all, any, argmax, argmin, cummax, cummin, cumprod, cumsum, max, min, prod, sum,
 )  # fmt: skip
+from opencu.tile.values import is_static
 # isort: on
 
 __all__ = [

@@ -22,21 +22,11 @@ from opencu.tile.ir import (
 # What each function is defined for: kinds of dtypes.
 UNARY = {"neg": "fiuc", "abs": "fiu", "not": "b", "conj": "c"}
 UNARY |= dict.fromkeys(("sqrt", "floor", "rint"), "f")
-BINARY = {
-    "add": "fiuc",
-    "sub": "fiuc",
-    "mul": "fiuc",
-    "div": "f",
-    "floordiv": "iu",
-    "mod": "iu",
-    "min": "fiu",
-    "max": "fiu",
-    "and": "biu",
-    "or": "biu",
-    "xor": "biu",
-    "shl": "iu",  # the distance counts modulo the operand's bits
-    "shr": "iu",  # the sign follows in signed integers, zeros in unsigned ones
-}
+# A shift's distance counts modulo the operand's bits; to the right, the sign follows in signed
+# integers, zeros in unsigned ones.
+BINARY = {"div": "f"} | dict.fromkeys(("add", "sub", "mul"), "fiuc")
+BINARY |= dict.fromkeys(("min", "max"), "fiu") | dict.fromkeys(("and", "or", "xor"), "biu")
+BINARY |= dict.fromkeys(("floordiv", "mod", "shl", "shr"), "iu")
 COMPARE = ("eq", "ne", "lt", "le", "gt", "ge")
 SCAN = ("sum", "prod", "max", "min")
 REDUCE = dict.fromkeys((*SCAN, "argmax", "argmin"), "fiu") | dict.fromkeys(("any", "all"), "b")

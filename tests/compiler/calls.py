@@ -1,5 +1,6 @@
 """Library calls whose kernels are compiled for any target, and run where a test can."""
 
+import functools
 from types import SimpleNamespace
 
 import numpy as np
@@ -55,6 +56,11 @@ CALLS |= {
 }
 
 
+@functools.cache
+def compiled(kernel, types: tuple, consts: tuple, target: Target, blocks) -> Code:
+    return compile(kernel.trace(dict(types), dict(consts)), target, blocks)
+
+
 class Library:
     """Library functions, compiled for a target; `run` does a launch: (code, words, programs)."""
 
@@ -67,7 +73,7 @@ class Library:
             default = next((dtypes.of(x.dtype).part for x in arrays if x.dtype.kind in "fc"), None)
             flat = {n: launches._flatten(n, x, default) for n, x in zip(names, args)}
             types = {n: t for n, (t, _) in flat.items()}
-            code = compile(kernel.trace(types, consts), target, blocks)
+            code = compiled(kernel, tuple(types.items()), tuple(consts.items()), target, blocks)
             self.codes.append(code)
             sizes = (*grid, *(1,) * (3 - len(grid)))
             words = [*sizes, *(w for _, ws in flat.values() for w in ws)]

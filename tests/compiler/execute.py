@@ -106,7 +106,8 @@ def arguments(kernel: Kernel, args: list, consts: dict) -> tuple[tuple, list[int
     for name, x in zip([n for n in kernel.parameters if n not in consts], args):
         if isinstance(x, np.ndarray):
             strides = [s // x.itemsize for s in x.strides]
-            kind = View(of(x.dtype), tuple(1 if s == 1 else None for s in strides))
+            last = max((d for d, s in enumerate(strides) if s == 1), default=None)
+            kind = View(of(x.dtype), tuple(1 if d == last else None for d in range(x.ndim)))
             words += [x.ctypes.data, *x.shape, *strides]
         else:
             x = np.asarray(x)

@@ -13,13 +13,16 @@ HEADER = struct.Struct("<QII4Q")
 _void, _size = ctypes.c_void_p, ctypes.c_size_t
 
 
-def call(cl, name: str, *args, gives_status: bool = True):
+def call(cl, name: str, *args) -> None:
+    status = getattr(cl, name)(*args)
+    if status:
+        raise OSError(f"{name}: {status}")
+
+
+def make(cl, name: str, *args):
     function = getattr(cl, name)
-    function.restype = ctypes.c_int if gives_status else _void
-    result = function(*args)
-    if gives_status and result:
-        raise OSError(f"{name}: {result}")
-    return result
+    function.restype = _void
+    return _void(function(*args, ctypes.byref(ctypes.c_int())))
 
 
 @functools.cache
@@ -43,33 +46,11 @@ def device():
     cl = ctypes.CDLL(str(folder / "libOpenCL.so.1"))
     platforms, count = (_void * 8)(), ctypes.c_uint()
     call(cl, "clGetPlatformIDs", 8, platforms, ctypes.byref(count))
-    found, error = _void(), ctypes.c_int()
+    found = _void()
     all_types = ctypes.c_uint64(0xFFFFFFFF)
     call(cl, "clGetDeviceIDs", _void(platforms[0]), all_types, 1, ctypes.byref(found), None)
-    context = _void(
-        call(
-            cl,
-            "clCreateContext",
-            None,
-            1,
-            ctypes.byref(found),
-            None,
-            None,
-            ctypes.byref(error),
-            gives_status=False,
-        )
-    )
-    queue = _void(
-        call(
-            cl,
-            "clCreateCommandQueueWithProperties",
-            context,
-            found,
-            None,
-            ctypes.byref(error),
-            gives_status=False,
-        )
-    )
+    context = make(cl, "clCreateContext", None, 1, ctypes.byref(found), None, None)
+    queue = make(cl, "clCreateCommandQueueWithProperties", context, found, None)
     return cl, context, found, queue
 
 
@@ -78,19 +59,11 @@ class Kernel:
         self.cl, context, found, self.queue = device()
         _, self.threads, _, *masks = HEADER.unpack_from(code.blob)
         self.pointers = sum(mask << 64 * i for i, mask in enumerate(masks))
-        data, error = code.blob[HEADER.size :], ctypes.c_int()
-        made = call(
-            self.cl,
-            "clCreateProgramWithIL",
-            context,
-            data,
-            _size(len(data)),
-            ctypes.byref(error),
-            gives_status=False,
-        )
-        program = _void(made)
+        data = code.blob[HEADER.size :]
+        program = make(self.cl, "clCreateProgramWithIL", context, data, _size(len(data)))
         try:
-            options = b"-cl-fp32-correctly-rounded-divide-sqrt"
+            # A third of the time to build; the driver's own tests run optimised code.
+            options = b"-cl-opt-disable -cl-fp32-correctly-rounded-divide-sqrt"
             call(self.cl, "clBuildProgram", program, 1, ctypes.byref(found), options, None, None)
         except OSError as failed:
             log = ctypes.create_string_buffer(1 << 16)
@@ -98,16 +71,7 @@ class Kernel:
                 self.cl, "clGetProgramBuildInfo", program, found, 0x1183, _size(len(log)), log, None
             )
             raise OSError(log.value.decode()) from failed
-        self.kernel = _void(
-            call(
-                self.cl,
-                "clCreateKernel",
-                program,
-                b"opencu_kernel",
-                ctypes.byref(error),
-                gives_status=False,
-            )
-        )
+        self.kernel = make(self.cl, "clCreateKernel", program, b"opencu_kernel")
 
     def __call__(self, words: list[int], programs: int) -> None:
         at = 0
@@ -115,27 +79,11 @@ class Kernel:
             if self.pointers >> i & 1:
                 call(self.cl, "clSetKernelArgSVMPointer", self.kernel, at, _void(word or None))
                 at, word = at + 1, 0
-            call(
-                self.cl,
-                "clSetKernelArg",
-                self.kernel,
-                at,
-                _size(8),
-                ctypes.byref(ctypes.c_uint64(word)),
-            )
+            word = ctypes.byref(ctypes.c_uint64(word))
+            call(self.cl, "clSetKernelArg", self.kernel, at, _size(8), word)
             at += 1
         if programs:
             sizes = (_size * 1)(programs * self.threads), (_size * 1)(self.threads)
-            call(
-                self.cl,
-                "clEnqueueNDRangeKernel",
-                self.queue,
-                self.kernel,
-                1,
-                None,
-                *sizes,
-                0,
-                None,
-                None,
-            )
+            launch = self.queue, self.kernel, 1, None, *sizes, 0, None, None
+            call(self.cl, "clEnqueueNDRangeKernel", *launch)
         call(self.cl, "clFinish", self.queue)

@@ -43,6 +43,8 @@ def close(ours, want, k, dtype):
 def check_gemm(target, dtype, m, n, k, layouts, packed, beta, BK=32):
     mr, nr = SHAPES[target][dtype]
     BM, BN = 4 * mr, 3 * nr
+    if target is SPIRV:  # a work-group does not pack: compiled once
+        packed = PACKED[0]
     blocks = Blocks(mr, nr, mc=24 // mr * mr or mr, pack_a=packed[0], pack_b=packed[1])
     a, b, c = (
         operand(*shape, layout, dtype) for shape, layout in zip(((m, k), (k, n), (m, n)), layouts)
@@ -74,11 +76,11 @@ PACKED = [(False, True), (False, False), (True, True)]
 @targets
 @pytest.mark.parametrize(
     ("layouts", "packed", "dtype"),
-    [  # quick: each layout and each packing once; the other tests here take f8
+    [  # quick: each layout and each packing once, in f4; those once in f8 too
         pytest.param(layouts, packed, dtype, marks=() if quick else pytest.mark.slow)
         for i, layouts in enumerate(LAYOUTS)
         for j, packed in enumerate(PACKED)
-        for dtype, quick in (("f4", i == j), ("f8", False))
+        for dtype, quick in (("f4", i == j), ("f8", False))[: 2 if i == j else 1]
     ],
     ids=str,
 )
@@ -99,7 +101,7 @@ def test_gemm_equals_the_reference(target, dtype, packed, layouts):
     packed=st.sampled_from(PACKED),
     beta=st.sampled_from([0, 1, -0.5]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_gemm_equals_the_reference_for_any_size(m, n, k, target, dtype, layouts, packed, beta):
     check_gemm(target, dtype, m, n, k, (*layouts, "rows"), packed, beta)
 

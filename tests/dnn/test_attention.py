@@ -26,8 +26,9 @@ def check(device, q, k, v, **options):
     np.testing.assert_allclose(found, reference(q, k, v, **options), rtol=bound, atol=bound)
 
 
-@pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("dtype", BOUND)
+@pytest.mark.parametrize(  # the other dtypes differ in the element alone
+    ("dtype", "causal"), [("float32", False), *((dtype, True) for dtype in BOUND)]
+)
 @pytest.mark.parametrize(
     ("lead", "length", "keys", "d", "e"),
     [((), 1, 1, 1, 1), ((2, 3), 5, 7, 8, 8), ((3,), 101, 131, 64, 64), ((1, 2), 200, 333, 13, 17),
@@ -74,7 +75,7 @@ def test_heads_behind_lengths(device):
     np.testing.assert_allclose(np.asarray(attention(*arrays)), want, atol=2e-5)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 9), st.booleans(), st.booleans())
 def test_any_sizes_and_strides(length, keys, d, causal, reverse):
     q, k, v = operands("float32", (2, 2), length, keys, d, d)

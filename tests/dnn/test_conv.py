@@ -48,8 +48,11 @@ CASES = [  # n, c, h, w, o, r, s, stride, padding, dilation, groups
 ]
 
 
-@pytest.mark.parametrize(("biased", "dtype"), [(False, "float32"), *((True, d) for d in EPS)])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    ("case", "biased", "dtype"),
+    [(case, biased, "float32") for case in CASES for biased in (False, True)]
+    + [(case, True, dtype) for case in CASES[1::2] for dtype in ("float64", "float16")],
+)
 def test_shapes(device, case, biased, dtype):
     *sizes, stride, padding, dilation, groups = case
     x, w, bias = operands(dtype, *sizes, groups)

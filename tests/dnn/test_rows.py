@@ -23,7 +23,7 @@ SHAPES = [
     (2, 40_009),
     (1, 200_003),
 ]
-fuzz = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+fuzz = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def random(dtype, *shape, seed=0):
@@ -75,9 +75,11 @@ def test_nan_and_inf_spoil_their_row_alone(device, n):
     assert np.isnan(z[:4]).all() and (z[4] == 0).all()
 
 
-@dtypes
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("given_", ["", "w", "b", "wb"])
+@pytest.mark.parametrize(
+    ("dtype", "given_"),
+    [*(("float32", given_) for given_ in ("", "w", "b")), *((dtype, "wb") for dtype in EPS)],
+)
 def test_layer_norm(device, shape, dtype, given_):
     x = random(dtype, *shape) * np.dtype(dtype).type(3) + np.dtype(dtype).type(5)
     w, b = random(dtype, shape[-1], seed=1), random(dtype, shape[-1], seed=2)

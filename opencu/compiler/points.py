@@ -154,7 +154,11 @@ class Points(Memory):
         """A vector of a line, with the bounds check as its mask; of 32-bit indices, in 32 bits."""
         f, view, index = self.f, self.views[op.operands[0]], op.operands[1]
         dtype, size = op.result.type.dtype, view.sizes[0]
-        if index.op is not None and index.op.name == "cast" and index.op.operands[0].type.dtype == i32:
+        if (
+            index.op is not None
+            and index.op.name == "cast"
+            and index.op.operands[0].type.dtype == i32
+        ):
             index = index.op.operands[0]
             size = f.let(f"trunc i64 {f.min(size, str(2**31))} to i32")
         lanes = Lanes(f, index.type.dtype, p.width)

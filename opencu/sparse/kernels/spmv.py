@@ -86,9 +86,7 @@ def side_by_side(
 
 
 @tile.kernel
-def spmv(
-    indptr, indices, data, x, y, heads, alpha, beta, SHARE: int, W: int, R: int, BETA: bool
-):
+def spmv(indptr, indices, data, x, y, heads, alpha, beta, SHARE: int, W: int, R: int, BETA: bool):
     p, rows = tile.pid(0), indptr.shape[0] - 1
     start, end = p * SHARE, min((p + 1) * SHARE, data.shape[0])
     row, behind = first_row(indptr, start), first_row(indptr, (p + 1) * SHARE)

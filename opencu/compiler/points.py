@@ -14,7 +14,7 @@ from opencu.compiler.expressions import Where, operand_place, step_along, weight
 from opencu.compiler.llvm import Function, Lanes, constant, suffix, type_of
 from opencu.compiler.memory import Access, Memory, Point, ViewRef, moved
 from opencu.drivers.interface import Target
-from opencu.tile.dtypes import bool_, i64
+from opencu.tile.dtypes import bool_, i32, i64
 from opencu.tile.ir import KernelError, Op, Tile, Value
 
 Memo = dict[tuple[Value, Point], str]
@@ -113,6 +113,8 @@ class Points(Memory):
 
         def apart() -> list[str]:
             known = dict(memo)
+            if self._by_mask(op, p):
+                return [self._masked_gather(op, p, known)]
             index = [self.at(x, [p], known)[0] for x in op.operands[1:]]
             single = None
             if not p.checked and all(weight(x, self.access) < 2 for x in op.operands[1:]):
@@ -141,6 +143,31 @@ class Points(Memory):
             return [f.select(f.all_of(exists), x, "zeroinitializer", t) if exists else x]
 
         return f.branch(f.all_of(whole), beside, apart, [t])[0]
+
+    def _by_mask(self, op: Op, p: Point) -> bool:
+        """Is there an instruction that reads these lanes of a line where a mask is set?"""
+        view, dtype = self.views[op.operands[0]], op.result.type.dtype
+        wide = p.width > 1 and 4 <= dtype.bytes <= 8 and view.strides == ("1",)
+        return wide and self.target.cpu in ("x86-64-v3", "x86-64-v4")
+
+    def _masked_gather(self, op: Op, p: Point, memo: Memo) -> str:
+        """A vector of a line, with the bounds check as its mask; of 32-bit indices, in 32 bits."""
+        f, view, index = self.f, self.views[op.operands[0]], op.operands[1]
+        dtype, size = op.result.type.dtype, view.sizes[0]
+        if (
+            index.op is not None
+            and index.op.name == "cast"
+            and index.op.operands[0].type.dtype == i32
+        ):
+            index = index.op.operands[0]
+            size = f.let(f"trunc i64 {f.min(size, str(2**31))} to i32")
+        lanes = Lanes(f, index.type.dtype, p.width)
+        at = self.at(index, [p], memo)[0]
+        inside = lanes.op("icmp ult", at, lanes.splat(size))
+        place = f.let(f"getelementptr {type_of(dtype)}, ptr {view.pointer}, {lanes.type} {at}")
+        t, kind = type_of(dtype, p.width), f"masked.gather.{suffix(dtype, p.width)}.v{p.width}p0"
+        where = f"<{p.width} x ptr> align {dtype.bytes}", place
+        return f.call(t, kind, where, (lanes.mask, inside), (t, "zeroinitializer"))
 
     def _at_lane(self, op: Op, p: Point, lane: int) -> list[str]:
         """The indices of one lane, read again as numbers: that is less work than to take them out

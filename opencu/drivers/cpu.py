@@ -11,7 +11,7 @@ TARGETS = {
     for target in (
         Target("x86-64-avx512bf16", "vector", _LINUX, "x86-64-v4", _ZEN4, 64, 32),
         Target("x86-64-avx512", "vector", _LINUX, "x86-64-v4", "", 64, 32),
-        Target("x86-64-avx2", "vector", _LINUX, "x86-64-v3", "", 32, 16),
+        Target("x86-64-avx2", "vector", _LINUX, "x86-64-v3", "+fast-gather", 32, 16),
         Target("x86-64-sse2", "vector", _LINUX, "x86-64", "", 16, 16),
     )
 }

@@ -90,7 +90,7 @@ def spmv(
         a, b = (v.dtype.type(s) for s in (alpha, beta))
         heads = call.empty((programs,), v.dtype)
         arrays = indptr, indices, data, v, out, heads
-        call.launch(kernels.spmv, (programs,), *arrays, a, b, **consts)
+        call.launch(kernels.spmv, (programs,), *arrays, a, b, BETA=bool(beta), **consts)
         if programs > 1:
             call.launch(kernels.add_heads, (1,), indptr, out, heads, a, SHARE=consts["SHARE"])
     return call.result(out, y)

@@ -34,53 +34,59 @@ def total(indices, data, x, lo, hi, W: int):
     values, places = data[lo:hi], indices[lo:hi]
     acc = tile.full(W, 0, x.dtype)
     for k in range(cdiv(hi - lo, W)):
-        more = tile.fma(tile.load(values, k, W), tile.gather(x, tile.load(places, k, W)), acc)
         left = tile.cast(hi - lo - k * W, tile.i32)
-        acc = tile.select(tile.iota(W, 0, tile.i32) < left, more, acc)
+        at = tile.select(tile.iota(W, 0, tile.i32) < left, tile.load(places, k, W), -1)
+        acc = tile.fma(tile.load(values, k, W), tile.gather(x, at), acc)  # behind the end, 0 * 0
     return tile.sum(acc)
 
 
-def totals(indices, data, x, lo, hi, longest, W: int):
-    """The sums of W rows side by side: elements lo to hi of each."""
-    last = data.shape[0] - 1
+def totals(indices, data, x, lo, count, longest, W: int):
+    """The sums of W rows side by side: count elements of each from lo on."""
     acc = tile.full(W, 0, x.dtype)
     for k in range(longest):
-        at = tile.minimum(lo + k, last)  # of a row that has ended, some element for nothing
-        more = tile.fma(tile.gather(data, at), tile.gather(x, tile.gather(indices, at)), acc)
-        acc = tile.select(k < hi - lo, more, acc)
+        more = tile.cast(k, tile.i32) < count
+        at = tile.select(more, lo + tile.cast(k, tile.i32), -1)
+        place = tile.select(more, tile.gather(indices, at), -1)
+        acc = tile.fma(tile.gather(data, at), tile.gather(x, place), acc)
     return acc
 
 
-def one_by_one(indptr, indices, data, x, y, alpha, beta, first, last, end, W: int):
+def one_by_one(indptr, indices, data, x, y, alpha, beta, first, last, end, W: int, BETA: bool):
     """Rows first to last, each W elements at a time."""
     lo = tile.cast(tile.gather(indptr, first), tile.i64)
     for r in range(first, last):
         hi = tile.cast(tile.gather(indptr, r + 1), tile.i64)
         out = alpha * total(indices, data, x, lo, min(hi, end), W)
-        if beta != 0:
+        if BETA:
             out = tile.fma(beta, tile.gather(y, r), out)
         tile.scatter(y, r, out)
         lo = hi
 
 
-def side_by_side(indptr, indices, data, x, y, alpha, beta, first, last, end, W: int, R: int):
+def side_by_side(
+    indptr, indices, data, x, y, alpha, beta, first, last, start, end, W: int, R: int, BETA: bool
+):
     """The same, R rows at once where their lengths are much the same."""
     starts, ends, out = indptr[first:last], indptr[first + 1 : last + 1], y[first:last]
+    places, values = indices[start:end], data[start:end]
     for g in range(cdiv(last - first, R)):
-        lo = tile.cast(tile.load(starts, g, R), tile.i64)
-        hi = tile.minimum(tile.cast(tile.load(ends, g, R), tile.i64), end)
-        longest, stored, row = tile.max(hi - lo), tile.sum(hi - lo), first + g * R
+        lo = tile.cast(tile.cast(tile.load(starts, g, R), tile.i64) - start, tile.i32)
+        hi = tile.minimum(tile.cast(tile.load(ends, g, R), tile.i64), end) - start
+        count = tile.cast(hi, tile.i32) - lo
+        longest, stored = tile.cast(tile.max(count), tile.i64), tile.cast(tile.sum(count), tile.i64)
+        row = first + g * R
         if longest * R <= 2 * stored + R:
-            sums = alpha * totals(indices, data, x, lo, hi, longest, R)
-            if beta != 0:
+            sums = alpha * totals(places, values, x, lo, count, longest, R)
+            if BETA:
                 sums = tile.fma(beta, tile.load(out, g, R), sums)
             tile.store(out, g, sums)
         else:
-            one_by_one(indptr, indices, data, x, y, alpha, beta, row, min(row + R, last), end, W)
+            stop = min(row + R, last)
+            one_by_one(indptr, indices, data, x, y, alpha, beta, row, stop, end, W, BETA)
 
 
 @tile.kernel
-def spmv(indptr, indices, data, x, y, heads, alpha, beta, SHARE: int, W: int, R: int):
+def spmv(indptr, indices, data, x, y, heads, alpha, beta, SHARE: int, W: int, R: int, BETA: bool):
     p, rows = tile.pid(0), indptr.shape[0] - 1
     start, end = p * SHARE, min((p + 1) * SHARE, data.shape[0])
     row, behind = first_row(indptr, start), first_row(indptr, (p + 1) * SHARE)
@@ -88,9 +94,9 @@ def spmv(indptr, indices, data, x, y, heads, alpha, beta, SHARE: int, W: int, R:
     head = tile.cast(tile.gather(indptr, row), tile.i64)
     tile.scatter(heads, p, total(indices, data, x, start, min(head, end), W))
     if R == 1:
-        one_by_one(indptr, indices, data, x, y, alpha, beta, row, last, end, W)
+        one_by_one(indptr, indices, data, x, y, alpha, beta, row, last, end, W, BETA)
     else:
-        side_by_side(indptr, indices, data, x, y, alpha, beta, row, last, end, W, R)
+        side_by_side(indptr, indices, data, x, y, alpha, beta, row, last, start, end, W, R, BETA)
 
 
 @tile.kernel

@@ -54,7 +54,7 @@ def check(found, a, b, c=None, alpha=1.0, beta=0.0):
     assert (np.abs(found - expected) <= bound).all()
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     sizes=st.tuples(SIZES, SIZES, SIZES),
     dtype=st.sampled_from(DTYPES),

@@ -17,6 +17,8 @@ from opencu.drivers.interface import Target
 from opencu.tile.dtypes import bool_, i32, i64
 from opencu.tile.ir import KernelError, Op, Tile, Value
 
+GATHERS = "+fast-gather"  # the feature of targets whose gathers take a mask
+
 Memo = dict[tuple[Value, Point], str]
 
 
@@ -148,7 +150,7 @@ class Points(Memory):
         """Is there an instruction that reads these lanes of a line where a mask is set?"""
         view, dtype = self.views[op.operands[0]], op.result.type.dtype
         wide = p.width > 1 and 4 <= dtype.bytes <= 8 and view.strides == ("1",)
-        return wide and self.target.cpu in ("x86-64-v3", "x86-64-v4")
+        return wide and GATHERS in self.target.features
 
     def _masked_gather(self, op: Op, p: Point, memo: Memo) -> str:
         """A vector of a line, with the bounds check as its mask; of 32-bit indices, in 32 bits."""

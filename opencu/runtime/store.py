@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,9 @@ def entries() -> list[Entry]:
     found = []
     for file in sorted(path().glob("?" * len(build) + "/*.plan")):
         target, _, spec = file.stem.rpartition("-")
-        found.append(Entry(file, file.stat().st_size, target, spec, file.parent.name == build))
+        with suppress(FileNotFoundError):  # another process removed or replaced it meanwhile
+            size = file.stat().st_size
+            found.append(Entry(file, size, target, spec, file.parent.name == build))
     return found
 
 

@@ -30,6 +30,7 @@ CODES: dict[np.dtype, int] = {
     np.dtype("i4"): lib.OCU_I32,
     np.dtype("c8"): lib.OCU_C64,
     np.dtype("c16"): lib.OCU_C128,
+    np.dtype("i8"): lib.OCU_I64,
 }
 DEFAULT, MANY = "the default stream", "many streams"
 

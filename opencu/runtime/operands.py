@@ -41,7 +41,8 @@ class Operands:
         if kind(name, x) != self.kind:
             raise TypeError(f"{name} is {kind(name, x)}: expected {self.kind}, as {self.name} is")
         if self.host:
-            host = of_torch(name, x, written)[0] if self.torch else x
+            host, conjugate = of_torch(name, x, written) if self.torch else (x, False)
+            host = host.conj() if conjugate else host
             if written and in_elements(host) is not host:
                 raise ValueError(f"{name} has strides {host.strides}: expected whole elements")
             x = share(in_elements(host)) if host.dtype in dtypes else host

@@ -180,7 +180,7 @@ def reference(a, b, c, alpha, beta):
 # args: batch m n k | a: pointer, strides of batch, rows, columns | b | c | d
 #       | alpha, beta: real and imaginary part | bias: pointer, stride of batch | extra matrices
 
-_CODES = "f32 f64 f16 bf16 i8 i32 c64 c128".split()  # as in opencu.h
+_CODES = "f32 f64 f16 bf16 i8 i32 c64 c128 i64".split()  # as in opencu.h
 DTYPES = {code: getattr(tile, name) for code, name in enumerate(_CODES, 1)}
 BUCKETS = {0: "packed", 1: "small", 2: "rows", 3: "dots", 4: "vector", 5: "tall8", 6: "tall16"}
 SUM = 7  # the bucket of combine

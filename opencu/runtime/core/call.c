@@ -82,8 +82,11 @@ static ocu_status call_op(const ocu_turn *turn, void *data) {
   const ocu_plan *p = c->plan;
   int64_t params[OCU_MAX_SLOTS];
   bool native = ocu_is_native(turn->stream);
-  if (p->spec.f[0] == OCU_OP_GEMM && p->spec.f[12])
+  const uint8_t *f = p->spec.f;
+  if (f[0] == OCU_OP_GEMM && f[12])
     OCU_TRY(native ? ocu_native_follows(turn->stream) : ocu_gemm_pointed(&p->spec, c->slot));
+  else if (f[0] >= OCU_OP_COPY && f[0] < OCU_OP_USER && f[8] & 4)
+    OCU_TRY(native ? ocu_native_follows(turn->stream) : ocu_routine_pointed(&p->spec, c->slot));
   for (int i = 0; i < p->n_steps; i++) {
     const ocu_step *s = &p->steps[i];
     for (int j = 0; j < s->l.n_params; j++) params[j] = c->slot[s->params[j]];

@@ -293,6 +293,20 @@ static inline int ocu_find(const void *p, ocu_pointer_info *out) {
   return OCU_LIKELY(found) ? found : ocu_native_find(p, out);
 }
 
+/* ---- operands.c ---- */
+extern const uint8_t ocu_sizes[OCU_DTYPES];  /* bytes of a dtype */
+static inline bool ocu_is_complex(int dtype) { return dtype == OCU_C64 || dtype == OCU_C128; }
+typedef struct { int64_t re, im; } ocu_scalar_bits;
+ocu_scalar_bits ocu_read_scalar(const void *p, ocu_dtype dtype);
+/* What a kernel may know of an ocu_matrix: 1 rows, 2 columns lie side by side, 0 neither. */
+static inline uint8_t ocu_layout(const ocu_matrix *x) { return x->cs == 1 ? 2 : x->rs == 1 ? 1 : 0; }
+bool ocu_pooled(const void *p);  /* does work on it outlast the call? */
+/* Are all elements of a batch in accessible memory? */
+ocu_status ocu_check_matrix(const char *name, const ocu_matrix *x, int64_t batch, int64_t rows,
+                            int64_t columns, int64_t size, int write);
+/* routine.c: are the matrices there that arrays of pointers name? */
+ocu_status ocu_routine_pointed(const ocu_spec *spec, const int64_t *args);
+
 /* ---- gemm.c: are the matrices there that arrays of pointers name? ---- */
 ocu_status ocu_gemm_pointed(const ocu_spec *spec, const int64_t *args);
 

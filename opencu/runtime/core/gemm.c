@@ -4,9 +4,6 @@
 #include <string.h>
 #include "core.h"
 
-/* What a kernel may know of an ocu_matrix: 1 rows, 2 columns lie side by side, 0 neither. */
-static uint8_t layout(const ocu_matrix *x) { return x->cs == 1 ? 2 : x->rs == 1 ? 1 : 0; }
-
 static ocu_matrix transpose(ocu_matrix x) {
   return (ocu_matrix){x.p, x.bs, x.cs, x.rs};
 }
@@ -36,70 +33,11 @@ static uint8_t bucket(const ocu_matrix *a, const ocu_matrix *b, int64_t m, int64
   return BUCKET_PACKED;
 }
 
-/* The bytes of a matrix: its first, and how many to its last. */
-static ocu_status extent(const char *name, const ocu_matrix *x, int64_t batch, int64_t rows,
-                         int64_t columns, int64_t size, int64_t *lo, int64_t *bytes) {
-  int64_t low = 0, high = 0, far;
-  const int64_t last[3] = {batch - 1, rows - 1, columns - 1}, step[3] = {x->bs, x->rs, x->cs};
-  bool fits = true;
-  for (int i = 0; i < 3; i++)
-    fits = fits && !__builtin_mul_overflow(last[i], step[i], &far) &&
-           !__builtin_add_overflow(far < 0 ? low : high, far, far < 0 ? &low : &high);
-  if (!fits || high > INT64_MAX / size / 2 || low < -(INT64_MAX / size / 2))
-    return ocu_fail(OCU_INVALID_VALUE, "gemm: %s is larger than memory can be", name);
-  *lo = low * size;
-  *bytes = (high - low + 1) * size;
-  return OCU_OK;
-}
-
-/* A matrix in ordinary memory: between distant rows or columns may lie anything. */
-static ocu_status check_lines(const char *name, const ocu_matrix *x, int64_t rows, int64_t columns,
-                              int64_t size, int write) {
-  if (llabs(x->rs) < llabs(x->cs)) {
-    const ocu_matrix t = transpose(*x);
-    return check_lines(name, &t, columns, rows, size, write);
-  }
-  int64_t lo, bytes;
-  OCU_TRY(extent(name, x, 1, rows, columns, size, &lo, &bytes));
-  int64_t line = (columns - 1) * llabs(x->cs) * size + size;
-  if (rows < 2 || llabs(x->rs) * size - line < 4096)
-    return ocu_check((const char *)x->p + lo, (size_t)bytes, write);
-  lo = x->cs < 0 ? size - line : 0;
-  for (int64_t i = 0; i < rows; i++)
-    OCU_TRY(ocu_check((const char *)x->p + lo + i * x->rs * size, (size_t)line, write));
-  return OCU_OK;
-}
-
-static bool pooled(const void *p) {
-  ocu_pointer_info info;
-  return ocu_pool_overlaps(p, 1) || ocu_native_find(p, &info) > 0;
-}
-
 /* Can a kernel on another driver's device get at all of these? */
 static ocu_status check_reach(ocu_stream *s, const void *const operands[5]) {
   OCU_ENTER_STREAM(s);
   for (int i = 0; i < 5; i++)
     if (operands[i]) OCU_TRY(ocu_reach(s, operands[i], false));
-  return OCU_OK;
-}
-
-/* Are all elements of a batch in accessible memory? */
-static ocu_status check(const char *name, const ocu_matrix *x, int64_t batch, int64_t rows,
-                        int64_t columns, int64_t size, int write) {
-  int64_t lo, bytes;
-  if (!x->bs) batch = 1;
-  OCU_TRY(extent(name, x, batch, rows, columns, size, &lo, &bytes));
-  if (OCU_LIKELY(pooled(x->p))) {
-    ocu_status status = ocu_check((const char *)x->p + lo, (size_t)bytes, write);
-    if (!status || batch == 1) return status;
-  }
-  ocu_matrix one = *x;  /* matrices of a batch may lie in allocations of their own */
-  for (int64_t i = 0; i < batch; i++) {
-    one.p = (const char *)x->p + i * x->bs * size;
-    OCU_TRY(extent(name, &one, 1, rows, columns, size, &lo, &bytes));
-    OCU_TRY(pooled(x->p) ? ocu_check((const char *)one.p + lo, (size_t)bytes, write)
-                         : check_lines(name, &one, rows, columns, size, write));
-  }
   return OCU_OK;
 }
 
@@ -113,23 +51,9 @@ static ocu_status check_scalars(const void *alpha, const void *beta, size_t size
                   beta);
 }
 
-/* ---- scalars, as real and imaginary bits ----------------------------------------------------- */
+/* ---- scalars ---------------------------------------------------------------------------------- */
 
-static const uint8_t sizes[] = {[OCU_F32] = 4, [OCU_F64] = 8, [OCU_F16] = 2, [OCU_BF16] = 2,
-                                [OCU_I8] = 1, [OCU_I32] = 4, [OCU_C64] = 8, [OCU_C128] = 16};
-
-size_t ocu_dtype_bytes(ocu_dtype dtype) { return sizes[dtype]; }
-
-typedef struct { int64_t re, im; } scalar;
-
-static scalar read_scalar(const void *p, ocu_dtype dtype) {
-  scalar x = {0, 0};
-  bool complex = dtype == OCU_C64 || dtype == OCU_C128;
-  size_t part = (size_t)sizes[dtype] >> complex;
-  memcpy(&x.re, p, part);
-  if (complex) memcpy(&x.im, (const char *)p + part, part);
-  return x;
-}
+typedef ocu_scalar_bits scalar;
 
 static bool is_zero(scalar x, ocu_dtype dtype) {
   int64_t value = dtype == OCU_I32                         ? -1
@@ -158,13 +82,13 @@ static ocu_status check_arrays(const ocu_matrix *const operands[4], int64_t batc
 ocu_status ocu_gemm_pointed(const ocu_spec *spec, const int64_t *args) {
   static const char *const names[] = {"A", "B", "C", "D"};
   int64_t batch = args[0], m = args[1], n = args[2], k = args[3];
-  int64_t ab = sizes[spec->f[1]], c = sizes[spec->f[2]];
+  int64_t ab = ocu_sizes[spec->f[1]], c = ocu_sizes[spec->f[2]];
   const int64_t shape[4][3] = {{m, k, ab}, {k, n, ab}, {m, n, c}, {m, n, c}};
   for (int i = k ? 0 : 2; i < 4; i++) {
     const int64_t *x = args + 4 + 4 * i;
     for (int64_t z = 0; z < batch; z++) {
       const ocu_matrix one = {((const void *const *)x[0])[z], 0, x[2], x[3]};
-      OCU_TRY(check(names[i], &one, 1, shape[i][0], shape[i][1], shape[i][2], i == 3));
+      OCU_TRY(ocu_check_matrix(names[i], &one, 1, shape[i][0], shape[i][1], shape[i][2], i == 3));
     }
   }
   return OCU_OK;
@@ -181,7 +105,7 @@ static ocu_spec user_spec(ocu_epilogue *e, const ocu_spec *of, const ocu_matrix 
   all.n = e->n;
   for (int i = 0; i < e->n; i++)
     all.layouts[i] =
-        (uint8_t)(layout(&extra[i]) | (extra[i].rs == 0) << 2 | (extra[i].cs == 0) << 3);
+        (uint8_t)(ocu_layout(&extra[i]) | (extra[i].rs == 0) << 2 | (extra[i].cs == 0) << 3);
   memcpy(e->layouts, all.layouts, sizeof e->layouts);
   uint64_t hash[2];
   for (int i = 0; i < 2; i++) {
@@ -201,7 +125,7 @@ static bool kind_exists(const ocu_gemm_kind *x) {
       {OCU_F16, OCU_F32, OCU_F32},  {OCU_BF16, OCU_BF16, OCU_F32}, {OCU_BF16, OCU_F32, OCU_F32},
       {OCU_I8, OCU_I32, OCU_I32},   {OCU_I8, OCU_F32, OCU_F32},    {OCU_C64, OCU_C64, OCU_C64},
       {OCU_C128, OCU_C128, OCU_C128}};
-  bool complex = x->ab == OCU_C64 || x->ab == OCU_C128;
+  bool complex = ocu_is_complex(x->ab);
   if ((x->conj && !complex) || (x->activation && (complex || x->c == OCU_I32))) return false;
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (!memcmp(&x->ab, known[i], 3))
@@ -218,8 +142,8 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
     return ocu_fail(OCU_UNSUPPORTED, "gemm: no kernel for A and B of dtype %d, C of %d, scale %d, "
                     "conjugates %d, activation %d, bias %d", kind->ab, kind->c, kind->scale,
                     kind->conj, kind->activation, kind->bias);
-  int64_t batch = g->batch, m = g->m, n = g->n, k = g->k, ab_size = sizes[kind->ab];
-  int64_t size = sizes[kind->c];
+  int64_t batch = g->batch, m = g->m, n = g->n, k = g->k, ab_size = ocu_sizes[kind->ab];
+  int64_t size = ocu_sizes[kind->c];
   if (batch < 0 || m < 0 || n < 0 || k < 0)
     return ocu_fail(OCU_INVALID_VALUE, "gemm: negative size in batch %lld, m %lld, n %lld, k %lld",
                     (long long)batch, (long long)m, (long long)n, (long long)k);
@@ -228,8 +152,8 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
 
   /* Scalars travel as bits; a product that BLAS defines as zero reads neither A nor B. */
   bool trusted = flags & OCU_CALL_TRUSTED;
-  if (!trusted) OCU_TRY(check_scalars(g->alpha, g->beta, sizes[kind->scale]));
-  scalar alpha = read_scalar(g->alpha, kind->scale), beta = read_scalar(g->beta, kind->scale);
+  if (!trusted) OCU_TRY(check_scalars(g->alpha, g->beta, ocu_sizes[kind->scale]));
+  scalar alpha = ocu_read_scalar(g->alpha, kind->scale), beta = ocu_read_scalar(g->beta, kind->scale);
   if (is_zero(alpha, kind->scale) || !k) k = 0, alpha = (scalar){0, 0};
   bool reads_c = !is_zero(beta, kind->scale);
 
@@ -248,17 +172,17 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
     OCU_TRY(check_arrays((const ocu_matrix *const[]){&x, &y, &z, &out}, batch));
   } else if (!trusted) {
     const ocu_matrix bias = {g->bias, g->bias_bs, 0, 1};
-    if (k) OCU_TRY(check("A", &x, batch, m, k, ab_size, 0));
-    if (k) OCU_TRY(check("B", &y, batch, k, n, ab_size, 0));
-    if (reads_c && !in_place) OCU_TRY(check("C", &z, batch, m, n, size, 0));
-    OCU_TRY(check("D", &out, batch, m, n, size, 1));
+    if (k) OCU_TRY(ocu_check_matrix("A", &x, batch, m, k, ab_size, 0));
+    if (k) OCU_TRY(ocu_check_matrix("B", &y, batch, k, n, ab_size, 0));
+    if (reads_c && !in_place) OCU_TRY(ocu_check_matrix("C", &z, batch, m, n, size, 0));
+    OCU_TRY(ocu_check_matrix("D", &out, batch, m, n, size, 1));
     if (kind->bias)
-      OCU_TRY(check("bias", &bias, batch, 1, kind->bias == OCU_BIAS_ROWS ? m : n, size, 0));
+      OCU_TRY(ocu_check_matrix("bias", &bias, batch, 1, kind->bias == OCU_BIAS_ROWS ? m : n, size, 0));
     /* Ordinary memory may be gone when this call has returned. */
     if (ocu_native_devices)
       OCU_TRY(check_reach(s, (const void *const[5]){x.p, y.p, z.p, out.p, g->bias}));
-    if (!pooled(x.p) || !pooled(y.p) || !pooled(z.p) || !pooled(out.p) ||
-        (kind->bias && !pooled(g->bias)))
+    if (!ocu_pooled(x.p) || !ocu_pooled(y.p) || !ocu_pooled(z.p) || !ocu_pooled(out.p) ||
+        (kind->bias && !ocu_pooled(g->bias)))
       flags |= OCU_CALL_SYNC;
   }
   /* C stays as it is, to the sign of its zeros. */
@@ -281,8 +205,8 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
     if (bias) bias = OCU_BIAS_ROWS + OCU_BIAS_COLUMNS - bias;
     for (int i = 0; i < n_extra; i++) extra[i] = transpose(extra[i]);
   }
-  ocu_spec spec = {{OCU_OP_GEMM, kind->ab, kind->c, kind->scale, layout(&x), layout(&y), layout(&z),
-                    layout(&out), bucket(&x, &y, m, n, k), conj, kind->activation, bias,
+  ocu_spec spec = {{OCU_OP_GEMM, kind->ab, kind->c, kind->scale, ocu_layout(&x), ocu_layout(&y), ocu_layout(&z),
+                    ocu_layout(&out), bucket(&x, &y, m, n, k), conj, kind->activation, bias,
                     kind->pointers}};
   int64_t args[OCU_GEMM_ARGS + 16] = {batch, m, n, k,
                           (int64_t)x.p, x.bs, x.rs, x.cs, (int64_t)y.p, y.bs, y.rs, y.cs,
@@ -322,14 +246,14 @@ ocu_status ocu_geam(ocu_stream *s, const ocu_product *g, int flags) {
       kind->ab == OCU_I32 || !kind_exists(kind))
     return ocu_fail(OCU_UNSUPPORTED, "geam: no kernel for dtypes %d, %d, %d, conjugates %d",
                     kind->ab, kind->c, kind->scale, kind->conj);
-  int64_t m = g->m, n = g->n, size = sizes[kind->c];
+  int64_t m = g->m, n = g->n, size = ocu_sizes[kind->c];
   if (m < 0 || n < 0)
     return ocu_fail(OCU_INVALID_VALUE, "geam: negative size in m %lld, n %lld", (long long)m,
                     (long long)n);
   if (!g->alpha || !g->beta) return ocu_fail(OCU_INVALID_VALUE, "geam: alpha or beta is NULL");
   if (!m || !n) return OCU_OK;
   OCU_TRY(check_scalars(g->alpha, g->beta, (size_t)size));
-  const scalar factor[2] = {read_scalar(g->alpha, kind->c), read_scalar(g->beta, kind->c)};
+  const scalar factor[2] = {ocu_read_scalar(g->alpha, kind->c), ocu_read_scalar(g->beta, kind->c)};
   const char *const names[] = {"A", "B", "D"};
   ocu_matrix x[3] = {g->a, g->b, g->d};
   uint8_t conj = kind->conj;
@@ -340,15 +264,15 @@ ocu_status ocu_geam(ocu_stream *s, const ocu_product *g, int flags) {
       continue;
     }
     if (!x[i].p) return ocu_fail(OCU_INVALID_VALUE, "geam: %s is NULL", names[i]);
-    OCU_TRY(check(names[i], &x[i], 1, m, n, size, i == 2));
-    if (!pooled(x[i].p)) flags |= OCU_CALL_SYNC;
+    OCU_TRY(ocu_check_matrix(names[i], &x[i], 1, m, n, size, i == 2));
+    if (!ocu_pooled(x[i].p)) flags |= OCU_CALL_SYNC;
   }
   if (x[2].cs != 1 && x[2].rs == 1) {
     for (int i = 0; i < 3; i++) x[i] = transpose(x[i]);
     int64_t swap = m;
     m = n, n = swap;
   }
-  ocu_spec spec = {{OCU_OP_GEAM, kind->c, layout(&x[0]), layout(&x[1]), layout(&x[2]), conj}};
+  ocu_spec spec = {{OCU_OP_GEAM, kind->c, ocu_layout(&x[0]), ocu_layout(&x[1]), ocu_layout(&x[2]), conj}};
   const int64_t args[] = {m, n, (int64_t)x[0].p, x[0].rs, x[0].cs, (int64_t)x[1].p, x[1].rs,
                           x[1].cs, (int64_t)x[2].p, x[2].rs, x[2].cs, factor[0].re, factor[0].im,
                           factor[1].re, factor[1].im};

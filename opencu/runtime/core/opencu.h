@@ -39,7 +39,7 @@ typedef enum {
 } ocu_status;
 
 typedef enum {
-  OCU_F32 = 1, OCU_F64, OCU_F16, OCU_BF16, OCU_I8, OCU_I32, OCU_C64, OCU_C128
+  OCU_F32 = 1, OCU_F64, OCU_F16, OCU_BF16, OCU_I8, OCU_I32, OCU_C64, OCU_C128, OCU_I64, OCU_DTYPES
 } ocu_dtype;
 
 OCU_API size_t ocu_dtype_bytes(ocu_dtype dtype);
@@ -293,6 +293,35 @@ OCU_API ocu_status ocu_gemm(ocu_stream *s, ocu_dtype dtype, int64_t batch, int64
 /* D = alpha op(A) + beta op(B), all m x n and of one dtype, not of integers: the members a, b, d of a
  * product without a batch. D may be A or B itself. An operand whose factor is 0 is not read. */
 OCU_API ocu_status ocu_geam(ocu_stream *s, const ocu_product *g, int flags);
+/* Any other routine of BLAS: an operation on up to four operands, which says what they, the sizes,
+ * the scalars and the form mean (opencu/blas/kernels). Batches step by bs, or are arrays of pointers. */
+enum {
+  OCU_OP_COPY = 16, OCU_OP_SWAP, OCU_OP_SCAL, OCU_OP_AXPY, OCU_OP_ROT, OCU_OP_ROTM, OCU_OP_DOT,
+  OCU_OP_ASUM, OCU_OP_NRM2, OCU_OP_AMAX, OCU_OP_AMIN, OCU_OP_ROTG, OCU_OP_ROTMG
+};
+enum { OCU_STAGED = 4 };  /* beside OCU_READS, OCU_WRITES: in memory of the host's, done on return */
+
+typedef struct {
+  ocu_matrix x;           /* a vector is a row */
+  int64_t rows, columns;
+  uint8_t dtype, how;     /* how 0: there is none */
+} ocu_operand;
+
+typedef struct {
+  const void *p;          /* NULL: there is none */
+  uint8_t dtype, count;
+} ocu_factor;
+
+typedef struct {
+  uint8_t op, form[7];
+  int64_t size[4], batch;
+  ocu_operand x[4];
+  ocu_factor factor[2];   /* read at the call; in device memory, when it runs */
+  uint8_t factors_on_device, pointers;
+  size_t workspace;       /* bytes that the kernels need between their launches */
+} ocu_routine;
+
+OCU_API ocu_status ocu_run(ocu_stream *s, const ocu_routine *r, int flags);
 /* The class that ocu_multiply would look up, for planning after OCU_NO_PLAN. */
 OCU_API ocu_spec ocu_last_spec(void);        /* the spec of this thread's last OCU_NO_PLAN */
 #endif

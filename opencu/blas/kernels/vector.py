@@ -1,0 +1,496 @@
+"""Level 1 of BLAS: vectors of n elements, a step apart.
+
+    x      | chunk | chunk | chunk | chunk | chu      N elements each; a program takes a strip of
+           |   program 0   |   program 1   |  ..      them and changes it (copy, axpy, rot ..),
+
+    parts  |   sum 0       |   sum 1       |  ..      or adds it up (dot, nrm2, amax ..): a second
+    result   sum 0 + sum 1 + ..                       launch adds up what several programs found
+
+Scalars are numbers of the call, or are read where they lie when it runs. Half precision is computed
+in f32. How many programs add up depends on n alone, and so does the result.
+"""
+
+import math
+
+from opencu import tile
+from opencu.blas.kernels.routine import ONE_BY_ONE, Routine
+from opencu.drivers.interface import Target
+from opencu.runtime.plan import Launch, Plan, Slot
+from opencu.tile import cdiv
+
+
+def strip(x, N: int):
+    """The chunks of this program, from and to."""
+    chunks = cdiv(x.shape[0], N)
+    each = cdiv(chunks, tile.npid(0))
+    first = tile.pid(0) * each
+    return first, min(first + each, chunks)
+
+
+def wide(x, k, N: int):
+    """Chunk k in the type that it is computed in."""
+    return tile.cast(tile.load(x, k, N), x.dtype.compute)
+
+
+def put(x, k, v):
+    tile.store(x, k, tile.cast(v, x.dtype))
+
+
+def times(a, x):
+    """a x; a may be real where x is complex."""
+    return a * x if a.dtype == x.dtype else tile.complex(a * tile.real(x), a * tile.imag(x))
+
+
+def conj(v):
+    return tile.conj(v) if v.dtype.kind == "c" else v
+
+
+def plus(a, x, y):
+    """a x + y."""
+    return a * x + y if x.dtype.kind == "c" else tile.fma(a, x, y)
+
+
+# ---- what writes vectors: one step of each -------------------------------------------------------
+
+
+def copy(x, y, k, N: int, s):
+    tile.store(y, k, tile.load(x, k, N))
+
+
+def swap(x, y, k, N: int, s):
+    before, after = tile.load(x, k, N), tile.load(y, k, N)
+    tile.store(x, k, after)
+    tile.store(y, k, before)
+
+
+def scal(x, y, k, N: int, s):
+    put(x, k, times(s[0], wide(x, k, N)))
+
+
+def axpy(x, y, k, N: int, s):
+    if s[0] != 0:
+        put(y, k, plus(s[0], wide(x, k, N), wide(y, k, N)))
+
+
+def rot(x, y, k, N: int, s):
+    """s: cosine, sine."""
+    v, w = wide(x, k, N), wide(y, k, N)
+    put(x, k, times(s[0], v) + times(s[1], w))
+    put(y, k, times(s[0], w) - times(conj(s[1]), v))
+
+
+def rotm(x, y, k, N: int, s):
+    """s: flag, h11, h21, h12, h22; the flag says which of them are 1, 0 or -1."""
+    flag = s[0]
+    if flag != -2:
+        full, unit = flag == -1, flag == 0
+        v, w = wide(x, k, N), wide(y, k, N)
+        h11, h22 = tile.select(unit, 1, s[1]), tile.select(unit, 1, s[4])
+        h21 = tile.select(full | unit, s[2], -1)
+        h12 = tile.select(full | unit, s[3], 1)
+        put(x, k, tile.fma(h11, v, h12 * w))
+        put(y, k, tile.fma(h21, v, h22 * w))
+
+
+def given(s):
+    return s
+
+
+def number_at(s, i):
+    """Without a look at the bounds, which gather takes."""
+    return tile.sum(tile.load(s, i, 1))
+
+
+def fetched(s):
+    """Scalars that each lie somewhere."""
+    return (number_at(s[0], 0), None if s[1] is None else number_at(s[1], 0))
+
+
+def fetched_five(s):
+    a, b, c = number_at(s[0], 0), number_at(s[0], 1), number_at(s[0], 2)
+    return (a, b, c, number_at(s[0], 3), number_at(s[0], 4))
+
+
+@tile.kernel
+def update(x, y, N: int, step, scalars=given, s0=None, s1=None, s2=None, s3=None, s4=None):
+    s = scalars((s0, s1, s2, s3, s4))
+    first, last = strip(x, N)
+    for k in range(first, last):
+        step(x, y, k, N, s)
+
+
+# ---- what adds up --------------------------------------------------------------------------------
+
+
+def dot(x, y, k, N: int, acc):
+    return plus(wide(x, k, N), wide(y, k, N), acc)
+
+
+def dotc(x, y, k, N: int, acc):
+    return plus(conj(wide(x, k, N)), wide(y, k, N), acc)
+
+
+def size(v):
+    """|v|; of a complex number, |re| + |im|."""
+    return tile.abs(tile.real(v)) + tile.abs(tile.imag(v)) if v.dtype.kind == "c" else tile.abs(v)
+
+
+def asum(x, y, k, N: int, acc):
+    return acc + size(wide(x, k, N))
+
+
+def square(v, acc):
+    r = tile.cast(v, acc.dtype)
+    return tile.fma(r, r, acc)
+
+
+def real(v):
+    return tile.real(v) if v.dtype.kind == "c" else v
+
+
+def squares(x, y, k, N: int, acc):
+    """In f64, where those of f32 neither overflow nor vanish."""
+    v = wide(x, k, N)
+    return square(real(v), square(tile.imag(v), acc) if v.dtype.kind == "c" else acc)
+
+
+def same(v):
+    return v
+
+
+def root(v):
+    return tile.sqrt(v)
+
+
+@tile.kernel
+def add_up(x, y, out, N: int, T, term, last=same):
+    """The sum of this program's terms, in T."""
+    acc = tile.full(N, 0, T)
+    begin, end = strip(x, N)
+    for k in range(begin, end):
+        acc = term(x, y, k, N, acc)
+    tile.scatter(out, tile.pid(0), tile.cast(last(tile.sum(acc)), out.dtype))
+
+
+def sum_of(parts, P: int):
+    return tile.sum(tile.load(parts, 0, P))
+
+
+@tile.kernel
+def total(parts, out, P: int, last=same):
+    tile.scatter(out, 0, tile.cast(last(sum_of(parts, P)), out.dtype))
+
+
+# Norms in f64, by Blue's three accumulators: squares of large and small numbers are scaled.
+TINY, HUGE = 2.0**-511, 2.0**486
+UP, DOWN, LEAST = 2.0**537, 2.0**-538, 2.0**-1074
+
+
+def blue(v, small, middle, large):
+    a = tile.abs(v)
+    up = tile.select(a < TINY, a * UP, 0)
+    down = tile.select(a > HUGE, a * DOWN, 0)
+    plain = tile.select((a < TINY) | (a > HUGE), 0, a)  # and NaN
+    return tile.fma(up, up, small), tile.fma(plain, plain, middle), tile.fma(down, down, large)
+
+
+def joined(small, middle, large):
+    """The root of the three sums."""
+    low, high = tile.sqrt(small) / UP, tile.sqrt(middle)
+    both = tile.minimum(low, high) / tile.maximum(tile.maximum(low, high), LEAST)
+    plain = tile.maximum(low, high) * tile.sqrt(tile.fma(both, both, 1.0))
+    huge = tile.sqrt(tile.fma(middle * DOWN, DOWN, large)) / DOWN
+    return tile.select(large > 0, tile.select(middle == middle, huge, middle), plain)
+
+
+@tile.kernel
+def norm(x, out, parts, N: int, alone: bool):
+    small = tile.full(N, 0, tile.f64)
+    middle, large = small, small
+    begin, end = strip(x, N)
+    for k in range(begin, end):
+        v = tile.load(x, k, N)
+        small, middle, large = blue(real(v), small, middle, large)
+        if v.dtype.kind == "c":
+            small, middle, large = blue(tile.imag(v), small, middle, large)
+    if alone:
+        tile.scatter(out, 0, joined(tile.sum(small), tile.sum(middle), tile.sum(large)))
+    else:
+        p = tile.pid(0)
+        tile.scatter(parts, (0, p), tile.sum(small))
+        tile.scatter(parts, (1, p), tile.sum(middle))
+        tile.scatter(parts, (2, p), tile.sum(large))
+
+
+@tile.kernel
+def total_norm(parts, out, P: int):
+    small, middle, large = sum_of(parts[0], P), sum_of(parts[1], P), sum_of(parts[2], P)
+    tile.scatter(out, 0, joined(small, middle, large))
+
+
+# ---- the largest and the smallest ----------------------------------------------------------------
+
+NOWHERE = 1 << 62
+
+
+def largest(v):
+    return size(v)
+
+
+def smallest(v):
+    return -size(v)
+
+
+def first_of(best, at, N: int):
+    """The best, and the first of its places."""
+    top = tile.max(best)
+    return top, tile.min(tile.select(best == top, at, NOWHERE))
+
+
+@tile.kernel
+def extreme(x, out, best_of, at_of, N: int, of, alone: bool, start: int):
+    """A NaN is never the best; of NaN alone, it is the first one."""
+    n = x.shape[0]
+    best = tile.full(N, -math.inf, x.dtype.compute.part)
+    at = tile.full(N, NOWHERE, tile.i64)
+    begin, end = strip(x, N)
+    for k in range(begin, end):
+        v, place = of(wide(x, k, N)), k * N + tile.iota(N)
+        better = ((v > best) | (at == NOWHERE)) & (place < n) & (v == v)
+        best, at = tile.select(better, v, best), tile.select(better, place, at)
+    top, place = first_of(best, at, N)
+    if alone:
+        tile.scatter(out, 0, index(place, n, start, out.dtype))
+    else:
+        tile.scatter(best_of, tile.pid(0), top)
+        tile.scatter(at_of, tile.pid(0), place)
+
+
+def index(place, n, start: int, T):
+    """Counted from `start` on; before it, where there are no elements."""
+    return tile.cast(tile.select(n == 0, -1, tile.select(place > n, 0, place)) + start, T)
+
+
+@tile.kernel
+def total_extreme(x, best_of, at_of, out, P: int, start: int):
+    best, at = tile.load(best_of, 0, P), tile.load(at_of, 0, P)
+    some = tile.iota(P) < best_of.shape[0]
+    top, place = first_of(tile.select(some, best, -math.inf), tile.select(some, at, NOWHERE), P)
+    tile.scatter(out, 0, index(place, x.shape[0], start, out.dtype))
+
+
+# ---- rotations that are made: one program, branches as selections --------------------------------
+
+
+def put_at(x, i, v):
+    tile.scatter(x, i, tile.cast(v, x.dtype))
+
+
+LEAST_OF_SINGLE, LEAST_OF_DOUBLE = 2.0**-126, 2.0**-1022
+LOW, HIGH = 4096.0**-2, 4096.0**2
+
+
+def least(T):
+    """The least number whose inverse is one."""
+    return LEAST_OF_SINGLE if T.bits == 32 else LEAST_OF_DOUBLE
+
+
+def scale_of(a, T):
+    """A size to divide by, so that what is divided by it can be squared."""
+    return tile.minimum(1 / least(T), tile.maximum(least(T), a))
+
+
+def rotation(a, b, T):
+    """r, z, c, s for real a, b."""
+    left, right = tile.abs(a), tile.abs(b)
+    by = scale_of(tile.maximum(left, right), T)
+    f, g = a / by, b / by
+    long = tile.sqrt(tile.fma(f, f, g * g)) * by
+    r = tile.select(tile.select(left > right, a, b) < 0, -long, long)
+    c, s = a / r, b / r
+    z = tile.select(left > right, s, tile.select(c != 0, 1 / c, 1))
+    none, only = right == 0, left == 0
+    return (
+        tile.select(none, a, tile.select(only, b, r)),
+        tile.select(none, 0, tile.select(only, 1, z)),
+        tile.select(none, 1, tile.select(only, 0, c)),
+        tile.select(none, 0, tile.select(only, 1, s)),
+    )
+
+
+def larger_part(v):
+    return tile.maximum(tile.abs(tile.real(v)), tile.abs(tile.imag(v)))
+
+
+def divided(v, by):
+    return tile.real(v) / by, tile.imag(v) / by
+
+
+def complex_rotation(a, b, T):
+    """r, c, s for complex a, b: each is scaled by itself."""
+    small, large = larger_part(a), larger_part(b)
+    v = scale_of(small, T)
+    u = scale_of(tile.maximum(small, large), T)
+    (fr, fi), (gr, gi), w = divided(a, v), divided(b, u), v / u
+    f2, g2 = tile.fma(fr, fr, fi * fi), tile.fma(gr, gr, gi * gi)
+    h2 = tile.fma(f2 * w, w, g2)
+    d = tile.sqrt(f2 * h2)
+    up = h2 / d * u
+    g = tile.sqrt(g2)
+    none, only = large == 0, small == 0
+    r = tile.complex(
+        tile.select(none, tile.real(a), tile.select(only, g * u, fr * up)),
+        tile.select(none, tile.imag(a), tile.select(only, 0, fi * up)),
+    )
+    c = tile.select(none, 1, tile.select(only, 0, f2 / d * w))
+    sr, si = (
+        tile.select(only, gr / g, (gr * fr + gi * fi) / d),
+        tile.select(only, -gi / g, (gr * fi - gi * fr) / d),
+    )
+    return r, c, tile.complex(tile.select(none, 0, sr), tile.select(none, 0, si))
+
+
+@tile.kernel
+def rotg(a, b, c, s):
+    """a, b become r, z; c, s are the rotation."""
+    x, y = number_at(a, 0), number_at(b, 0)
+    if a.dtype.kind == "c":
+        r, cosine, sine = complex_rotation(x, y, c.dtype)
+    else:
+        r, z, cosine, sine = rotation(x, y, c.dtype)
+        put_at(b, 0, z)
+    put_at(a, 0, r)
+    put_at(c, 0, cosine)
+    put_at(s, 0, sine)
+
+
+GAMMA = 4096.0
+SCALINGS = 96  # of GAMMA squared, from the smallest number of f64 to the largest
+
+
+def scaled(d, x, h, k, T):
+    """d, x, h, k with d between GAMMA^-2 and GAMMA^2; how often they were scaled."""
+    times = tile.cast(0, T)
+    for _ in range(SCALINGS):
+        up = (d != 0) & (tile.abs(d) <= LOW)
+        down = tile.abs(d) >= HIGH
+        by = tile.cast(tile.select(up, 1 / GAMMA, tile.select(down, GAMMA, 1.0)), T)
+        d, x, h, k = d / (by * by), x * by, h * by, k * by
+        times = times + tile.cast(tile.select(up | down, 1.0, 0.0), T)
+    return d, x, h, k, times
+
+
+@tile.kernel
+def rotmg(d1, d2, x1, param, s0, scalars=given):
+    """Hammarling's modified rotation; param: flag, h11, h21, h12, h22."""
+    y = scalars((s0, None))[0]
+    T = d1.dtype
+    a, b, x = number_at(d1, 0), number_at(d2, 0), number_at(x1, 0)
+    p1, p2 = a * x, b * y
+    q1, q2 = p1 * x, p2 * y
+    first = tile.abs(q1) > tile.abs(q2)
+    h21, h12 = -y / x, p2 / p1
+    h11, h22 = p1 / p2, x / y
+    u = 1 + tile.select(first, -h12 * h21, h11 * h22)
+    wrong = (a < 0) | tile.select(first, u <= 0, q2 < 0)
+    h11, h22 = tile.select(first, 1, h11), tile.select(first, 1, h22)
+    h21, h12 = tile.select(first, h21, -1), tile.select(first, h12, 1)
+    a, b = tile.select(first, a, b) / u, tile.select(first, b, a) / u
+    x = tile.select(first, x, y) * u
+    a, x, h11, h12, once = scaled(a, x, h11, h12, T)
+    b, _, h21, h22, twice = scaled(b, x, h21, h22, T)
+    flag = tile.select(once + twice > 0, -1.0, tile.select(first, 0.0, 1.0))
+    if (p2 == 0) & (number_at(d1, 0) >= 0):
+        put_at(param, 0, -2.0)
+    else:
+        flag = tile.select(wrong, -1.0, flag)
+        put_at(d1, 0, tile.select(wrong, 0, a))
+        put_at(d2, 0, tile.select(wrong, 0, b))
+        put_at(x1, 0, tile.select(wrong, 0, x))
+        put_at(param, 0, flag)
+        if flag <= 0:
+            put_at(param, 2, tile.select(wrong, 0, h21))
+            put_at(param, 3, tile.select(wrong, 0, h12))
+        if flag != 0:
+            put_at(param, 1, tile.select(wrong, 0, h11))
+            put_at(param, 4, tile.select(wrong, 0, h22))
+
+
+# ---- planner -------------------------------------------------------------------------------------
+
+BYTES = 8  # a nanosecond on one thread
+STRIP, PARTS = 1 << 15, 64  # elements of a program; how many of them add up, at most
+COPY, SWAP, SCAL, AXPY, ROT, ROTM, DOT, ASUM, NRM2, AMAX, AMIN, ROTG, ROTMG = range(16, 29)
+STEPS = {COPY: copy, SWAP: swap, SCAL: scal, AXPY: axpy, ROT: rot, ROTM: rotm}
+
+
+def plan(spec: bytes, target: Target) -> Plan:
+    """form: 1: dot conjugates x; indices count from 0"""
+    r = Routine(spec, target)
+    T = r.dtypes[0]
+    n = r.arg(10)
+    cost = n * T.bytes // BYTES + 50
+    lanes = target.vector_bytes // T.compute.part.bytes
+    one_by_one = r.flags & ONE_BY_ONE
+    N = 1 if one_by_one else max(4 * lanes, target.threads)
+    x = {"x": r.vector(0)}
+    y = {"y": r.vector(1) if r.dtypes[1] else x["x"]}
+    if r.op in STEPS:
+        S = r.factor_type
+        types = {SCAL: (S,), AXPY: (S,), ROT: (T.compute.part, S), ROTM: (S,) * 5}.get(r.op, ())
+        fetch = given if not r.fetched else fetched_five if r.op == ROTM else fetched
+        programs = r.one if one_by_one else n.cdiv(STRIP)
+        arguments = x | y | r.factors(*types)
+        consts = dict(N=N, step=STEPS[r.op], scalars=fetch)
+        return Plan(r.slots, [r.launch(update, (programs,), cost, arguments, **consts)])
+    if r.op == ROTG:
+        names = {name: r.vector(i) for i, name in enumerate(("a", "b", "c", "s"))}
+        return Plan(r.slots, [r.launch(rotg, (r.one,), r.slots.const(100), names)])
+    if r.op == ROTMG:
+        names = {name: r.vector(i) for i, name in enumerate(("d1", "d2", "x1", "param"))}
+        fetch = fetched if r.fetched else given
+        names |= r.factors(r.factor_type)
+        return Plan(r.slots, [r.launch(rotmg, (r.one,), r.slots.const(1000), names, scalars=fetch)])
+    return Plan(r.slots, _sums(r, N, cost, x, y))
+
+
+def _sums(r: Routine, N: int, cost: Slot, x: dict, y: dict) -> list[Launch]:
+    """A launch that adds up, and a second one of what several programs found."""
+    T, R, parts, several = r.dtypes[0], r.dtypes[3], r.parts, r.several
+    _, (at, *_) = r.vector(3)
+    out = {"out": (tile.View(R, (1,)), [at, r.one, r.one])}
+
+    def partial(dtype: tile.DType, at: Slot) -> tuple:
+        return tile.View(dtype, (1,)), [at, parts, r.one]
+
+    if r.op in (AMAX, AMIN):
+        best = {
+            "best_of": partial(T.compute.part, r.workspace),
+            "at_of": partial(tile.i64, r.workspace + parts * 8),
+        }
+        of = largest if r.op == AMAX else smallest
+        start = 1 - r.form[0]
+        consts = dict(N=N, of=of, alone=not several, start=start)
+        first = r.launch(extreme, (parts,), cost, x | out | best, **consts)
+        if not several:
+            return [first]
+        return [first, r.launch(total_extreme, (), cost, x | best | out, P=PARTS, start=start)]
+    if r.op == NRM2 and R == tile.f64:
+        view = tile.View(tile.f64, (None, 1))
+        sums = {"parts": (view, [r.workspace, r.slots.const(3), parts, parts, r.one])}
+        first = r.launch(norm, (parts,), cost, x | out | sums, N=N, alone=not several)
+        return [first, r.launch(total_norm, (), cost, sums | out, P=PARTS)] if several else [first]
+    terms = {DOT: (T.compute, dotc if r.form[0] else dot), ASUM: (T.compute.part, asum)}
+    A, term = terms.get(r.op, (tile.f64, squares))
+    end = root if r.op == NRM2 else same
+    found = partial(A, r.workspace)
+    to = {"out": found} if several else out
+    first = r.launch(
+        add_up, (parts,), cost, x | y | to, N=N, T=A, term=term, last=same if several else end
+    )
+    last = r.launch(total, (), cost, {"parts": found} | out, P=PARTS, last=end) if several else None
+    return [first, last] if several else [first]
+
+
+def packed_specs() -> list[bytes]:
+    return []

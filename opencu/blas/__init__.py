@@ -20,6 +20,20 @@ from opencu.blas.level1 import (
 )
 
 __all__ = [
-    *("amax", "amin", "asum", "axpy", "copy", "dot", "dotc", "dotu", "gemm", "nrm2", "rot"),
-    *("rotg", "rotm", "rotmg", "scal", "swap"),
+    "amax",
+    "amin",
+    "asum",
+    "axpy",
+    "copy",
+    "dot",
+    "dotc",
+    "dotu",
+    "gemm",
+    "nrm2",
+    "rot",
+    "rotg",
+    "rotm",
+    "rotmg",
+    "scal",
+    "swap",
 ]

@@ -36,7 +36,7 @@ def _compute(dtype: np.dtype) -> np.dtype:
 
 def _vectors(
     stream: Stream | None, x: Any, y: Any = None, how: tuple[int, int] = (READ, READ), dtypes=ALL
-) -> tuple[Call, Array, Array | None]:
+) -> tuple[Call, Array, Any]:
     """A call with x, and y if there is one, as its operands."""
     call = Call("x", x, stream)
     a = call.vector("x", x, dtypes, bool(how[0] & WRITE))
@@ -175,8 +175,8 @@ def rotmg(
     d1: Any, d2: Any, x1: Any, y1: Any, *, stream: Stream | None = None
 ) -> tuple[Any, Any, Any, Any]:
     """d1, d2, x1 and param (flag, h11, h21, h12, h22) of the modified rotation that makes
-    (sqrt(d1) x1, sqrt(d2) y1) into (sqrt(d1) x1, 0); d1, d2, x1 have one element each, of float32 or
-    float64. What the flag implies of param is 0."""
+    (sqrt(d1) x1, sqrt(d2) y1) into (sqrt(d1) x1, 0); d1, d2, x1 have one element each, of float32
+    or float64. What the flag implies of param is 0."""
     call = Call("d1", d1, stream)
     first = _fresh(call, "d1", d1, REAL)
     rest = [_fresh(call, name, v, (first.dtype,)) for name, v in (("d2", d2), ("x1", x1))]

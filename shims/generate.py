@@ -4,7 +4,8 @@ A table NAME.h declares what is implemented, in C that pycparser reads once this
     line //12, line //13     the line holds for that CUDA major version only
     /*=value*/               the parameter's default in C++
     @errors, @attributes     the rows of errors.csv and attributes.csv as enumerators
-    {T:SDCZH} {t} {types}    a family, written once: its type letters, their C type and product
+    {T:SDCZH} {t} {types}    a family, written once: its type letters (or names with commas), their
+    {r} {d} {p}              C type and product; the C type of their parts, the core's names of both
     {int} {_64}              and its 64-bit twins
     => call;                 the C call that serves the function, or each member of a family
 libraries.csv lists the files that are made. Of one with a status nothing is implemented: it lets
@@ -26,13 +27,13 @@ from pathlib import Path
 from pycparser import c_ast, c_generator, c_parser
 
 TABLES = Path(__file__).parent / "tables"
-# type letter: its C type, and how it multiplies
+# type letter: its C type and that of its parts, the core's names of both, and how it multiplies
 LETTERS = {
-    "S": ("float", "CUDA_R_32F", "CUBLAS_COMPUTE_32F"),
-    "D": ("double", "CUDA_R_64F", "CUBLAS_COMPUTE_64F"),
-    "C": ("cuComplex", "CUDA_C_32F", "CUBLAS_COMPUTE_32F"),
-    "Z": ("cuDoubleComplex", "CUDA_C_64F", "CUBLAS_COMPUTE_64F"),
-    "H": ("__half", "CUDA_R_16F", "CUBLAS_COMPUTE_16F"),
+    "S": ("float", "float", "OCU_F32", "OCU_F32", "CUDA_R_32F", "CUBLAS_COMPUTE_32F"),
+    "D": ("double", "double", "OCU_F64", "OCU_F64", "CUDA_R_64F", "CUBLAS_COMPUTE_64F"),
+    "C": ("cuComplex", "float", "OCU_C64", "OCU_F32", "CUDA_C_32F", "CUBLAS_COMPUTE_32F"),
+    "Z": ("cuDoubleComplex", "double", "OCU_C128", "OCU_F64", "CUDA_C_64F", "CUBLAS_COMPUTE_64F"),
+    "H": ("__half", "__half", "OCU_F16", "OCU_F16", "CUDA_R_16F", "CUBLAS_COMPUTE_16F"),
 }
 STREAMS = ("cudaStream_t", "CUstream")
 TWINS = {"": "int", "_64": "int64_t"}
@@ -79,7 +80,7 @@ PREAMBLE = """
 typedef unsigned long size_t; typedef long int64_t; typedef unsigned long uint64_t;
 typedef int FILE, __half, cuComplex, cuDoubleComplex;
 """
-FAMILY = re.compile(r"^\w[^;]*?\{(?:T:\w+|_64)\}[^;]*;", re.MULTILINE)
+FAMILY = re.compile(r"^\w[^;]*?\{(?:T:[\w,]+|_64)\}[^;]*;", re.MULTILINE)
 TAG = re.compile(r" //(12|13)$")
 
 
@@ -105,13 +106,16 @@ def enumerators(match):
 def family(match):
     """Every member of a family, one statement each."""
     row, members = match.group(), []
-    letters = (re.findall(r"\{T:(\w+)\}", row) or [" "])[0]
+    letters = (re.findall(r"\{T:([\w,]+)\}", row) or [" "])[0]
     twins = TWINS if "{_64}" in row else {"": "int"}
-    for letter, twin in itertools.product(letters, twins):
-        text = re.sub(r"\{T:\w+\}", letter, row)
-        ctype, data, compute = LETTERS.get(letter, ("", "", ""))
+    named = letters.split(",") if "," in letters else letters
+    for letter, twin in itertools.product(named, twins):
+        text = re.sub(r"\{T:[\w,]+\}", letter, row)
+        wide = max(letter.upper(), key=" SDHCZ".index)  # of "Sc", C
+        t, r, d, p, data, compute = LETTERS.get(wide, ("",) * 6)
         types = f"{data}, {data}, {data}, {compute}, {data}"
-        for key, value in (("t", ctype), ("types", types), ("_64", twin), ("int", twins[twin])):
+        keys = {"t": t, "r": r, "d": d, "p": p, "types": types}
+        for key, value in (keys | {"_64": twin, "int": twins[twin]}).items():
             text = text.replace(f"{{{key}}}", value)
         members.append(text)
     return "\n".join(members)

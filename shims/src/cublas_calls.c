@@ -69,5 +69,33 @@ static int math_exists(cublasMath_t mode) {
                                 Aarray, lda_array, Barray, ldb_array, beta_array, Carray, \
                                 ldc_array, group_size})
 
+/* ---- other routines: of the operands that are given, under the names that all rows have --------- */
+
+enum { READ = OCU_READS, WRITE = OCU_WRITES, UPDATE = OCU_READS | OCU_WRITES };
+#define ROUTINE(name, ...) \
+  routine(handle, __func__, &(ocu_routine){.op = OCU_OP_##name, .batch = 1, __VA_ARGS__})
+#define X(dtype, how) .x[0] = vector(dtype, x, n, incx, how)
+#define Y(dtype, how) .x[1] = vector(dtype, y, n, incy, how)
+/* Routines of one vector do nothing where its step is not positive. */
+#define FORWARD(dtype, how) .x[0] = vector(dtype, x, incx > 0 ? n : 0, incx, how)
+#define FACTOR(i, p, dtype, count) .factor[i] = {p, dtype, count}
+/* A number, or several, where the pointer mode says. */
+#define NUMBER(i, p, dtype, count) \
+  .x[i] = {{p, 0, 0, 1}, 1, count, dtype, OCU_READS | OCU_WRITES | OCU_STAGED}
+#define RESULT(dtype) .x[3] = {{result, 0, 0, 1}, 1, 1, dtype, OCU_WRITES | OCU_STAGED}
+#define INDEX RESULT(sizeof *result == 8 ? OCU_I64 : OCU_I32)
+
+/* The Ex calls: d is the core's dtype of `type`. */
+#define TYPED(name, type, fits, ...) \
+  (!is_live(handle) ? CUBLAS_STATUS_NOT_INITIALIZED : __extension__({ \
+    const cudaDataType type_ = type; \
+    const uint8_t d = dtype_of(type_); \
+    d && (fits) ? ROUTINE(name, __VA_ARGS__) \
+                : (cublasStatus_t)refused(__func__, "the types: no routine for this combination"); \
+  }))
+#define EXECUTED(type) ((type) == type_ || (type) == computed(type_))
+#define EXECUTED_PART(type) ((type) == part_of(type_) || (type) == part_of(computed(type_)))
+#define FACTOR_TYPE(type) (EXECUTED(type) || EXECUTED_PART(type))
+
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* `algo` is a hint */
 #include "calls.inc"

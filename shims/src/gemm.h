@@ -60,6 +60,16 @@ HIDDEN cublasStatus_t gemm(const struct gemm *g);
 HIDDEN cublasStatus_t geam(const struct gemm *g); /* C = alpha op(A) + beta op(B) */
 HIDDEN cublasStatus_t gemm_grouped(const struct groups *g);
 
+/* ---- cuBLAS: every other routine ------------------------------------------------------------- */
+
+/* The factors and what is staged are in host or device memory, as the pointer mode says. */
+HIDDEN cublasStatus_t routine(cublasHandle_t handle, const char *name, ocu_routine *r);
+/* n elements a step apart; with a negative one, p is the last of them. */
+HIDDEN ocu_operand vector(uint8_t dtype, const void *p, int64_t n, int64_t step, int how);
+HIDDEN uint8_t dtype_of(cudaDataType type);        /* 0: routines have none */
+HIDDEN cudaDataType part_of(cudaDataType type);    /* of a complex number's parts */
+HIDDEN cudaDataType computed(cudaDataType type);   /* f32 for half precision */
+
 extern HIDDEN atomic_bool logging;
 HIDDEN void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #endif

@@ -1,5 +1,6 @@
 /* Functions of cuBLAS that opencu implements. {T:SDCZ} stands for one of these type letters, {t} for
-   its C type, {types} for the types that it multiplies; {int} and {_64} for the 32-bit and the
+   its C type, {types} for the types that it multiplies; {r} for the C type of its parts, {d}, {p} for the core's
+   names of both; {int} and {_64} for the 32-bit and the
    64-bit twin; "=>" is the call that serves the row. */
 typedef struct cublasContext *cublasHandle_t;
 typedef void (*cublasLogCallback)(const char *msg);
@@ -185,3 +186,122 @@ cublasStatus_t cublasGemmGroupedBatchedEx{_64}(cublasHandle_t handle, const cubl
     const {int} ldc_array[], {int} group_count, const {int} group_size[], cublasComputeType_t
     computeType)
   => GROUPED(Atype, Btype, Ctype, computeType, ANY_SCALE);
+
+/* Vectors */
+cublasStatus_t cublas{T:SDCZ}copy_v2{_64}(cublasHandle_t handle, {int} n, const {t} *x, {int} incx,
+    {t} *y, {int} incy)
+  => ROUTINE(COPY, X({d}, READ), Y({d}, WRITE));
+cublasStatus_t cublas{T:SDCZ}swap_v2{_64}(cublasHandle_t handle, {int} n, {t} *x, {int} incx, {t}
+    *y, {int} incy)
+  => ROUTINE(SWAP, X({d}, UPDATE), Y({d}, UPDATE));
+cublasStatus_t cublas{T:SDCZ}scal_v2{_64}(cublasHandle_t handle, {int} n, const {t} *alpha, {t} *x,
+    {int} incx)
+  => ROUTINE(SCAL, FACTOR(0, alpha, {d}, 1), FORWARD({d}, UPDATE));
+cublasStatus_t cublas{T:Cs,Zd}scal_v2{_64}(cublasHandle_t handle, {int} n, const {r} *alpha, {t} *x,
+    {int} incx)
+  => ROUTINE(SCAL, FACTOR(0, alpha, {p}, 1), FORWARD({d}, UPDATE));
+cublasStatus_t cublas{T:SDCZ}axpy_v2{_64}(cublasHandle_t handle, {int} n, const {t} *alpha, const
+    {t} *x, {int} incx, {t} *y, {int} incy)
+  => ROUTINE(AXPY, FACTOR(0, alpha, {d}, 1), X({d}, READ), Y({d}, UPDATE));
+cublasStatus_t cublas{T:SD}dot_v2{_64}(cublasHandle_t handle, {int} n, const {t} *x, {int} incx,
+    const {t} *y, {int} incy, {t} *result)
+  => ROUTINE(DOT, X({d}, READ), Y({d}, READ), RESULT({d}));
+cublasStatus_t cublas{T:CZ}dotu_v2{_64}(cublasHandle_t handle, {int} n, const {t} *x, {int} incx,
+    const {t} *y, {int} incy, {t} *result)
+  => ROUTINE(DOT, X({d}, READ), Y({d}, READ), RESULT({d}));
+cublasStatus_t cublas{T:CZ}dotc_v2{_64}(cublasHandle_t handle, {int} n, const {t} *x, {int} incx,
+    const {t} *y, {int} incy, {t} *result)
+  => ROUTINE(DOT, .form = {1}, X({d}, READ), Y({d}, READ), RESULT({d}));
+cublasStatus_t cublas{T:S,D,Sc,Dz}nrm2_v2{_64}(cublasHandle_t handle, {int} n, const {t} *x, {int}
+    incx, {r} *result)
+  => ROUTINE(NRM2, FORWARD({d}, READ), RESULT({p}));
+cublasStatus_t cublas{T:S,D,Sc,Dz}asum_v2{_64}(cublasHandle_t handle, {int} n, const {t} *x, {int}
+    incx, {r} *result)
+  => ROUTINE(ASUM, FORWARD({d}, READ), RESULT({p}));
+cublasStatus_t cublasI{T:s,d,c,z}amax_v2{_64}(cublasHandle_t handle, {int} n, const {t} *x, {int}
+    incx, {int} *result)
+  => ROUTINE(AMAX, FORWARD({d}, READ), INDEX);
+cublasStatus_t cublasI{T:s,d,c,z}amin_v2{_64}(cublasHandle_t handle, {int} n, const {t} *x, {int}
+    incx, {int} *result)
+  => ROUTINE(AMIN, FORWARD({d}, READ), INDEX);
+cublasStatus_t cublas{T:SDCZ}rot_v2{_64}(cublasHandle_t handle, {int} n, {t} *x, {int} incx, {t} *y,
+    {int} incy, const {r} *c, const {t} *s)
+  => ROUTINE(ROT, FACTOR(0, c, {p}, 1), FACTOR(1, s, {d}, 1), X({d}, UPDATE), Y({d}, UPDATE));
+cublasStatus_t cublas{T:Cs,Zd}rot_v2{_64}(cublasHandle_t handle, {int} n, {t} *x, {int} incx, {t}
+    *y, {int} incy, const {r} *c, const {r} *s)
+  => ROUTINE(ROT, FACTOR(0, c, {p}, 1), FACTOR(1, s, {p}, 1), X({d}, UPDATE), Y({d}, UPDATE));
+cublasStatus_t cublas{T:SDCZ}rotg_v2(cublasHandle_t handle, {t} *a, {t} *b, {r} *c, {t} *s)
+  => ROUTINE(ROTG, NUMBER(0, a, {d}, 1), NUMBER(1, b, {d}, 1), NUMBER(2, c, {p}, 1),
+             NUMBER(3, s, {d}, 1));
+cublasStatus_t cublas{T:SD}rotm_v2{_64}(cublasHandle_t handle, {int} n, {t} *x, {int} incx, {t} *y,
+    {int} incy, const {t} *param)
+  => ROUTINE(ROTM, FACTOR(0, param, {d}, 5), X({d}, UPDATE), Y({d}, UPDATE));
+cublasStatus_t cublas{T:SD}rotmg_v2(cublasHandle_t handle, {t} *d1, {t} *d2, {t} *x1, const {t} *y1,
+    {t} *param)
+  => ROUTINE(ROTMG, FACTOR(0, y1, {d}, 1), NUMBER(0, d1, {d}, 1), NUMBER(1, d2, {d}, 1),
+             NUMBER(2, x1, {d}, 1), NUMBER(3, param, {d}, 5));
+cublasStatus_t cublasCopyEx{_64}(cublasHandle_t handle, {int} n, const void *x, cudaDataType xType,
+    {int} incx, void *y, cudaDataType yType, {int} incy)
+  => TYPED(COPY, xType, yType == xType, X(d, READ), Y(d, WRITE));
+cublasStatus_t cublasSwapEx{_64}(cublasHandle_t handle, {int} n, void *x, cudaDataType xType, {int}
+    incx, void *y, cudaDataType yType, {int} incy)
+  => TYPED(SWAP, xType, yType == xType, X(d, UPDATE), Y(d, UPDATE));
+cublasStatus_t cublasScalEx{_64}(cublasHandle_t handle, {int} n, const void *alpha, cudaDataType
+    alphaType, void *x, cudaDataType xType, {int} incx, cudaDataType executionType)
+  => TYPED(SCAL, xType, EXECUTED(executionType) && FACTOR_TYPE(alphaType),
+           FACTOR(0, alpha, dtype_of(alphaType), 1), FORWARD(d, UPDATE));
+cublasStatus_t cublasAxpyEx{_64}(cublasHandle_t handle, {int} n, const void *alpha, cudaDataType
+    alphaType, const void *x, cudaDataType xType, {int} incx, void *y, cudaDataType yType, {int}
+    incy, cudaDataType executiontype)
+  => TYPED(AXPY, xType, yType == xType && EXECUTED(executiontype) && FACTOR_TYPE(alphaType),
+           FACTOR(0, alpha, dtype_of(alphaType), 1), X(d, READ), Y(d, UPDATE));
+cublasStatus_t cublasDotEx{_64}(cublasHandle_t handle, {int} n, const void *x, cudaDataType xType,
+    {int} incx, const void *y, cudaDataType yType, {int} incy, void *result, cudaDataType
+    resultType, cudaDataType executionType)
+  => TYPED(DOT, xType, yType == xType && resultType == xType && EXECUTED(executionType),
+           X(d, READ), Y(d, READ), RESULT(d));
+cublasStatus_t cublasDotcEx{_64}(cublasHandle_t handle, {int} n, const void *x, cudaDataType xType,
+    {int} incx, const void *y, cudaDataType yType, {int} incy, void *result, cudaDataType
+    resultType, cudaDataType executionType)
+  => TYPED(DOT, xType, yType == xType && resultType == xType && EXECUTED(executionType),
+           .form = {1}, X(d, READ), Y(d, READ), RESULT(d));
+cublasStatus_t cublasNrm2Ex{_64}(cublasHandle_t handle, {int} n, const void *x, cudaDataType xType,
+    {int} incx, void *result, cudaDataType resultType, cudaDataType executionType)
+  => TYPED(NRM2, xType, resultType == part_of(xType) && EXECUTED_PART(executionType),
+           FORWARD(d, READ), RESULT(dtype_of(resultType)));
+cublasStatus_t cublasAsumEx{_64}(cublasHandle_t handle, {int} n, const void *x, cudaDataType xType,
+    {int} incx, void *result, cudaDataType resultType, cudaDataType executiontype)
+  => TYPED(ASUM, xType, resultType == part_of(xType) && EXECUTED_PART(executiontype),
+           FORWARD(d, READ), RESULT(dtype_of(resultType)));
+cublasStatus_t cublasIamaxEx{_64}(cublasHandle_t handle, {int} n, const void *x, cudaDataType xType,
+    {int} incx, {int} *result)
+  => TYPED(AMAX, xType, 1, FORWARD(d, READ), INDEX);
+cublasStatus_t cublasIaminEx{_64}(cublasHandle_t handle, {int} n, const void *x, cudaDataType xType,
+    {int} incx, {int} *result)
+  => TYPED(AMIN, xType, 1, FORWARD(d, READ), INDEX);
+cublasStatus_t cublasRotEx{_64}(cublasHandle_t handle, {int} n, void *x, cudaDataType xType, {int}
+    incx, void *y, cudaDataType yType, {int} incy, const void *c, const void *s, cudaDataType
+    csType, cudaDataType executiontype)
+  => TYPED(ROT, xType, yType == xType && EXECUTED(executiontype) &&
+           (csType == xType || csType == part_of(xType)),
+           FACTOR(0, c, dtype_of(csType), 1), FACTOR(1, s, dtype_of(csType), 1), X(d, UPDATE),
+           Y(d, UPDATE));
+cublasStatus_t cublasRotgEx(cublasHandle_t handle, void *a, void *b, cudaDataType abType, void *c,
+    void *s, cudaDataType csType, cudaDataType executiontype)
+  => TYPED(ROTG, abType, EXECUTED(executiontype) && (csType == abType || csType == part_of(abType)),
+           NUMBER(0, a, d, 1), NUMBER(1, b, d, 1), NUMBER(2, c, dtype_of(part_of(csType)), 1),
+           NUMBER(3, s, d, 1));
+cublasStatus_t cublasRotmEx{_64}(cublasHandle_t handle, {int} n, void *x, cudaDataType xType, {int}
+    incx, void *y, cudaDataType yType, {int} incy, const void *param, cudaDataType paramType,
+    cudaDataType executiontype)
+  => TYPED(ROTM, xType, yType == xType && EXECUTED(executiontype) && FACTOR_TYPE(paramType) &&
+           paramType == part_of(paramType),
+           FACTOR(0, param, dtype_of(paramType), 5), X(d, UPDATE), Y(d, UPDATE));
+cublasStatus_t cublasRotmgEx(cublasHandle_t handle, void *d1, cudaDataType d1Type, void *d2,
+    cudaDataType d2Type, void *x1, cudaDataType x1Type, const void *y1, cudaDataType y1Type, void
+    *param, cudaDataType paramType, cudaDataType executiontype)
+  => TYPED(ROTMG, d1Type, d2Type == d1Type && x1Type == d1Type && y1Type == d1Type &&
+           paramType == d1Type && executiontype == d1Type && part_of(d1Type) == d1Type &&
+           d1Type != CUDA_R_16F && d1Type != CUDA_R_16BF,
+           FACTOR(0, y1, d, 1), NUMBER(0, d1, d, 1), NUMBER(1, d2, d, 1), NUMBER(2, x1, d, 1),
+           NUMBER(3, param, d, 5));

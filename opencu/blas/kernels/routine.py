@@ -12,7 +12,7 @@ from opencu.compiler import Blocks, compile
 from opencu.drivers.interface import Target
 from opencu.runtime.plan import Launch, Slot, Slots
 
-FETCHED, SEVERAL, POINTERS, ONE_BY_ONE = 1, 2, 4, 8  # flags
+FETCHED, SEVERAL, POINTERS, ONE_BY_ONE, MIXED = 1, 2, 4, 8, 16  # flags
 N_ARGS = 37
 
 

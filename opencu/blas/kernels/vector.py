@@ -13,8 +13,8 @@ in f32. How many programs add up depends on n alone, and so does the result.
 import math
 
 from opencu import tile
-from opencu.blas.kernels.rotations import fetched, given, number_at, rotg, rotmg
-from opencu.blas.kernels.routine import ONE_BY_ONE, Routine
+from opencu.blas.kernels.rotations import fetched, fetched_five, given, rotg, rotmg
+from opencu.blas.kernels.routine import MIXED, ONE_BY_ONE, Routine
 from opencu.drivers.interface import Target
 from opencu.runtime.plan import Launch, Plan, Slot
 from opencu.tile import cdiv
@@ -75,9 +75,9 @@ def axpy(x, y, k, N: int, s):
 
 def rot(x, y, k, N: int, s):
     """s: cosine, sine."""
-    v, w = wide(x, k, N), wide(y, k, N)
-    put(x, k, times(s[0], v) + times(s[1], w))
-    put(y, k, times(s[0], w) - times(conj(s[1]), v))
+    v, w, c = wide(x, k, N), wide(y, k, N), real(s[0])
+    put(x, k, times(c, v) + times(s[1], w))
+    put(y, k, times(c, w) - times(conj(s[1]), v))
 
 
 def rotm(x, y, k, N: int, s):
@@ -91,11 +91,6 @@ def rotm(x, y, k, N: int, s):
         h12 = tile.select(full | unit, s[3], 1)
         put(x, k, tile.fma(h11, v, h12 * w))
         put(y, k, tile.fma(h21, v, h22 * w))
-
-
-def fetched_five(s):
-    a, b, c = number_at(s[0], 0), number_at(s[0], 1), number_at(s[0], 2)
-    return (a, b, c, number_at(s[0], 3), number_at(s[0], 4))
 
 
 @tile.kernel
@@ -271,6 +266,7 @@ def total_extreme(x, best_of, at_of, out, P: int, start: int):
 BYTES = 8  # a nanosecond on one thread
 STRIP, PARTS = 1 << 15, 64  # elements of a program; how many of them add up, at most
 COPY, SWAP, SCAL, AXPY, ROT, ROTM, DOT, ASUM, NRM2, AMAX, AMIN, ROTG, ROTMG = range(16, 29)
+COMPLEX = {"f32": tile.c64, "f64": tile.c128}
 STEPS = {COPY: copy, SWAP: swap, SCAL: scal, AXPY: axpy, ROT: rot, ROTM: rotm}
 
 
@@ -287,7 +283,12 @@ def plan(spec: bytes, target: Target) -> Plan:
     y = {"y": r.vector(1) if r.dtypes[1] else x["x"]}
     if r.op in STEPS:
         S = r.factor_type
-        types = {SCAL: (S,), AXPY: (S,), ROT: (T.compute.part, S), ROTM: (S,) * 5}.get(r.op, ())
+        types = {
+            SCAL: (S,),
+            AXPY: (S,),
+            ROT: (S, COMPLEX[S.name] if r.flags & MIXED else S),
+            ROTM: (S,) * 5,
+        }.get(r.op, ())
         fetch = given if not r.fetched else fetched_five if r.op == ROTM else fetched
         programs = r.one if one_by_one else n.cdiv(STRIP)
         arguments = x | y | r.factors(*types)

@@ -308,8 +308,8 @@ typedef struct {
 } ocu_operand;
 
 typedef struct {
-  const void *p;          /* NULL: there is none */
-  uint8_t dtype, count;
+  const void *p;
+  uint8_t dtype, count;   /* count 0: there is none */
 } ocu_factor;
 
 typedef struct {

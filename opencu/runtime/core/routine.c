@@ -3,7 +3,8 @@
 #include "core.h"
 
 enum { OPERANDS = 4, FACTORS = 2, FACTOR_WORDS = 6 };
-enum { FETCHED = 1, SEVERAL = 2, POINTERS = 4, ONE_BY_ONE = 8 };     /* flags of a class */
+enum { FETCHED = 1, SEVERAL = 2, POINTERS = 4, ONE_BY_ONE = 8, MIXED = 16 };
+/* flags of a class; MIXED: the second factor is complex, the first one is not */
 enum { DTYPES = 1, FACTOR_TYPE = 5, LAYOUTS = 6, FLAGS = 8, FORM };   /* in a spec */
 enum { SIZE, BATCH = 4, X, WORDS = 6, FACTOR = X + WORDS * OPERANDS, /* in args */
        WORKSPACE = FACTOR + FACTOR_WORDS, PARTS, ARGS };
@@ -62,9 +63,10 @@ static void put_operand(const ocu_operand *x, int i, ocu_spec *spec, int64_t *ar
 
 static ocu_status put_factors(const ocu_routine *r, int64_t *args) {
   int word = FACTOR;
-  for (int i = 0; i < FACTORS && r->factor[i].p; i++) {
+  for (int i = 0; i < FACTORS && r->factor[i].count; i++) {
     const ocu_factor *f = &r->factor[i];
     const size_t size = ocu_sizes[f->dtype], bytes = size * f->count;
+    if (!f->p) return ocu_fail(OCU_INVALID_VALUE, "a factor is NULL");
     if (r->factors_on_device) {
       OCU_TRY(ocu_check(f->p, bytes, 0));
       args[word++] = (int64_t)f->p;
@@ -125,16 +127,20 @@ ocu_status ocu_run(ocu_stream *s, const ocu_routine *r, int flags) {
   if (!r) return ocu_fail(OCU_INVALID_VALUE, "the routine is NULL");
   ocu_spec spec = {{r->op}};
   int64_t args[ARGS] = {r->size[0], r->size[1], r->size[2], r->size[3], r->batch};
+  OCU_TRY(put_factors(r, args));
+  bool idle = true;  /* is nothing written? */
   for (int i = 0; i < OPERANDS; i++) {
     if (!r->x[i].how) continue;
+    if (r->x[i].how & OCU_WRITES && !empty(r, &r->x[i])) idle = false;
     if (!(flags & OCU_CALL_TRUSTED)) OCU_TRY(check_operand(s, r, i, &flags));
     put_operand(&r->x[i], i, &spec, args);
   }
-  OCU_TRY(put_factors(r, args));
+  if (idle) return OCU_OK;
   args[PARTS] = parts_of(r);
-  spec.f[FACTOR_TYPE] = r->factor[0].p ? r->factor[0].dtype : 0;
+  spec.f[FACTOR_TYPE] = r->factor[0].dtype;
   spec.f[FLAGS] |= (uint8_t)((r->factors_on_device ? FETCHED : 0) | (r->pointers ? POINTERS : 0) |
-                             (args[PARTS] > 1 ? SEVERAL : 0));
+                             (args[PARTS] > 1 ? SEVERAL : 0) |
+                             (r->factor[1].dtype > r->factor[0].dtype ? MIXED : 0));
   memcpy(spec.f + FORM, r->form, sizeof r->form);
   const size_t sums = args[PARTS] > 1 ? (size_t)args[PARTS] * 32 : 0;
   if (sums || r->workspace || ocu_is_native(s))

@@ -185,9 +185,9 @@ def test_a_modified_rotation_of_vectors(device, flag):
     param = np.array([flag, 1.5, -0.5, 0.25, 2])
     x, y = (random(1000, "f8", seed) for seed in (0, 1))
     h = {-2: [1, 0, 0, 1], 0: [1, -0.5, 0.25, 1], 1: [1.5, -1, 1, 2], -1: param[1:]}[flag]
-    for given in (list(param), opencu.asarray(param, device)):
+    for factor in (list(param), opencu.asarray(param, device)):
         u, v = (opencu.asarray(w.copy(), device) for w in (x, y))
-        a, b = blas.rotm(u, v, param=given)
+        a, b = blas.rotm(u, v, param=factor)
         close(a, h[0] * x + h[2] * y, "f8", 4)
         close(b, h[1] * x + h[3] * y, "f8", 4)
 

@@ -66,6 +66,33 @@ HIDDEN cublasStatus_t gemm_grouped(const struct groups *g);
 HIDDEN cublasStatus_t routine(cublasHandle_t handle, const char *name, ocu_routine *r);
 /* n elements a step apart; with a negative one, p is the last of them. */
 HIDDEN ocu_operand vector(uint8_t dtype, const void *p, int64_t n, int64_t step, int how);
+
+/* A matrix of a form of level 2's, as opencu/blas/kernels/matvec.py has it: op(M) has `rows` rows. */
+enum { FULL, BAND, PACKED };
+enum { GENERAL, SYMMETRIC, HERMITIAN, TRIANGULAR, UNIT };
+struct form {
+  uint8_t storage, kind, lower, op, conjugate; /* updates: op says whether there are two vectors */
+  int64_t rows, columns, k, left, right, least_ld;
+  int64_t stored_rows, stored_columns;
+};
+/* 0: an argument is not what it may be. */
+HIDDEN int general_band(struct form *f, cublasOperation_t trans, int64_t m, int64_t n, int64_t kl,
+                        int64_t ku);
+HIDDEN int square(struct form *f, int storage, int kind, cublasFillMode_t uplo, int64_t n, int64_t k);
+HIDDEN int triangle(struct form *f, int storage, cublasFillMode_t uplo, cublasOperation_t trans,
+                    cublasDiagType_t diag, int64_t n, int64_t k);
+HIDDEN int general(struct form *f, int64_t m, int64_t n, int conjugate);
+HIDDEN int updated(struct form *f, int storage, int kind, cublasFillMode_t uplo, int64_t n, int twice);
+HIDDEN ocu_operand stored(const struct form *f, const void *p, int64_t ld, uint8_t dtype, int how);
+HIDDEN cublasStatus_t diagonal(cublasHandle_t handle, const char *name, uint8_t dtype,
+                               cublasSideMode_t mode, int64_t m, int64_t n, const void *a,
+                               int64_t lda, const void *x, int64_t incx, void *c, int64_t ldc);
+HIDDEN cublasStatus_t repacked(cublasHandle_t handle, const char *name, uint8_t dtype, int packs,
+                               cublasFillMode_t uplo, int64_t n, int64_t lda, const void *from,
+                               void *to);
+/* y = alpha op(A) x + beta y: a and c of the products' structure, b is x, their ld the steps. */
+HIDDEN cublasStatus_t gemv(const struct gemm *g);
+
 HIDDEN uint8_t dtype_of(cudaDataType type);        /* 0: routines have none */
 HIDDEN cudaDataType part_of(cudaDataType type);    /* of a complex number's parts */
 HIDDEN cudaDataType computed(cudaDataType type);   /* f32 for half precision */

@@ -297,7 +297,8 @@ OCU_API ocu_status ocu_geam(ocu_stream *s, const ocu_product *g, int flags);
  * the scalars and the form mean (opencu/blas/kernels). Batches step by bs, or are arrays of pointers. */
 enum {
   OCU_OP_COPY = 16, OCU_OP_SWAP, OCU_OP_SCAL, OCU_OP_AXPY, OCU_OP_ROT, OCU_OP_ROTM, OCU_OP_DOT,
-  OCU_OP_ASUM, OCU_OP_NRM2, OCU_OP_AMAX, OCU_OP_AMIN, OCU_OP_ROTG, OCU_OP_ROTMG
+  OCU_OP_ASUM, OCU_OP_NRM2, OCU_OP_AMAX, OCU_OP_AMIN, OCU_OP_ROTG, OCU_OP_ROTMG,
+  OCU_OP_MATVEC, OCU_OP_SOLVE, OCU_OP_RANK, OCU_OP_SCALE, OCU_OP_REPACK
 };
 enum { OCU_STAGED = 4 };  /* beside OCU_READS, OCU_WRITES: in memory of the host's, done on return */
 

@@ -22,7 +22,7 @@ from opencu.runtime.array import Array
 from opencu.runtime.stream import Stream
 
 FULL, BAND, PACKED = 0, 1, 2
-GENERAL, SYMMETRIC, HERMITIAN, TRIANGULAR, UNIT = range(5)
+GENERAL, SYMMETRIC, HERMITIAN, TRIANGULAR = range(4)
 ALL = (*REAL, *COMPLEX)
 
 
@@ -160,9 +160,12 @@ def _triangular(operation, storage, a, x, uplo, trans, diag, stream) -> Any:
     v = _vector(call, "x", 1, x, n, m, UPDATE)
     band = m.shape[0] - 1
     reach = _reach(storage, lower ^ (op > 0), n, band)
-    form = bytes([storage, UNIT if unit else TRIANGULAR, lower, op])
+    if op and storage == FULL:
+        call.operand(0, m.T, READ)
+        lower, op = not lower, op - 1 and op
+    form = bytes([storage, TRIANGULAR, lower, op])
     work = n * m.dtype.itemsize if operation == lib.OCU_OP_MATVEC else 0
-    call.run(operation, form, (band, *reach), work)
+    call.run(operation, form, (band, *reach, unit), work)
     return call.result(v, x)
 
 

@@ -107,7 +107,7 @@ enum { READ = OCU_READS, WRITE = OCU_WRITES, UPDATE = OCU_READS | OCU_WRITES };
     (made) && (steps) && ld >= f.least_ld \
         ? routine(handle, __func__, &(ocu_routine){.batch = 1, .x[0] = stored(&f, a, ld, dtype, how), \
               .form = {f.storage, f.kind, f.lower, f.op, f.conjugate}, \
-              .size = {f.k, f.left, f.right}, __VA_ARGS__}) \
+              .size = {f.k, f.left, f.right, f.unit}, __VA_ARGS__}) \
         : CUBLAS_STATUS_INVALID_VALUE; \
   }))
 #define MULTIPLIED(dtype) \

@@ -55,11 +55,14 @@ int square(struct form *f, int storage, int kind, cublasFillMode_t uplo, int64_t
 
 int triangle(struct form *f, int storage, cublasFillMode_t uplo, cublasOperation_t trans,
              cublasDiagType_t diag, int64_t n, int64_t k) {
-  if (!square(f, storage, diag == CUBLAS_DIAG_UNIT ? UNIT : TRIANGULAR, uplo, n, k) ||
-      (unsigned)trans > CUBLAS_OP_C || diag > CUBLAS_DIAG_UNIT)
+  if (!square(f, storage, TRIANGULAR, uplo, n, k) || (unsigned)trans > CUBLAS_OP_C ||
+      diag > CUBLAS_DIAG_UNIT)
     return 0;
-  f->op = (uint8_t)trans;
+  f->op = (uint8_t)trans, f->unit = diag == CUBLAS_DIAG_UNIT;
   *(f->lower == (trans == CUBLAS_OP_N) ? &f->right : &f->left) = 0;
+  f->turned = storage == FULL && trans != CUBLAS_OP_N;
+  f->lower ^= f->turned;
+  if (f->turned && trans == CUBLAS_OP_T) f->op = CUBLAS_OP_N;
   return 1;
 }
 
@@ -76,7 +79,9 @@ int updated(struct form *f, int storage, int kind, cublasFillMode_t uplo, int64_
 }
 
 ocu_operand stored(const struct form *f, const void *p, int64_t ld, uint8_t dtype, int how) {
-  const ocu_matrix x = f->storage == PACKED ? (ocu_matrix){p, 0, 0, 1} : (ocu_matrix){p, 0, 1, ld};
+  const ocu_matrix x = f->storage == PACKED ? (ocu_matrix){p, 0, 0, 1}
+                       : f->turned          ? (ocu_matrix){p, 0, ld, 1}
+                                            : (ocu_matrix){p, 0, 1, ld};
   return (ocu_operand){x, f->stored_rows, f->stored_columns, dtype, (uint8_t)how};
 }
 

@@ -69,10 +69,11 @@ HIDDEN ocu_operand vector(uint8_t dtype, const void *p, int64_t n, int64_t step,
 
 /* A matrix of a form of level 2's, as opencu/blas/kernels/matvec.py has it: op(M) has `rows` rows. */
 enum { FULL, BAND, PACKED };
-enum { GENERAL, SYMMETRIC, HERMITIAN, TRIANGULAR, UNIT };
+enum { GENERAL, SYMMETRIC, HERMITIAN, TRIANGULAR };
 struct form {
   uint8_t storage, kind, lower, op, conjugate; /* updates: op says whether there are two vectors */
-  int64_t rows, columns, k, left, right, least_ld;
+  uint8_t turned;                              /* op(M) comes by its strides */
+  int64_t rows, columns, k, left, right, unit, least_ld;
   int64_t stored_rows, stored_columns;
 };
 /* 0: an argument is not what it may be. */

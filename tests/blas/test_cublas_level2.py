@@ -121,6 +121,8 @@ def test_triangular_products_and_solutions(cublas, letter):
     for (fill, lower), (storage, name), (t, trans), unit, inc in itertools.product(
         SIDES, [("full", "tr"), ("band", "tb"), ("packed", "tp")], OPS, (0, 1), (1, -2)
     ):
+        if (trans == "C") != (letter == "Z"):
+            continue
         n, k = 30, 4
         dense = random(d, n, n) / n + 2 * np.eye(n, dtype=d)
         dense = banded(dense, k, k) if storage == "band" else dense

@@ -62,8 +62,7 @@ def test_general_bands(device, dtype):
         assert close(y, op(wide(dense), trans) @ wide(np.asarray(x)), dtype, n).all()
 
 
-@dtypes
-@pytest.mark.parametrize("trans", "NTC")
+@pytest.mark.parametrize("dtype, trans", [("f4", "N"), ("f4", "T"), ("c16", "C")])
 def test_triangular_products_and_solutions(device, dtype, trans):
     names = {"full": "tr", "band": "tb", "packed": "tp"}
     for (uplo, lower), (storage, name), diag in itertools.product(SIDES, names.items(), "NU"):

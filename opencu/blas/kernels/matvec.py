@@ -23,7 +23,7 @@ from opencu.runtime.plan import Plan
 from opencu.tile import cdiv
 
 FULL, BAND, PACKED = 0, 1, 2  # storage
-GENERAL, SYMMETRIC, HERMITIAN, TRIANGULAR, UNIT = range(5)  # kind
+GENERAL, SYMMETRIC, HERMITIAN, TRIANGULAR = range(4)  # kind
 PLAIN, TRANSPOSED, CONJUGATED = 0, 1, 2  # op
 
 
@@ -56,7 +56,7 @@ def real_where(v, diagonal):
     return tile.complex(tile.real(v), tile.select(diagonal, 0, tile.imag(v)))
 
 
-def element(a, i, j, n, k, storage, kind, lower, swapped, conjugate):
+def element(a, i, j, n, k, unit, storage, kind, lower, swapped, conjugate):
     """op(M)[i, j], of the elements that M has."""
     row, column = (j, i) if swapped else (i, j)
     r, c = row, column
@@ -66,8 +66,8 @@ def element(a, i, j, n, k, storage, kind, lower, swapped, conjugate):
     v = tile.gather(a, place(r, c, n, k, storage, lower))
     if kind == HERMITIAN:
         v = real_where(sign(v, other), row == column)
-    if kind == UNIT:
-        v = tile.select(row == column, 1, v)
+    if kind == TRIANGULAR:
+        v = tile.select((row == column) & (unit != 0), 1, v)
     return tile.conj(v) if conjugate else v
 
 
@@ -106,6 +106,7 @@ def multiply(
     k,
     left,
     right,
+    unit,
     R: int,
     C: int,
     storage: int,
@@ -144,7 +145,7 @@ def multiply(
             acc = acc + v * tile.load(x, c, C)[None, :]
     for c in range(begin, end):
         j = c * C + tile.iota((1, C), 1)
-        v = element(a, i, j, n, k, storage, kind, lower, swapped, conjugate)
+        v = element(a, i, j, n, k, unit, storage, kind, lower, swapped, conjugate)
         there = (i - j <= left) & (j - i <= right) & (j < x.shape[0])
         acc = acc + tile.select(there, v * tile.load(x, c, C)[None, :], 0)
     if storage == FULL:
@@ -189,6 +190,7 @@ def solve(
     k,
     left,
     right,
+    unit,
     N: int,
     storage: int,
     kind: int,
@@ -209,14 +211,15 @@ def solve(
         acc = tile.full(N, 0, x.dtype)
         for c in range(first // N, cdiv(last, N)):
             j = c * N + tile.iota(N)
-            v = element(a, i, j, n, k, storage, kind, lower, swapped, conjugate)
+            v = element(a, i, j, n, k, unit, storage, kind, lower, swapped, conjugate)
             there = (j >= first) & (j < last)
             acc = acc + tile.select(there, v * tile.load(x, c, N), 0)
         v = number_at(x, i) - tile.sum(acc)
-        if kind != UNIT:
+        if unit == 0:
             at = i + tile.iota(1)
             v = over(
-                v, tile.sum(element(a, at, at, n, k, storage, kind, lower, swapped, conjugate))
+                v,
+                tile.sum(element(a, at, at, n, k, unit, storage, kind, lower, swapped, conjugate)),
             )
         tile.scatter(x, i, v)
 
@@ -311,7 +314,8 @@ def repack(a, out, R: int, C: int, packed: bool, lower: bool):
 
 # ---- planner -------------------------------------------------------------------------------------
 #
-# operands: M, x, y (multiply: y; x alone where it is op(M) x itself); sizes: k, left, right
+# operands: M, x, y (multiply: y; x alone where it is op(M) x itself); sizes: k, left, right, and 1
+# where the diagonal is of ones; op transposes band and packed forms, others come transposed
 # form: storage, kind, lower, op; of updates: storage, kind, lower, twice, conjugate
 
 MULTIPLY, SOLVE, RANK, SCALE, REPACK = range(29, 34)  # as in opencu.h
@@ -330,15 +334,15 @@ def plan(spec: bytes, target: Target) -> Plan:
     if r.op == RANK:
         return _rank(r, a, turned, lanes)
     storage, kind, lower, op = r.form[:4]
-    swapped, conjugate = op != PLAIN, op == CONJUGATED and T.kind == "c"
-    if swapped and storage == FULL:
-        a, turned, lower, swapped = turned, a, not lower, False
+    swapped = op != PLAIN and storage != FULL
+    conjugate = op == CONJUGATED and T.kind == "c"
     x = r.vector(1)
     n = x[1][1]
     consts = dict(storage=storage, kind=kind, lower=bool(lower), swapped=swapped)
     consts["conjugate"] = conjugate
     reach = {
-        name: (tile.Scalar(tile.i64), [size]) for name, size in zip(("k", "left", "right"), r.size)
+        name: (tile.Scalar(tile.i64), [size])
+        for name, size in zip(("k", "left", "right", "unit"), r.size)
     }
     if r.op == SOLVE:
         consts |= dict(N=max(2 * lanes, target.threads), forward=bool(lower) != swapped)

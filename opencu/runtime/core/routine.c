@@ -57,7 +57,9 @@ static void put_operand(const ocu_operand *x, int i, ocu_spec *spec, int64_t *ar
   const int64_t words[WORDS] = {(int64_t)x->x.p, x->x.bs, x->x.rs, x->x.cs, x->rows, x->columns};
   memcpy(args + X + WORDS * i, words, sizeof words);
   spec->f[DTYPES + i] = x->dtype;
-  spec->f[LAYOUTS + i / 2] |= (uint8_t)((ocu_layout(&x->x) | (x->how & 3) << 2) << 4 * (i % 2));
+  /* Beside a matrix vectors are of one class, whatever their steps. */
+  const uint8_t layout = i && spec->f[0] >= OCU_OP_MATVEC && x->rows == 1 ? 0 : ocu_layout(&x->x);
+  spec->f[LAYOUTS + i / 2] |= (uint8_t)((layout | (x->how & 3) << 2) << 4 * (i % 2));
   if (x->how & OCU_WRITES && !x->x.cs && x->columns > 1) spec->f[FLAGS] |= ONE_BY_ONE;
 }
 

@@ -8,10 +8,10 @@ M, of order n, is stored
 and only the side of it that is named is read or written. A program makes R elements of y, or a
 tile R x C of M; one program solves.
 
-            j                 lower, symmetric: programs read tiles on the stored side (L), those
-      +---+---+---+           of the other side (U) as transposes of what is stored, and elements
-    i | L | D | U |           one by one where the diagonal runs (D). Band and packed matrices are
-      +---+---+---+           read by elements alone.
+            j                 lower, symmetric: programs read the stored side (L) whole, the other
+      +---+---+---+           side (U) as the transpose of what is stored, and elements one by one
+    i | L | D | U |           where the diagonal runs (D). Band and packed matrices are read by
+      +---+---+---+           elements alone.
 """
 
 from opencu import tile
@@ -99,7 +99,8 @@ def conj(v):
 @tile.kernel
 def multiply(
     a,
-    turned,
+    by_columns,
+    by_rows,
     x,
     y,
     out,
@@ -114,70 +115,66 @@ def multiply(
     lower: bool,
     swapped: bool,
     conjugate: bool,
+    first_by: str,
+    last_by: str,
+    first_conjugate: bool,
+    last_conjugate: bool,
     scalars=given,
     s0=None,
     s1=None,
 ):
-    """op(M) has `left` diagonals below its own and `right` above. turned: a, transposed."""
-    alpha, beta = scaling(scalars, s0, s1)
+    """op(M) has `left` diagonals below its own and `right` above. Where M is full, what is beside
+    the diagonal's blocks is read by columns, by rows, or is zero: first_by, last_by."""
+    s = scalars((s0, s1, None, None, None))
+    alpha, beta = s[0], s[1]
     n, p = y.shape[0], tile.pid(0)
     i = p * R + tile.iota((R, 1), 0)
     first = max(0, p * R - left) // C
     last = cdiv(min(x.shape[0], (p + 1) * R + right), C)
     if alpha is not None:
         last = tile.select(alpha == 0, first, last)
-    acc = tile.full((R, C), 0, y.dtype)
     begin, end = first, last
     if storage == FULL:
-        begin = max(first, min(p * R // C, last))
-        end = max(begin, min(cdiv((p + 1) * R, C), last))
-        for c in range(first, begin):
-            v = side(
-                a,
-                turned,
-                p,
-                c,
-                R,
-                C,
-                lower,
-                (True if kind == HERMITIAN else conjugate) if not lower else conjugate,
-            )
-            acc = acc + v * tile.load(x, c, C)[None, :]
+        begin, end = min(p * R // C, last), min((p + 1) * R // C, last)
+    across = tile.full((R, C), 0, y.dtype)
     for c in range(begin, end):
         j = c * C + tile.iota((1, C), 1)
         v = element(a, i, j, n, k, unit, storage, kind, lower, swapped, conjugate)
         there = (i - j <= left) & (j - i <= right) & (j < x.shape[0])
-        acc = acc + tile.select(there, v * tile.load(x, c, C)[None, :], 0)
-    if storage == FULL:
-        for c in range(end, last):
-            v = side(
-                a,
-                turned,
-                p,
-                c,
-                R,
-                C,
-                not lower,
-                (True if kind == HERMITIAN else conjugate) if lower else conjugate,
-            )
-            acc = acc + v * tile.load(x, c, C)[None, :]
-    v = tile.sum(acc, axis=1)
+        across = across + tile.select(there, v * tile.load(x, c, C)[None, :], 0)
+    acc = tile.sum(across, axis=1)
+    if first_by == "columns":
+        acc = down(acc, by_columns, x, p, first * C, begin * C, R, first_conjugate)
+    if last_by == "columns":
+        acc = down(acc, by_columns, x, p, end * C, min(last * C, x.shape[0]), R, last_conjugate)
     if alpha is not None:
-        v = alpha * v
+        acc = alpha * acc
         if beta != 0:
-            v = v + beta * tile.load(y, p, R)
-    tile.store(out, p, v)
+            acc = acc + beta * tile.load(y, p, R)
+    tile.store(out, p, acc)
+    if first_by == "rows":
+        along(out, by_rows, x, p, first, begin, R, C, alpha, first_conjugate)
+    if last_by == "rows":
+        along(out, by_rows, x, p, end, last, R, C, alpha, last_conjugate)
 
 
-def scaling(scalars, s0, s1):
-    s = scalars((s0, s1, None, None, None))
-    return s[0], s[1]
+def down(acc, a, x, p, first, last, R: int, conjugate):
+    """acc and columns of a times elements of x."""
+    for j in range(first, last):
+        v = tile.load(a, (p, j), (R, 1))[:, 0]
+        acc = acc + number_at(x, j) * (tile.conj(v) if conjugate else v)
+    return acc
 
 
-def side(a, turned, p, c, R: int, C: int, stored, conjugate):
-    """A tile beside the diagonal, of the side that is stored or of the other one."""
-    v = tile.load(a if stored else turned, (p, c), (R, C))
-    return tile.conj(v) if conjugate else v
+def along(out, a, x, p, first, last, R: int, C: int, alpha, conjugate):
+    """Adds rows of a times x to out, a few at once."""
+    for r in range(p * R // ROWS, (p + 1) * R // ROWS):
+        acc = tile.full((ROWS, C), 0, x.dtype)
+        for c in range(first, last):
+            v = tile.load(a, (r, c), (ROWS, C))
+            acc = acc + (tile.conj(v) if conjugate else v) * tile.load(x, c, C)[None, :]
+        v = tile.sum(acc, axis=1)
+        tile.store(out, r, tile.load(out, r, ROWS) + (v if alpha is None else alpha * v))
 
 
 # ---- solutions -----------------------------------------------------------------------------------
@@ -230,10 +227,10 @@ def solve(
 def added(v, x, y, p, q, R: int, C: int, alpha, twice, conjugate):
     """v + alpha x y^T; y^H where `conjugate` is 2, conj(x) where it is 1. Twice: and the same of y
     and x, with conj(alpha) if there are conjugates."""
-    v = v + alpha * outer(part(x, p, R, conjugate == 1), part(y, q, C, conjugate == 2))
+    v = v + outer(alpha * part(x, p, R, conjugate == 1), part(y, q, C, conjugate == 2))
     if twice:
         factor = conj(alpha) if conjugate else alpha
-        v = v + factor * outer(part(y, p, R, False), part(x, q, C, conjugate == 2))
+        v = v + outer(factor * part(y, p, R, conjugate == 1), part(x, q, C, conjugate == 2))
     return v
 
 
@@ -257,31 +254,28 @@ def rank(
     scalars=given,
     s0=None,
 ):
+    """A program changes R rows: tiles that are on the side whole, then elements where the diagonal
+    runs, or where they are packed."""
     s = scalars((s0, None, None, None, None))
-    alpha, n = factor_of(s[0], a.dtype), x.shape[0]
-    p, q = tile.pid(0), tile.pid(1)
+    alpha, n, p = factor_of(s[0], a.dtype), x.shape[0], tile.pid(0)
+    tiles = tile.select(alpha == 0, 0, cdiv(y.shape[0], C))
+    begin, end = min(p * R // C, tiles), min(cdiv((p + 1) * R, C), tiles)
+    first, last = (0, begin) if lower else (end, tiles)
     if kind == GENERAL:
-        if alpha != 0:
+        first, last = 0, tiles
+    if storage == FULL:
+        for q in range(first, last):
             v = tile.load(a, (p, q), (R, C))
-            v = added(v, x, y, p, q, R, C, alpha, twice, conjugate)
-            tile.store(a, (p, q), v)
+            tile.store(a, (p, q), added(v, x, y, p, q, R, C, alpha, twice, conjugate))
     else:
-        inner = p * R >= (q + 1) * C if lower else (p + 1) * R <= q * C
-        beyond = (p + 1) * R <= q * C if lower else p * R >= (q + 1) * C
-        plain = inner & (storage == FULL) & (alpha != 0)
-        if plain:
-            v = tile.load(a, (p, q), (R, C))
-            v = added(v, x, y, p, q, R, C, alpha, twice, conjugate)
-            tile.store(a, (p, q), v)
-        if ~plain & ~beyond & (alpha != 0):
+        begin, end = min(first, begin), max(end, last)
+    if kind != GENERAL:
+        for q in range(begin, end):
             i, j = p * R + tile.iota((R, 1), 0), q * C + tile.iota((1, C), 1)
             r, c = place(i, j, n, 0, storage, lower)
             c = nowhere(i >= j if lower else i <= j, c)
-            v = tile.gather(a, (r, c))
-            v = added(v, x, y, p, q, R, C, alpha, twice, conjugate)
-            if kind == HERMITIAN:
-                v = real_where(v, i == j)
-            tile.scatter(a, (r, c), v)
+            v = added(tile.gather(a, (r, c)), x, y, p, q, R, C, alpha, twice, conjugate)
+            tile.scatter(a, (r, c), real_where(v, i == j) if kind == HERMITIAN else v)
 
 
 def factor_of(alpha, T):
@@ -320,6 +314,7 @@ def repack(a, out, R: int, C: int, packed: bool, lower: bool):
 
 MULTIPLY, SOLVE, RANK, SCALE, REPACK = range(29, 34)  # as in opencu.h
 ELEMENTS = 2  # a nanosecond on one thread
+ROWS = 4  # that are read at once
 
 
 def plan(spec: bytes, target: Target) -> Plan:
@@ -351,10 +346,13 @@ def plan(spec: bytes, target: Target) -> Plan:
     in_place = r.dtypes[2] is None
     y = x if in_place else r.vector(2)
     kept = (tile.View(T, (1,)), [r.workspace, n, r.one])
-    R, C = (16, target.threads // 16) if target.kind == "simt" else (16, 4 * lanes)
-    arguments = {"a": a, "turned": turned, "x": x, "y": y, "out": kept if in_place else y} | reach
+    arguments = {"x": x, "y": y, "out": kept if in_place else y} | reach
     if not in_place:
         arguments |= r.factors(r.factor_type, r.factor_type)
+    R, C = (64, lanes) if storage == FULL else (16, 4 * lanes)
+    if target.kind == "simt":
+        R, C = 16, target.threads // 16
+    arguments |= {"a": a} | _sides(a, turned, r.layouts[0] & 3, consts)
     consts |= dict(R=R, C=C, scalars=fetched if r.fetched else given)
     size = y[1][1]
     code = r.launch(multiply, (size.cdiv(R),), size * n // ELEMENTS + 50, arguments, **consts)
@@ -365,19 +363,39 @@ def plan(spec: bytes, target: Target) -> Plan:
     return Plan(r.slots, [code, back])
 
 
+def _sides(a: tuple, turned: tuple, layout: int, consts: dict) -> dict:
+    """The views by columns and by rows; which of them has what is below the diagonal, and above."""
+    views = (
+        {"by_columns": a, "by_rows": turned}
+        if layout == 1
+        else {"by_columns": turned, "by_rows": a}
+    )
+    stored, other = ("columns", "rows") if layout == 1 else ("rows", "columns")
+    kind, lower, conjugate = consts["kind"], consts["lower"], consts["conjugate"]
+    if consts["storage"] != FULL:
+        stored = other = "none"
+    if kind == TRIANGULAR:
+        other = "none"
+    sides = [(stored, conjugate), (other, conjugate or kind == HERMITIAN)]
+    first, last = sides if lower else sides[::-1]
+    consts |= dict(first_by=first[0], first_conjugate=first[1])
+    consts |= dict(last_by=last[0], last_conjugate=last[1])
+    return views
+
+
 def _rank(r: Routine, a: tuple, turned: tuple, lanes: int) -> Plan:
     storage, kind, lower, twice, conjugate = r.form[:5]
     x = r.vector(1)
     y = r.vector(2) if r.dtypes[2] else x
-    if kind == GENERAL and r.layouts[0] & 3 == 1:  # rows contiguous: its transpose by rows
-        a, x, y, conjugate = turned, y, x, (0, 2, 1)[conjugate]
-    R, C = (16, r.target.threads // 16) if r.target.kind == "simt" else (16, 16 * lanes)
+    if storage == FULL and r.layouts[0] & 3 == 1:  # its transpose has contiguous rows
+        a, x, y, lower, conjugate = turned, y, x, not lower, (0, 2, 1)[conjugate]
+    R, C = (16, r.target.threads // 16) if r.target.kind == "simt" else (ROWS, 8 * lanes)
     arguments = {"a": a, "x": x, "y": y} | r.factors(r.factor_type)
     consts = dict(storage=storage, kind=kind, lower=bool(lower), twice=bool(twice))
     consts |= dict(conjugate=conjugate, R=R, C=C, scalars=fetched if r.fetched else given)
     m, n = x[1][1], y[1][1]
-    grid = (m.cdiv(R), n.cdiv(C))
-    return Plan(r.slots, [r.launch(rank, grid, m * n // ELEMENTS + 50, arguments, **consts)])
+    code = r.launch(rank, (m.cdiv(R),), m * n // ELEMENTS + 50, arguments, **consts)
+    return Plan(r.slots, [code])
 
 
 def _elementwise(r: Routine, a: tuple, lanes: int) -> Plan:

@@ -28,7 +28,7 @@ static int64_t tall_from(const ocu_gemm_kind *kind) {
 static uint8_t bucket(const ocu_matrix *a, const ocu_matrix *b, int64_t m, int64_t n, int64_t k) {
   if (skinny(a, b, m, n, k))
     return m > n ? (n > 8 ? BUCKET_TALL16 : BUCKET_TALL8) : m <= 2 ? BUCKET_VECTOR : BUCKET_DOTS;
-  if (m <= FEW_ROWS / 2 && n >= MANY_COLUMNS) return BUCKET_ROWS;
+  if (m <= FEW_ROWS / 2 && n >= MANY_COLUMNS) return m == 1 && b->cs == 1 ? BUCKET_VECTOR : BUCKET_ROWS;
   if (m <= 128 && n <= 128 && k <= 128 && m * n * k <= 112 * 112 * 112) return BUCKET_SMALL;
   return BUCKET_PACKED;
 }

@@ -7,7 +7,7 @@ stands left or right: "L" or "R"; trans is "N", "T" or "C" (or False, True); dia
 where the diagonal is taken to be of ones. Results are written in place, into c or b, if these are
 given, and returned. beta == 0 does not read c. On device arrays a call is stream-ordered. Wrong
 kinds, dtypes, shapes, devices or letters raise TypeError or ValueError before anything runs.
-Source: Dongarra, Du Croz, Duff, Hammarling, "A Set of Level 3 Basic Linear Algebra Subprograms" (1990).
+Source: Dongarra and others, "A Set of Level 3 Basic Linear Algebra Subprograms" (1990).
 """
 
 from __future__ import annotations

@@ -259,7 +259,10 @@ def plan(
         shapes[4] = shapes[8] = (k, m, n)
         grid, cost = (m, n.cdiv(lanes), slots.const(1)), m * n * k // lanes + 50
     else:
-        tiles = gemm_tiles(target, factor, sums, BUCKETS[bucket], layouts[1])
+        # Elements from either side of a diagonal take memory that a work-group has little of.
+        group = target.kind == "simt" and (form or d_form)
+        name = "small" if group else BUCKETS[bucket]
+        tiles = gemm_tiles(target, factor, sums, name, layouts[1])
         blocks = tiles.blocks
         consts |= dict(BM=tiles.bm, BN=tiles.bn, BK=tiles.bk, MR=blocks.mr, NR=blocks.nr)
         if conj & 1:

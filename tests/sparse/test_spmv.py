@@ -45,9 +45,9 @@ LENGTHS = {
     "short rows": [5] * 1009,
     "rows of any length": list(RNG.integers(0, 40, 3000)),
     "a row over several programs": [3, 100_003, 0, 2],
-    "every program's edge is a row's": [1 << 13] * 8,
+    "every program's edge is a row's": [1 << 15] * 5,
     "long rows": [70] * 500,
-    "empty rows at a program's edge": [1 << 14, 0, 0, 0, 1 << 14, 0, 5],
+    "empty rows at a program's edge": [1 << 16, 0, 0, 0, 1 << 16, 0, 5],
 }
 
 

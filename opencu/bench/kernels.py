@@ -109,7 +109,8 @@ def scan(random: np.random.Generator, dtype: str, loop: int) -> Case:
 
     out = np.cumsum(np.zeros(1, dtype)).dtype
     size = MIB * 2**20 // out.itemsize
-    x = random.random(size, dtype) if out.kind == "f" else random.integers(-9, 9, size, dtype)
+    x = random.random(size, np.float32) if out.kind == "f" else random.integers(-9, 9, size)
+    x = x.astype(dtype)
     y, t = (np.empty(size, out).reshape(-1, COLUMNS) for _ in "yt")
     theirs = partial(torch.cumsum, from_numpy(x), 0, out=from_numpy(t.reshape(-1)))
     words = x.view("f4").reshape(-1, COLUMNS)

@@ -196,6 +196,12 @@ class Function:
         moved = self.let(f"getelementptr i8, {self.ptr(pointer)}, i64 {bytes}")
         return self.points_like(moved, pointer)
 
+    def unaligned(self, pointer: str, align: int, bytes: int) -> str:
+        """How many elements lie before the first aligned one."""
+        address = self.let(f"ptrtoint ptr {pointer} to i64")
+        left = self.let(f"and i64 {self.sub('0', address)}, {align - 1}")
+        return self.let(f"udiv i64 {left}, {bytes}")
+
     def aligned(self, pointer: str, bytes: int) -> str:
         """Is an address a multiple of bytes, a power of two?"""
         low = self.let(f"and i64 {self.let(f'ptrtoint {self.ptr(pointer)} to i64')}, {bytes - 1}")

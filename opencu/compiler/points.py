@@ -178,7 +178,9 @@ class Points(Memory):
         def singly() -> list[str]:
             index = (self._at_lane(op, p, i)[0] for i in range(p.width))
             places = (f.offset(view.pointer, i, dtype.bytes) for i in index)
-            return [Lanes(f, dtype, p.width).of(f.load(type_of(dtype), q, dtype.bytes) for q in places)]
+            return [
+                Lanes(f, dtype, p.width).of(f.load(type_of(dtype), q, dtype.bytes) for q in places)
+            ]
 
         if self.target.vector_bytes > 32 or not self._rereads(op, p):
             return at_once()[0]

@@ -36,7 +36,6 @@ from opencu.drivers.interface import Target
 from opencu.tile.dtypes import DType
 from opencu.tile.ir import Block, Function, KernelError, Op, Scalar, Tile, Value, View
 
-
 METADATA = """
 !0 = !{}
 !1 = !{i32 1}

@@ -47,7 +47,7 @@ HEADERS = {
     "cublas_types.h": ("library_types.h",),
     "cublas_api.h": (
         *("stddef.h", "stdint.h", "driver_types.h", "cublas_types.h", "cuComplex.h"),
-        "cuda_fp16.h",
+        *("cuda_bf16.h", "cuda_fp16.h"),
     ),
     "cublasLt.h": ("stdio.h", "cublas_api.h"),
     "cuda.h": ("stddef.h", "stdint.h"),
@@ -78,7 +78,7 @@ REFUSALS = {
 }
 PREAMBLE = """
 typedef unsigned long size_t; typedef long int64_t; typedef unsigned long uint64_t;
-typedef int FILE, __half, cuComplex, cuDoubleComplex;
+typedef int FILE, __half, __nv_bfloat16, cuComplex, cuDoubleComplex;
 """
 FAMILY = re.compile(r"^\w[^;]*?\{(?:T:[\w,]+|_64)\}[^;]*;", re.MULTILINE)
 TAG = re.compile(r" //(12|13)$")

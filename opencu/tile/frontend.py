@@ -267,10 +267,22 @@ class Tracer(Values):
         if isinstance(node.ops[0], (ast.Is, ast.IsNot)):
             same = self.expr(node.left) is self.expr(node.comparators[0])
             return same == isinstance(node.ops[0], ast.Is)
+        if isinstance(node.ops[0], ast.In):
+            return self.known(operator.contains, *map(self.expr, (node.comparators[0], node.left)))
         fn = _NAMES.get(type(node.ops[0]))
         if fn is None:
             self.fail(f"{ast.unparse(node)}: unknown comparison")
         return self.compare(fn, self.expr(node.left), self.expr(node.comparators[0]))
+
+    def expr_BoolOp(self, node: ast.BoolOp) -> Any:
+        """and, or: of what is known here; of numbers and tiles, & and | are."""
+        for each in node.values:
+            value = self.expr(each)
+            if not is_static(value):
+                self.fail(f"{ast.unparse(node)}: use & and | where conditions are not known here")
+            if self.known(bool, value) == isinstance(node.op, ast.Or):
+                break
+        return value
 
     def expr_IfExp(self, node: ast.IfExp) -> Any:
         condition = self.expr(node.test)

@@ -97,5 +97,53 @@ enum { READ = OCU_READS, WRITE = OCU_WRITES, UPDATE = OCU_READS | OCU_WRITES };
 #define EXECUTED_PART(type) ((type) == part_of(type_) || (type) == part_of(computed(type_)))
 #define FACTOR_TYPE(type) (EXECUTED(type) || EXECUTED_PART(type))
 
+/* ---- matrices and vectors: f is what the first argument makes it ---------------------------------- */
+
+#define FORM(how, made, a, ld, steps, dtype, ...) \
+  (!is_live(handle) ? CUBLAS_STATUS_NOT_INITIALIZED : __extension__({ \
+    struct form f; \
+    const size_t size_ = ocu_dtype_bytes(dtype); \
+    (void)size_; \
+    (made) && (steps) && ld >= f.least_ld \
+        ? routine(handle, __func__, &(ocu_routine){.batch = 1, .x[0] = stored(&f, a, ld, dtype, how), \
+              .form = {f.storage, f.kind, f.lower, f.op, f.conjugate}, \
+              .size = {f.k, f.left, f.right, f.unit}, __VA_ARGS__}) \
+        : CUBLAS_STATUS_INVALID_VALUE; \
+  }))
+#define MULTIPLIED(dtype) \
+  .op = OCU_OP_MATVEC, .x[1] = vector(dtype, x, f.columns, incx, READ), \
+  .x[2] = vector(dtype, y, f.rows, incy, UPDATE), \
+  FACTOR(0, alpha, dtype, 1), FACTOR(1, beta, dtype, 1)
+#define IN_PLACE(name, dtype) \
+  .op = OCU_OP_##name, .x[1] = vector(dtype, x, n, incx, UPDATE), .workspace = (size_t)n * size_
+#define UPDATED(dtype, factor) \
+  .op = OCU_OP_RANK, .x[1] = vector(dtype, x, f.rows, incx, READ), FACTOR(0, alpha, factor, 1)
+#define BY(dtype) .x[2] = vector(dtype, y, f.columns, incy, READ)
+#define DIAGONAL(dtype) diagonal(handle, __func__, dtype, mode, m, n, A, lda, x, incx, C, ldc)
+#define REPACKED(dtype, packs, from, to) \
+  repacked(handle, __func__, dtype, packs, uplo, n, lda, from, to)
+
+#define GEMV(...) \
+  gemv(&(struct gemm){handle, __func__, {__VA_ARGS__}, trans, 0, m, n, 1, alpha, {A, lda, 0}, \
+                      {x, incx, 0}, beta, {y, incy, 0}, 1, 0})
+#define GEMV_STRIDED(...) \
+  gemv(&(struct gemm){handle, __func__, {__VA_ARGS__}, trans, 0, m, n, 1, alpha, {A, lda, strideA}, \
+                      {x, incx, stridex}, beta, {y, incy, stridey}, batchCount, 0})
+#define GEMV_POINTERS(...) \
+  gemv(&(struct gemm){handle, __func__, {__VA_ARGS__}, trans, 0, m, n, 1, alpha, {Aarray, lda, 0}, \
+                      {xarray, incx, 0}, beta, {yarray, incy, 0}, batchCount, 1})
+
+/* ---- one side of a matrix: cublas_side.c ------------------------------------------------------- */
+
+#define SIDED(kind, ...) \
+  sided(&(struct sided){handle, __func__, {__VA_ARGS__}, side, uplo, CUBLAS_OP_N, 0, m, n, alpha, \
+                        {A, lda, 0}, {B, ldb, 0}, beta, {C, ldc, 0}}, kind, ocu_multiply)
+#define TRIANGLE(function, b, ldb, c, ldc, ...) \
+  sided(&(struct sided){handle, __func__, {__VA_ARGS__}, side, uplo, trans, diag, m, n, alpha, \
+                        {A, lda, 0}, {b, ldb, 0}, NULL, {c, ldc, 0}}, OCU_TRIANGULAR, function)
+#define UPDATE_SIDE(how, b, ldb, ...) \
+  update_side(&(struct sided){handle, __func__, {__VA_ARGS__}, 0, uplo, trans, 0, n, k, alpha, \
+                              {A, lda, 0}, {b, ldb, 0}, beta, {C, ldc, 0}}, how)
+
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* `algo` is a hint */
 #include "calls.inc"

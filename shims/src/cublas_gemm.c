@@ -75,6 +75,41 @@ cublasStatus_t gemm(const struct gemm *g) {
   return status == CUBLAS_STATUS_SUCCESS ? launch(g, &plan, ocu_multiply) : status;
 }
 
+/* n elements a step apart, as a row. */
+static ocu_matrix row(const struct operand *x, int64_t n, size_t size) {
+  uintptr_t p = (uintptr_t)x->p;
+  if (x->ld < 0) p -= (uintptr_t)(n - 1) * (uintptr_t)x->ld * size; /* the core checks */
+  return (ocu_matrix){(const void *)p, x->stride, 0, x->ld};
+}
+
+/* y^T = alpha x^T op(A)^T + beta y^T: a product of one row. */
+cublasStatus_t gemv(const struct gemm *g) {
+  if (!is_live(g->handle)) return CUBLAS_STATUS_NOT_INITIALIZED;
+  if ((unsigned)g->transa > CUBLAS_OP_C || g->m < 0 || g->n < 0 || g->batch < 0 || !g->b.ld ||
+      !g->c.ld || g->a.ld < at_least_1(g->m) || !g->alpha || !g->beta)
+    return CUBLAS_STATUS_INVALID_VALUE;
+  struct plan plan;
+  const char *reason = gemm_kind(&g->types, &plan.kind, &plan.scalars);
+  if (!reason && g->pointers && (g->b.ld < 0 || g->c.ld < 0))
+    reason = "incx, incy: vectors in arrays of pointers take positive steps only";
+  if (reason) return refused(g->name, reason);
+  if (!g->m || !g->n || !g->batch) return finish(ocu_alive(), g->name);
+  const int turned = g->transa != CUBLAS_OP_N;
+  const int64_t k = turned ? g->m : g->n, n = turned ? g->n : g->m;
+  plan.kind.pointers = (uint8_t)g->pointers;
+  if (is_complex(plan.kind.ab) && g->transa == CUBLAS_OP_C) plan.kind.conj = 2;
+  const ocu_matrix y = row(&g->c, n, ocu_dtype_bytes(plan.kind.c));
+  const ocu_matrix a = column_major(&g->a, turned ? CUBLAS_OP_N : CUBLAS_OP_T);
+  const ocu_product product = {.kind = plan.kind, .batch = g->batch, .m = 1, .n = n, .k = k,
+                               .alpha = g->alpha, .beta = g->beta,
+                               .a = row(&g->b, k, ocu_dtype_bytes(plan.kind.ab)), .b = a,
+                               .c = y, .d = y};
+  ocu_status status = gemm_run(stream_of(g->handle->stream),
+                               g->handle->pointer_mode == CUBLAS_POINTER_MODE_DEVICE, plan.scalars,
+                               &product, ocu_multiply);
+  return status == OCU_OK ? CUBLAS_STATUS_SUCCESS : finish(status, g->name);
+}
+
 /* C may be A or B, as it stands. */
 static int apart_or_same(const struct gemm *g, const struct operand *x, cublasOperation_t op) {
   return !x->p || x->p != g->c.p || (op == CUBLAS_OP_N && x->ld == g->c.ld);

@@ -20,6 +20,103 @@ cublasStatus_t routine(cublasHandle_t handle, const char *name, ocu_routine *r) 
   return finish(ocu_run(stream_of(handle->stream), r, 0), name);
 }
 
+/* ---- the forms of matrices ------------------------------------------------------------------- */
+
+static int form(struct form *f, int storage, int kind, int64_t rows, int64_t columns, int64_t k) {
+  *f = (struct form){.storage = (uint8_t)storage, .kind = (uint8_t)kind, .rows = rows,
+                     .columns = columns, .k = k};
+  f->stored_rows = storage == BAND ? k + 1 : storage == PACKED ? 1 : rows;
+  f->stored_columns = storage == PACKED ? rows * (rows + 1) / 2 : columns;
+  f->least_ld = storage == PACKED ? 0 : at_least_1(f->stored_rows);
+  return rows >= 0 && columns >= 0 && k >= 0;
+}
+
+/* Those of the stored matrix; the form's rows and columns are op(M)'s. */
+int general_band(struct form *f, cublasOperation_t trans, int64_t m, int64_t n, int64_t kl,
+                 int64_t ku) {
+  const int turned = trans != CUBLAS_OP_N;
+  if (!form(f, BAND, GENERAL, turned ? n : m, turned ? m : n, ku) || kl < 0 ||
+      (unsigned)trans > CUBLAS_OP_C)
+    return 0;
+  f->op = (uint8_t)trans;
+  f->left = turned ? ku : kl, f->right = turned ? kl : ku;
+  f->stored_rows = f->least_ld = kl + ku + 1, f->stored_columns = n;
+  if (!m || !n) f->rows = 0; /* y stays as it is */
+  return 1;
+}
+
+int square(struct form *f, int storage, int kind, cublasFillMode_t uplo, int64_t n, int64_t k) {
+  f->left = f->right = 0;
+  if (!form(f, storage, kind, n, n, k) || uplo > CUBLAS_FILL_MODE_UPPER) return 0;
+  f->lower = uplo == CUBLAS_FILL_MODE_LOWER;
+  f->left = f->right = storage == BAND ? k : n;
+  return 1;
+}
+
+int triangle(struct form *f, int storage, cublasFillMode_t uplo, cublasOperation_t trans,
+             cublasDiagType_t diag, int64_t n, int64_t k) {
+  if (!square(f, storage, TRIANGULAR, uplo, n, k) || (unsigned)trans > CUBLAS_OP_C ||
+      diag > CUBLAS_DIAG_UNIT)
+    return 0;
+  f->op = (uint8_t)trans, f->unit = diag == CUBLAS_DIAG_UNIT;
+  *(f->lower == (trans == CUBLAS_OP_N) ? &f->right : &f->left) = 0;
+  f->turned = storage == FULL && trans != CUBLAS_OP_N;
+  f->lower ^= f->turned;
+  if (f->turned && trans == CUBLAS_OP_T) f->op = CUBLAS_OP_N;
+  return 1;
+}
+
+int general(struct form *f, int64_t m, int64_t n, int conjugate) {
+  int fits = form(f, FULL, GENERAL, m, n, 0);
+  f->conjugate = (uint8_t)conjugate;
+  return fits;
+}
+
+int updated(struct form *f, int storage, int kind, cublasFillMode_t uplo, int64_t n, int twice) {
+  int fits = square(f, storage, kind, uplo, n, 0);
+  f->op = (uint8_t)twice, f->conjugate = kind == HERMITIAN ? 2 : 0;
+  return fits;
+}
+
+ocu_operand stored(const struct form *f, const void *p, int64_t ld, uint8_t dtype, int how) {
+  const ocu_matrix x = f->storage == PACKED ? (ocu_matrix){p, 0, 0, 1}
+                       : f->turned          ? (ocu_matrix){p, 0, ld, 1}
+                                            : (ocu_matrix){p, 0, 1, ld};
+  return (ocu_operand){x, f->stored_rows, f->stored_columns, dtype, (uint8_t)how};
+}
+
+static ocu_operand columns_of(const void *p, int64_t ld, int64_t m, int64_t n, uint8_t dtype,
+                              int how) {
+  return (ocu_operand){{p, 0, 1, ld}, m, n, dtype, (uint8_t)how};
+}
+
+cublasStatus_t diagonal(cublasHandle_t handle, const char *name, uint8_t dtype,
+                        cublasSideMode_t mode, int64_t m, int64_t n, const void *a, int64_t lda,
+                        const void *x, int64_t incx, void *c, int64_t ldc) {
+  const int left = mode == CUBLAS_SIDE_LEFT;
+  if (!is_live(handle)) return CUBLAS_STATUS_NOT_INITIALIZED;
+  if (m < 0 || n < 0 || mode > CUBLAS_SIDE_RIGHT || lda < at_least_1(m) || ldc < at_least_1(m))
+    return CUBLAS_STATUS_INVALID_VALUE;
+  return routine(handle, name, &(ocu_routine){
+      .op = OCU_OP_SCALE, .form = {(uint8_t)left}, .batch = 1,
+      .x = {columns_of(a, lda, m, n, dtype, OCU_READS),
+            vector(dtype, x, left ? m : n, incx, OCU_READS),
+            columns_of(c, ldc, m, n, dtype, OCU_WRITES)}});
+}
+
+cublasStatus_t repacked(cublasHandle_t handle, const char *name, uint8_t dtype, int packs,
+                        cublasFillMode_t uplo, int64_t n, int64_t lda, const void *from, void *to) {
+  struct form full, packed;
+  if (!is_live(handle)) return CUBLAS_STATUS_NOT_INITIALIZED;
+  if (!square(&full, FULL, TRIANGULAR, uplo, n, 0) || lda < at_least_1(n))
+    return CUBLAS_STATUS_INVALID_VALUE;
+  square(&packed, PACKED, TRIANGULAR, uplo, n, 0);
+  return routine(handle, name, &(ocu_routine){
+      .op = OCU_OP_REPACK, .form = {(uint8_t)packs, full.lower}, .batch = 1,
+      .x = {stored(packs ? &full : &packed, from, lda, dtype, OCU_READS), {.how = 0},
+            stored(packs ? &packed : &full, to, lda, dtype, OCU_WRITES)}});
+}
+
 /* ---- types ----------------------------------------------------------------------------------- */
 
 uint8_t dtype_of(cudaDataType type) {

@@ -60,12 +60,60 @@ HIDDEN cublasStatus_t gemm(const struct gemm *g);
 HIDDEN cublasStatus_t geam(const struct gemm *g); /* C = alpha op(A) + beta op(B) */
 HIDDEN cublasStatus_t gemm_grouped(const struct groups *g);
 
+/* ---- cuBLAS: a matrix of which one side is stored, or written --------------------------------- */
+
+struct sided {
+  cublasHandle_t handle;
+  const char *name;
+  struct gemm_types types;
+  cublasSideMode_t side;
+  cublasFillMode_t uplo;
+  cublasOperation_t trans;
+  cublasDiagType_t diag;
+  int64_t m, n; /* of updates: n, k */
+  const void *alpha;
+  struct operand a, b;
+  const void *beta; /* NULL: zero */
+  struct operand c;
+};
+HIDDEN cublasStatus_t sided(const struct sided *g, int kind, gemm_function *run);
+enum { SYRK, SYRKX, SYR2K, HERK, HERKX, HER2K };
+HIDDEN cublasStatus_t update_side(const struct sided *g, int how);
+
 /* ---- cuBLAS: every other routine ------------------------------------------------------------- */
 
 /* The factors and what is staged are in host or device memory, as the pointer mode says. */
 HIDDEN cublasStatus_t routine(cublasHandle_t handle, const char *name, ocu_routine *r);
 /* n elements a step apart; with a negative one, p is the last of them. */
 HIDDEN ocu_operand vector(uint8_t dtype, const void *p, int64_t n, int64_t step, int how);
+
+/* A matrix of a form of level 2's, as opencu/blas/kernels/matvec.py has it: op(M) has `rows` rows. */
+enum { FULL, BAND, PACKED };
+enum { GENERAL, SYMMETRIC, HERMITIAN, TRIANGULAR };
+struct form {
+  uint8_t storage, kind, lower, op, conjugate; /* updates: op says whether there are two vectors */
+  uint8_t turned;                              /* op(M) comes by its strides */
+  int64_t rows, columns, k, left, right, unit, least_ld;
+  int64_t stored_rows, stored_columns;
+};
+/* 0: an argument is not what it may be. */
+HIDDEN int general_band(struct form *f, cublasOperation_t trans, int64_t m, int64_t n, int64_t kl,
+                        int64_t ku);
+HIDDEN int square(struct form *f, int storage, int kind, cublasFillMode_t uplo, int64_t n, int64_t k);
+HIDDEN int triangle(struct form *f, int storage, cublasFillMode_t uplo, cublasOperation_t trans,
+                    cublasDiagType_t diag, int64_t n, int64_t k);
+HIDDEN int general(struct form *f, int64_t m, int64_t n, int conjugate);
+HIDDEN int updated(struct form *f, int storage, int kind, cublasFillMode_t uplo, int64_t n, int twice);
+HIDDEN ocu_operand stored(const struct form *f, const void *p, int64_t ld, uint8_t dtype, int how);
+HIDDEN cublasStatus_t diagonal(cublasHandle_t handle, const char *name, uint8_t dtype,
+                               cublasSideMode_t mode, int64_t m, int64_t n, const void *a,
+                               int64_t lda, const void *x, int64_t incx, void *c, int64_t ldc);
+HIDDEN cublasStatus_t repacked(cublasHandle_t handle, const char *name, uint8_t dtype, int packs,
+                               cublasFillMode_t uplo, int64_t n, int64_t lda, const void *from,
+                               void *to);
+/* y = alpha op(A) x + beta y: a and c of the products' structure, b is x, their ld the steps. */
+HIDDEN cublasStatus_t gemv(const struct gemm *g);
+
 HIDDEN uint8_t dtype_of(cudaDataType type);        /* 0: routines have none */
 HIDDEN cudaDataType part_of(cudaDataType type);    /* of a complex number's parts */
 HIDDEN cudaDataType computed(cudaDataType type);   /* f32 for half precision */

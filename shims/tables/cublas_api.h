@@ -305,3 +305,223 @@ cublasStatus_t cublasRotmgEx(cublasHandle_t handle, void *d1, cudaDataType d1Typ
            d1Type != CUDA_R_16F && d1Type != CUDA_R_16BF,
            FACTOR(0, y1, d, 1), NUMBER(0, d1, d, 1), NUMBER(1, d2, d, 1), NUMBER(2, x1, d, 1),
            NUMBER(3, param, d, 5));
+
+/* Matrices and vectors */
+cublasStatus_t cublas{T:SDCZ}gemv_v2{_64}(cublasHandle_t handle, cublasOperation_t trans, {int} m,
+    {int} n, const {t} *alpha, const {t} *A, {int} lda, const {t} *x, {int} incx, const {t} *beta,
+    {t} *y, {int} incy)
+  => GEMV({types});
+cublasStatus_t cublas{T:SDCZ}gemvBatched{_64}(cublasHandle_t handle, cublasOperation_t trans, {int}
+    m, {int} n, const {t} *alpha, const {t} *const Aarray[], {int} lda, const {t} *const xarray[],
+    {int} incx, const {t} *beta, {t} *const yarray[], {int} incy, {int} batchCount)
+  => GEMV_POINTERS({types});
+cublasStatus_t cublas{T:SDCZ}gemvStridedBatched{_64}(cublasHandle_t handle, cublasOperation_t trans,
+    {int} m, {int} n, const {t} *alpha, const {t} *A, {int} lda, long long int strideA, const {t}
+    *x, {int} incx, long long int stridex, const {t} *beta, {t} *y, {int} incy, long long int
+    stridey, {int} batchCount)
+  => GEMV_STRIDED({types});
+cublasStatus_t cublasHSHgemvBatched{_64}(cublasHandle_t handle, cublasOperation_t trans, {int} m,
+    {int} n, const float *alpha, const __half *const Aarray[], {int} lda, const __half *const
+    xarray[], {int} incx, const float *beta, __half *const yarray[], {int} incy, {int} batchCount)
+  => GEMV_POINTERS(CUDA_R_16F, CUDA_R_16F, CUDA_R_16F, CUBLAS_COMPUTE_32F, CUDA_R_32F);
+cublasStatus_t cublasHSHgemvStridedBatched{_64}(cublasHandle_t handle, cublasOperation_t trans,
+    {int} m, {int} n, const float *alpha, const __half *A, {int} lda, long long int strideA, const
+    __half *x, {int} incx, long long int stridex, const float *beta, __half *y, {int} incy, long
+    long int stridey, {int} batchCount)
+  => GEMV_STRIDED(CUDA_R_16F, CUDA_R_16F, CUDA_R_16F, CUBLAS_COMPUTE_32F, CUDA_R_32F);
+cublasStatus_t cublasHSSgemvBatched{_64}(cublasHandle_t handle, cublasOperation_t trans, {int} m,
+    {int} n, const float *alpha, const __half *const Aarray[], {int} lda, const __half *const
+    xarray[], {int} incx, const float *beta, float *const yarray[], {int} incy, {int} batchCount)
+  => GEMV_POINTERS(CUDA_R_16F, CUDA_R_16F, CUDA_R_32F, CUBLAS_COMPUTE_32F, CUDA_R_32F);
+cublasStatus_t cublasHSSgemvStridedBatched{_64}(cublasHandle_t handle, cublasOperation_t trans,
+    {int} m, {int} n, const float *alpha, const __half *A, {int} lda, long long int strideA, const
+    __half *x, {int} incx, long long int stridex, const float *beta, float *y, {int} incy, long long
+    int stridey, {int} batchCount)
+  => GEMV_STRIDED(CUDA_R_16F, CUDA_R_16F, CUDA_R_32F, CUBLAS_COMPUTE_32F, CUDA_R_32F);
+cublasStatus_t cublasTSTgemvBatched{_64}(cublasHandle_t handle, cublasOperation_t trans, {int} m,
+    {int} n, const float *alpha, const __nv_bfloat16 *const Aarray[], {int} lda, const __nv_bfloat16
+    *const xarray[], {int} incx, const float *beta, __nv_bfloat16 *const yarray[], {int} incy, {int}
+    batchCount)
+  => GEMV_POINTERS(CUDA_R_16BF, CUDA_R_16BF, CUDA_R_16BF, CUBLAS_COMPUTE_32F, CUDA_R_32F);
+cublasStatus_t cublasTSTgemvStridedBatched{_64}(cublasHandle_t handle, cublasOperation_t trans,
+    {int} m, {int} n, const float *alpha, const __nv_bfloat16 *A, {int} lda, long long int strideA,
+    const __nv_bfloat16 *x, {int} incx, long long int stridex, const float *beta, __nv_bfloat16 *y,
+    {int} incy, long long int stridey, {int} batchCount)
+  => GEMV_STRIDED(CUDA_R_16BF, CUDA_R_16BF, CUDA_R_16BF, CUBLAS_COMPUTE_32F, CUDA_R_32F);
+cublasStatus_t cublasTSSgemvBatched{_64}(cublasHandle_t handle, cublasOperation_t trans, {int} m,
+    {int} n, const float *alpha, const __nv_bfloat16 *const Aarray[], {int} lda, const __nv_bfloat16
+    *const xarray[], {int} incx, const float *beta, float *const yarray[], {int} incy, {int}
+    batchCount)
+  => GEMV_POINTERS(CUDA_R_16BF, CUDA_R_16BF, CUDA_R_32F, CUBLAS_COMPUTE_32F, CUDA_R_32F);
+cublasStatus_t cublasTSSgemvStridedBatched{_64}(cublasHandle_t handle, cublasOperation_t trans,
+    {int} m, {int} n, const float *alpha, const __nv_bfloat16 *A, {int} lda, long long int strideA,
+    const __nv_bfloat16 *x, {int} incx, long long int stridex, const float *beta, float *y, {int}
+    incy, long long int stridey, {int} batchCount)
+  => GEMV_STRIDED(CUDA_R_16BF, CUDA_R_16BF, CUDA_R_32F, CUBLAS_COMPUTE_32F, CUDA_R_32F);
+cublasStatus_t cublas{T:SDCZ}gbmv_v2{_64}(cublasHandle_t handle, cublasOperation_t trans, {int} m,
+    {int} n, {int} kl, {int} ku, const {t} *alpha, const {t} *A, {int} lda, const {t} *x, {int}
+    incx, const {t} *beta, {t} *y, {int} incy)
+  => FORM(READ, general_band(&f, trans, m, n, kl, ku), A, lda, incx && incy, {d},
+          MULTIPLIED({d}));
+cublasStatus_t cublas{T:SDCZ}symv_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo, {int} n,
+    const {t} *alpha, const {t} *A, {int} lda, const {t} *x, {int} incx, const {t} *beta, {t} *y,
+    {int} incy)
+  => FORM(READ, square(&f, FULL, SYMMETRIC, uplo, n, 0), A, lda, incx && incy, {d},
+          MULTIPLIED({d}));
+cublasStatus_t cublas{T:CZ}hemv_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo, {int} n, const
+    {t} *alpha, const {t} *A, {int} lda, const {t} *x, {int} incx, const {t} *beta, {t} *y, {int}
+    incy)
+  => FORM(READ, square(&f, FULL, HERMITIAN, uplo, n, 0), A, lda, incx && incy, {d},
+          MULTIPLIED({d}));
+cublasStatus_t cublas{T:SD}sbmv_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo, {int} n, {int}
+    k, const {t} *alpha, const {t} *A, {int} lda, const {t} *x, {int} incx, const {t} *beta, {t} *y,
+    {int} incy)
+  => FORM(READ, square(&f, BAND, SYMMETRIC, uplo, n, k), A, lda, incx && incy, {d},
+          MULTIPLIED({d}));
+cublasStatus_t cublas{T:CZ}hbmv_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo, {int} n, {int}
+    k, const {t} *alpha, const {t} *A, {int} lda, const {t} *x, {int} incx, const {t} *beta, {t} *y,
+    {int} incy)
+  => FORM(READ, square(&f, BAND, HERMITIAN, uplo, n, k), A, lda, incx && incy, {d},
+          MULTIPLIED({d}));
+cublasStatus_t cublas{T:SD}spmv_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo, {int} n, const
+    {t} *alpha, const {t} *AP, const {t} *x, {int} incx, const {t} *beta, {t} *y, {int} incy)
+  => FORM(READ, square(&f, PACKED, SYMMETRIC, uplo, n, 0), AP, 0, incx && incy, {d},
+          MULTIPLIED({d}));
+cublasStatus_t cublas{T:CZ}hpmv_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo, {int} n, const
+    {t} *alpha, const {t} *AP, const {t} *x, {int} incx, const {t} *beta, {t} *y, {int} incy)
+  => FORM(READ, square(&f, PACKED, HERMITIAN, uplo, n, 0), AP, 0, incx && incy, {d},
+          MULTIPLIED({d}));
+cublasStatus_t cublas{T:SDCZ}trmv_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo,
+    cublasOperation_t trans, cublasDiagType_t diag, {int} n, const {t} *A, {int} lda, {t} *x, {int}
+    incx)
+  => FORM(READ, triangle(&f, FULL, uplo, trans, diag, n, 0), A, lda, incx, {d}, IN_PLACE(MATVEC,
+          {d}));
+cublasStatus_t cublas{T:SDCZ}trsv_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo,
+    cublasOperation_t trans, cublasDiagType_t diag, {int} n, const {t} *A, {int} lda, {t} *x, {int}
+    incx)
+  => FORM(READ, triangle(&f, FULL, uplo, trans, diag, n, 0), A, lda, incx, {d}, IN_PLACE(SOLVE,
+          {d}));
+cublasStatus_t cublas{T:SDCZ}tbmv_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo,
+    cublasOperation_t trans, cublasDiagType_t diag, {int} n, {int} k, const {t} *A, {int} lda, {t}
+    *x, {int} incx)
+  => FORM(READ, triangle(&f, BAND, uplo, trans, diag, n, k), A, lda, incx, {d}, IN_PLACE(MATVEC,
+          {d}));
+cublasStatus_t cublas{T:SDCZ}tbsv_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo,
+    cublasOperation_t trans, cublasDiagType_t diag, {int} n, {int} k, const {t} *A, {int} lda, {t}
+    *x, {int} incx)
+  => FORM(READ, triangle(&f, BAND, uplo, trans, diag, n, k), A, lda, incx, {d}, IN_PLACE(SOLVE,
+          {d}));
+cublasStatus_t cublas{T:SDCZ}tpmv_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo,
+    cublasOperation_t trans, cublasDiagType_t diag, {int} n, const {t} *AP, {t} *x, {int} incx)
+  => FORM(READ, triangle(&f, PACKED, uplo, trans, diag, n, 0), AP, 0, incx, {d}, IN_PLACE(MATVEC,
+          {d}));
+cublasStatus_t cublas{T:SDCZ}tpsv_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo,
+    cublasOperation_t trans, cublasDiagType_t diag, {int} n, const {t} *AP, {t} *x, {int} incx)
+  => FORM(READ, triangle(&f, PACKED, uplo, trans, diag, n, 0), AP, 0, incx, {d}, IN_PLACE(SOLVE,
+          {d}));
+cublasStatus_t cublas{T:SD}ger_v2{_64}(cublasHandle_t handle, {int} m, {int} n, const {t} *alpha,
+    const {t} *x, {int} incx, const {t} *y, {int} incy, {t} *A, {int} lda)
+  => FORM(UPDATE, general(&f, m, n, 0), A, lda, incx && incy, {d}, UPDATED({d}, {d}), BY({d}));
+cublasStatus_t cublas{T:CZ}geru_v2{_64}(cublasHandle_t handle, {int} m, {int} n, const {t} *alpha,
+    const {t} *x, {int} incx, const {t} *y, {int} incy, {t} *A, {int} lda)
+  => FORM(UPDATE, general(&f, m, n, 0), A, lda, incx && incy, {d}, UPDATED({d}, {d}), BY({d}));
+cublasStatus_t cublas{T:CZ}gerc_v2{_64}(cublasHandle_t handle, {int} m, {int} n, const {t} *alpha,
+    const {t} *x, {int} incx, const {t} *y, {int} incy, {t} *A, {int} lda)
+  => FORM(UPDATE, general(&f, m, n, 2), A, lda, incx && incy, {d}, UPDATED({d}, {d}), BY({d}));
+cublasStatus_t cublas{T:SDCZ}syr_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo, {int} n,
+    const {t} *alpha, const {t} *x, {int} incx, {t} *A, {int} lda)
+  => FORM(UPDATE, updated(&f, FULL, SYMMETRIC, uplo, n, 0), A, lda, incx, {d}, UPDATED({d}, {d}));
+cublasStatus_t cublas{T:CZ}her_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo, {int} n, const
+    {r} *alpha, const {t} *x, {int} incx, {t} *A, {int} lda)
+  => FORM(UPDATE, updated(&f, FULL, HERMITIAN, uplo, n, 0), A, lda, incx, {d}, UPDATED({d}, {p}));
+cublasStatus_t cublas{T:SD}spr_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo, {int} n, const
+    {t} *alpha, const {t} *x, {int} incx, {t} *AP)
+  => FORM(UPDATE, updated(&f, PACKED, SYMMETRIC, uplo, n, 0), AP, 0, incx, {d}, UPDATED({d},
+          {d}));
+cublasStatus_t cublas{T:CZ}hpr_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo, {int} n, const
+    {r} *alpha, const {t} *x, {int} incx, {t} *AP)
+  => FORM(UPDATE, updated(&f, PACKED, HERMITIAN, uplo, n, 0), AP, 0, incx, {d}, UPDATED({d},
+          {p}));
+cublasStatus_t cublas{T:SDCZ}syr2_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo, {int} n,
+    const {t} *alpha, const {t} *x, {int} incx, const {t} *y, {int} incy, {t} *A, {int} lda)
+  => FORM(UPDATE, updated(&f, FULL, SYMMETRIC, uplo, n, 1), A, lda, incx && incy, {d},
+          UPDATED({d}, {d}), BY({d}));
+cublasStatus_t cublas{T:CZ}her2_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo, {int} n, const
+    {t} *alpha, const {t} *x, {int} incx, const {t} *y, {int} incy, {t} *A, {int} lda)
+  => FORM(UPDATE, updated(&f, FULL, HERMITIAN, uplo, n, 1), A, lda, incx && incy, {d},
+          UPDATED({d}, {d}), BY({d}));
+cublasStatus_t cublas{T:SD}spr2_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo, {int} n, const
+    {t} *alpha, const {t} *x, {int} incx, const {t} *y, {int} incy, {t} *AP)
+  => FORM(UPDATE, updated(&f, PACKED, SYMMETRIC, uplo, n, 1), AP, 0, incx && incy, {d},
+          UPDATED({d}, {d}), BY({d}));
+cublasStatus_t cublas{T:CZ}hpr2_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo, {int} n, const
+    {t} *alpha, const {t} *x, {int} incx, const {t} *y, {int} incy, {t} *AP)
+  => FORM(UPDATE, updated(&f, PACKED, HERMITIAN, uplo, n, 1), AP, 0, incx && incy, {d},
+          UPDATED({d}, {d}), BY({d}));
+cublasStatus_t cublas{T:SDCZ}dgmm{_64}(cublasHandle_t handle, cublasSideMode_t mode, {int} m, {int}
+    n, const {t} *A, {int} lda, const {t} *x, {int} incx, {t} *C, {int} ldc)
+  => DIAGONAL({d});
+cublasStatus_t cublas{T:SDCZ}tpttr(cublasHandle_t handle, cublasFillMode_t uplo, int n, const {t}
+    *AP, {t} *A, int lda)
+  => REPACKED({d}, 0, AP, A);
+cublasStatus_t cublas{T:SDCZ}trttp(cublasHandle_t handle, cublasFillMode_t uplo, int n, const {t}
+    *A, int lda, {t} *AP)
+  => REPACKED({d}, 1, A, AP);
+
+/* Products with matrices of which one side is stored, and solutions */
+cublasStatus_t cublas{T:SDCZ}symm_v2{_64}(cublasHandle_t handle, cublasSideMode_t side,
+    cublasFillMode_t uplo, {int} m, {int} n, const {t} *alpha, const {t} *A, {int} lda, const {t}
+    *B, {int} ldb, const {t} *beta, {t} *C, {int} ldc)
+  => SIDED(OCU_SYMMETRIC, {types});
+cublasStatus_t cublas{T:CZ}hemm_v2{_64}(cublasHandle_t handle, cublasSideMode_t side,
+    cublasFillMode_t uplo, {int} m, {int} n, const {t} *alpha, const {t} *A, {int} lda, const {t}
+    *B, {int} ldb, const {t} *beta, {t} *C, {int} ldc)
+  => SIDED(OCU_HERMITIAN, {types});
+cublasStatus_t cublas{T:SDCZ}syrk_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo,
+    cublasOperation_t trans, {int} n, {int} k, const {t} *alpha, const {t} *A, {int} lda, const {t}
+    *beta, {t} *C, {int} ldc)
+  => UPDATE_SIDE(SYRK, A, lda, {types});
+cublasStatus_t cublas{T:CZ}herk_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo,
+    cublasOperation_t trans, {int} n, {int} k, const {r} *alpha, const {t} *A, {int} lda, const {r}
+    *beta, {t} *C, {int} ldc)
+  => UPDATE_SIDE(HERK, A, lda, {types});
+cublasStatus_t cublas{T:SDCZ}syr2k_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo,
+    cublasOperation_t trans, {int} n, {int} k, const {t} *alpha, const {t} *A, {int} lda, const {t}
+    *B, {int} ldb, const {t} *beta, {t} *C, {int} ldc)
+  => UPDATE_SIDE(SYR2K, B, ldb, {types});
+cublasStatus_t cublas{T:CZ}her2k_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo,
+    cublasOperation_t trans, {int} n, {int} k, const {t} *alpha, const {t} *A, {int} lda, const {t}
+    *B, {int} ldb, const {r} *beta, {t} *C, {int} ldc)
+  => UPDATE_SIDE(HER2K, B, ldb, {types});
+cublasStatus_t cublas{T:SDCZ}syrkx{_64}(cublasHandle_t handle, cublasFillMode_t uplo,
+    cublasOperation_t trans, {int} n, {int} k, const {t} *alpha, const {t} *A, {int} lda, const {t}
+    *B, {int} ldb, const {t} *beta, {t} *C, {int} ldc)
+  => UPDATE_SIDE(SYRKX, B, ldb, {types});
+cublasStatus_t cublas{T:CZ}herkx{_64}(cublasHandle_t handle, cublasFillMode_t uplo,
+    cublasOperation_t trans, {int} n, {int} k, const {t} *alpha, const {t} *A, {int} lda, const {t}
+    *B, {int} ldb, const {r} *beta, {t} *C, {int} ldc)
+  => UPDATE_SIDE(HERKX, B, ldb, {types});
+cublasStatus_t cublas{T:SDCZ}trmm_v2{_64}(cublasHandle_t handle, cublasSideMode_t side,
+    cublasFillMode_t uplo, cublasOperation_t trans, cublasDiagType_t diag, {int} m, {int} n, const
+    {t} *alpha, const {t} *A, {int} lda, const {t} *B, {int} ldb, {t} *C, {int} ldc)
+  => TRIANGLE(ocu_trmm, B, ldb, C, ldc, {types});
+cublasStatus_t cublas{T:SDCZ}trsm_v2{_64}(cublasHandle_t handle, cublasSideMode_t side,
+    cublasFillMode_t uplo, cublasOperation_t trans, cublasDiagType_t diag, {int} m, {int} n, const
+    {t} *alpha, const {t} *A, {int} lda, {t} *B, {int} ldb)
+  => TRIANGLE(ocu_trsm, B, ldb, B, ldb, {types});
+cublasStatus_t cublasCsyrk3mEx{_64}(cublasHandle_t handle, cublasFillMode_t uplo, cublasOperation_t
+    trans, {int} n, {int} k, const cuComplex *alpha, const void *A, cudaDataType Atype, {int} lda,
+    const cuComplex *beta, void *C, cudaDataType Ctype, {int} ldc)
+  => UPDATE_SIDE(SYRK, A, lda, Atype, Atype, Ctype, CUBLAS_COMPUTE_32F, CUDA_C_32F);
+cublasStatus_t cublasCsyrkEx{_64}(cublasHandle_t handle, cublasFillMode_t uplo, cublasOperation_t
+    trans, {int} n, {int} k, const cuComplex *alpha, const void *A, cudaDataType Atype, {int} lda,
+    const cuComplex *beta, void *C, cudaDataType Ctype, {int} ldc)
+  => UPDATE_SIDE(SYRK, A, lda, Atype, Atype, Ctype, CUBLAS_COMPUTE_32F, CUDA_C_32F);
+cublasStatus_t cublasCherk3mEx{_64}(cublasHandle_t handle, cublasFillMode_t uplo, cublasOperation_t
+    trans, {int} n, {int} k, const float *alpha, const void *A, cudaDataType Atype, {int} lda, const
+    float *beta, void *C, cudaDataType Ctype, {int} ldc)
+  => UPDATE_SIDE(HERK, A, lda, Atype, Atype, Ctype, CUBLAS_COMPUTE_32F, CUDA_C_32F);
+cublasStatus_t cublasCherkEx{_64}(cublasHandle_t handle, cublasFillMode_t uplo, cublasOperation_t
+    trans, {int} n, {int} k, const float *alpha, const void *A, cudaDataType Atype, {int} lda, const
+    float *beta, void *C, cudaDataType Ctype, {int} ldc)
+  => UPDATE_SIDE(HERK, A, lda, Atype, Atype, Ctype, CUBLAS_COMPUTE_32F, CUDA_C_32F);

@@ -56,6 +56,9 @@ def gemm_tiles(target: Target, dtype: DType, sums: DType, bucket: str, b_layout:
 
 def _real(table: dict, dtype: str, lanes: int, bucket: str, b_layout: int) -> Tiles:
     """b can be read where it lies by rows only if its columns are side by side."""
+    if bucket == "vector" and b_layout == 2:
+        rows = table[dtype, "rows"]
+        return replace(rows, bm=2, blocks=replace(rows.blocks, mr=1))
     if bucket == "vector":  # one row, or two: sums enough to hide the latency of an addition
         dots = table[dtype, "dots"]
         return replace(dots, bm=2, blocks=replace(dots.blocks, mr=2, nr=4))

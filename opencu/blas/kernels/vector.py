@@ -231,16 +231,25 @@ def first_of(best, at, N: int):
 
 @tile.kernel
 def extreme(x, out, best_of, at_of, N: int, of, alone: bool, start: int):
-    """A NaN is never the best; of NaN alone, it is the first one."""
-    n = x.shape[0]
-    best = tile.full(N, -math.inf, x.dtype.compute.part)
-    at = tile.full(N, NOWHERE, tile.i64)
+    """A NaN is never the best; of NaN alone, it is the first one. Each lane keeps its best and the
+    chunk that it was in, a number as wide."""
+    n, T = x.shape[0], x.dtype.compute.part
+    I = tile.i32 if T.bits == 32 else tile.i64  # noqa: E741
+    best, chunk = tile.full(N, -math.inf, T), tile.full(N, -1, I)
     begin, end = strip(x, N)
-    for k in range(begin, end):
-        v, place = of(wide(x, k, N)), k * N + tile.iota(N)
-        better = ((v > best) | (at == NOWHERE)) & (place < n) & (v == v)
-        best, at = tile.select(better, v, best), tile.select(better, place, at)
-    top, place = first_of(best, at, N)
+    whole = max(begin, min(end, n // N))
+    for k in range(begin, whole):
+        v = of(wide(x, k, N))
+        better = v > best
+        best = tile.select(better, v, best)
+        chunk = tile.select(better, tile.cast(k - begin, I), chunk)
+    for k in range(whole, end):
+        v = of(wide(x, k, N))
+        better = (v > best) & (k * N + tile.iota(N) < n)
+        best = tile.select(better, v, best)
+        chunk = tile.select(better, tile.cast(k - begin, I), chunk)
+    place = (begin + tile.cast(chunk, tile.i64)) * N + tile.iota(N)
+    top, place = first_of(best, tile.select(chunk < 0, NOWHERE, place), N)
     if alone:
         tile.scatter(out, 0, index(place, n, start, out.dtype))
     else:
@@ -278,7 +287,8 @@ def plan(spec: bytes, target: Target) -> Plan:
     cost = n * T.bytes // BYTES + 50
     lanes = target.vector_bytes // T.compute.part.bytes
     one_by_one = r.flags & ONE_BY_ONE
-    N = 1 if one_by_one else max(4 * lanes, target.threads)
+    N = max((64 if r.op in STEPS else 8) * lanes, target.threads)
+    N = 1 if one_by_one else N
     x = {"x": r.vector(0)}
     y = {"y": r.vector(1) if r.dtypes[1] else x["x"]}
     if r.op in STEPS:

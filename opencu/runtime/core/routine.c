@@ -53,11 +53,13 @@ ocu_status ocu_routine_pointed(const ocu_spec *spec, const int64_t *args) {
 }
 
 /* Into the class and the arguments go an operand's dtype, layout, use, place and shape. */
-static void put_operand(const ocu_operand *x, int i, ocu_spec *spec, int64_t *args) {
+static void put_operand(const ocu_operand *x, int i, bool contiguous, ocu_spec *spec,
+                        int64_t *args) {
   const int64_t words[WORDS] = {(int64_t)x->x.p, x->x.bs, x->x.rs, x->x.cs, x->rows, x->columns};
   memcpy(args + X + WORDS * i, words, sizeof words);
   spec->f[DTYPES + i] = x->dtype;
-  spec->f[LAYOUTS + i / 2] |= (uint8_t)((ocu_layout(&x->x) | (x->how & 3) << 2) << 4 * (i % 2));
+  const uint8_t layout = x->rows == 1 && !contiguous ? 0 : ocu_layout(&x->x);
+  spec->f[LAYOUTS + i / 2] |= (uint8_t)((layout | (x->how & 3) << 2) << 4 * (i % 2));
   if (x->how & OCU_WRITES && !x->x.cs && x->columns > 1) spec->f[FLAGS] |= ONE_BY_ONE;
 }
 
@@ -122,18 +124,27 @@ static ocu_status call_with(ocu_stream *s, const ocu_routine *r, const ocu_spec 
   return status;
 }
 
+/* Beside a matrix there are two classes: all vectors contiguous, or none. */
+static bool vectors_contiguous(const ocu_routine *r) {
+  bool all = true;
+  for (int i = 1; r->op >= OCU_OP_MATVEC && i < OPERANDS; i++)
+    if (r->x[i].how && r->x[i].rows == 1 && r->x[i].x.cs != 1) all = false;
+  return all;
+}
+
 ocu_status ocu_run(ocu_stream *s, const ocu_routine *r, int flags) {
   OCU_ENTER_STREAM(s);
   if (!r) return ocu_fail(OCU_INVALID_VALUE, "the routine is NULL");
   ocu_spec spec = {{r->op}};
   int64_t args[ARGS] = {r->size[0], r->size[1], r->size[2], r->size[3], r->batch};
   OCU_TRY(put_factors(r, args));
+  const bool contiguous = vectors_contiguous(r);
   bool idle = true;  /* is nothing written? */
   for (int i = 0; i < OPERANDS; i++) {
     if (!r->x[i].how) continue;
     if (r->x[i].how & OCU_WRITES && !empty(r, &r->x[i])) idle = false;
     if (!(flags & OCU_CALL_TRUSTED)) OCU_TRY(check_operand(s, r, i, &flags));
-    put_operand(&r->x[i], i, &spec, args);
+    put_operand(&r->x[i], i, contiguous, &spec, args);
   }
   if (idle) return OCU_OK;
   args[PARTS] = parts_of(r);

@@ -142,10 +142,7 @@ def gemm(
     load_a=row_chunk,
     load_b=column_chunk,
     tile_order=tile_order,
-    sweep=sweep,
     epilogue=epilogue_scale,
-    put=put,
-    form=None,
     add_bias=no_bias,
     activation=identity,
     steps=None,
@@ -154,6 +151,9 @@ def gemm(
     extra1=None,
     extra2=None,
     extra3=None,
+    sweep=sweep,
+    put=put,
+    form=None,
 ):
     first, last = band(a.shape[0], tile.npid(2), tile.pid(2), 1)
     for z in range(first, min(last, a.shape[0])):

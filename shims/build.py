@@ -22,7 +22,8 @@ def compile_library(cc, lib_dir, name, sources, extra):
     """Compile into a temporary file first: a process may have the old library mapped."""
     partial = lib_dir / f".{name}.new"
     files = [str(HERE / "src" / source) for source in sources.split()]
-    command = [*shlex.split(cc), *FLAGS, *files, f"-Wl,-soname,{name}", "-o", str(partial), *extra]
+    compiler, *own = shlex.split(cc)
+    command = [compiler, *FLAGS, *own, *files, f"-Wl,-soname,{name}", "-o", str(partial), *extra]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         raise RuntimeError(f"cannot build {name}:\n{' '.join(command)}\n{result.stderr}")
@@ -36,8 +37,9 @@ def copy(source, target):
     os.replace(partial, target)
 
 
-def build(root, lib_dir, include_dir, cc="cc"):
-    """Build all shims into lib_dir, which holds libopencu.so, and all headers into include_dir."""
+def build(root, lib_dir, include_dir, cc="cc", files=None):
+    """Build all shims, or those of these files, into lib_dir, which holds libopencu.so, and all
+    headers into include_dir. cc may carry options of its own."""
     root, lib_dir, include_dir = Path(root), Path(lib_dir), Path(include_dir)
     core = root / "opencu" / "runtime" / "core"
     lib_dir.mkdir(parents=True, exist_ok=True)
@@ -56,6 +58,8 @@ def build(root, lib_dir, include_dir, cc="cc"):
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             jobs = []
             for row in tables["LIBRARIES"]:
+                if files and row["file"] not in files:
+                    continue
                 name, own = row["file"], made / row["file"]
                 status = f"-DREFUSED_STATUS={row['status']}"
                 major = status if row["status"] else f"-DOPENCU_CUDA_MAJOR={row['major']}"

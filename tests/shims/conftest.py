@@ -1,5 +1,6 @@
 """What the tests of the shims share: the built libraries, and C programs compiled against them."""
 
+import functools
 import os
 import shlex
 import subprocess
@@ -42,9 +43,10 @@ def run():
 
 @pytest.fixture(scope="session")
 def build(tmp_path_factory, lib, run):
-    """build(source, flags, major=13, rpath=True): the path of the compiled program."""
+    """build(source, flags, major=13, rpath=True): the path of the program, compiled once."""
     folder = tmp_path_factory.mktemp("programs")
 
+    @functools.cache
     def compile_program(name, flags="", major=13, rpath=True, lib=lib):
         program = folder / f"{name}-{len(list(folder.iterdir()))}"
         names = (f"cublas.so.{major}", f"cublasLt.so.{major}", f"cudart.so.{major}", "cuda.so.1")

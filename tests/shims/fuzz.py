@@ -17,6 +17,7 @@ from pycparser import c_ast, c_generator
 
 ROOT = Path(__file__).parents[2]
 LIBRARIES = ("cudart", "cuda_driver", "cublas", "cublasLt")
+FILES = "libcublas.so.13 libcublasLt.so.13 libcudart.so.13 libcuda.so.1".split()
 SANITIZE = "-g -fsanitize=undefined,address -fno-sanitize-recover=all"
 # The core from its own place: it finds its plans from there.
 ASAN = "detect_leaks=0:verify_asan_link_order=0:allocator_may_return_null=1"
@@ -68,7 +69,7 @@ def sanitized(lib, folder):
     """The shims built under the sanitizers, with the core and its plans from lib."""
     shutil.copytree(lib, folder / "lib")
     build = runpy.run_path(str(ROOT / "shims/build.py"))["build"]
-    build(ROOT, folder / "lib", folder / "include", cc=f"cc {SANITIZE}")
+    build(ROOT, folder / "lib", folder / "include", f"cc -O1 {SANITIZE}", FILES)
     return folder / "lib"
 
 
@@ -77,8 +78,7 @@ def build_program(lib, include, folder):
     tables = runpy.run_path(str(ROOT / "shims/generate.py"))
     (folder / "fuzz_calls.inc").write_text(calls(tables))
     source, program = ROOT / "tests/shims/programs/entry_points.c", folder / "fuzz"
-    libraries = "-l:libcublas.so.13 -l:libcublasLt.so.13 -l:libcudart.so.13 -l:libcuda.so.1 -lm"
-    libraries = f"-L{lib} -Wl,-rpath,{lib} {libraries}"
+    libraries = f"-L{lib} -Wl,-rpath,{lib} {' '.join(f'-l:{file}' for file in FILES)} -lm"
     command = f"cc -O1 -w {SANITIZE} -I{include} -I{folder} {source} -o {program} {libraries}"
     subprocess.run(command.split(), check=True)
     return program

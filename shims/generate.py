@@ -10,11 +10,10 @@ A table NAME.h declares what is implemented, in C that pycparser reads once this
     => call;                 the C call that serves the function, or each member of a family
 libraries.csv lists the files that are made. Of one with a status nothing is implemented: it lets
 the programs that link it start, and its names return that status. exports/LIBRARY.csv lists every
-name that the vendor's library exports, in how many of the surveyed programs it is imported, and
-what a refusal returns where that is not a status ("hand": it is written in C; "variable": it is
-one, and 0). refusals.csv says why names of the runtime and the driver refuse, by a part of the
+name that the vendor's library exports, and what a refusal returns where that is not a status
+("hand": it is written in C; "variable": it is one, and 0). refusals.csv says why names of the runtime and the driver refuse, by a part of the
 name; versions.csv which symbol a name means to programs of which CUDA version; descriptors.csv
-which attributes cuBLASLt's descriptors have.
+which attributes cuBLASLt's descriptors have; demand.csv what surveyed programs import.
 """
 
 import argparse
@@ -284,10 +283,7 @@ def library(out, row):
     listed = "".join(f"  {symbol};\n" for symbol in symbols)
     node = row["node"] and f"{row['node']} "
     write(own / "names.map", f"{node}{{\nglobal:\n{listed}local:\n  *;\n}};\n")
-    return {
-        r["symbol"]: {"programs": int(r["programs"]), "implemented": r["symbol"] in implemented}
-        for r in exported
-    }
+    return {symbol: symbol in implemented for symbol in symbols}
 
 
 def audited():
@@ -297,6 +293,16 @@ def audited():
         stem, _, version = row["file"].rpartition(".")
         versions.setdefault(stem, ["NULL"]).append(f'"{version}"')
     return (f'{{"{stem}", {{{", ".join(v[-2:])}}}}},\n' for stem, v in versions.items())
+
+
+def demand():
+    """{program: {library: names that it imports}}."""
+    programs = {}
+    for row in rows("demand.csv"):
+        for program in row["programs"].split():
+            names = programs.setdefault(program, {}).setdefault(row["library"], [])
+            names += row["symbols"].split()
+    return programs
 
 
 def write(path, parts):
@@ -326,12 +332,12 @@ def generate(out):
     names = [(alias, symbol, 0) for alias, symbol in aliases]
     names += [(row["name"], row["symbol"], row["since"]) for row in rows("versions.csv")]
     write(out / "cuda_names.inc", (f'{{"{a}", "{b}", {since}}},\n' for a, b, since in names))
-    coverage = {name: {} for name in DECLARED}
+    coverage = {row["library"]: {} for row in LIBRARIES}
     for row in LIBRARIES:
-        for symbol, entry in library(out, row).items():
-            known = coverage.get(row["library"], {}).setdefault(symbol, entry)
-            known["implemented"] |= entry["implemented"]
-    (out / "shims.json").write_text(json.dumps(coverage))
+        known = coverage[row["library"]]
+        for symbol, implemented in library(out, row).items():
+            known[symbol] = implemented or known.get(symbol, False)
+    (out / "shims.json").write_text(json.dumps({"libraries": coverage, "demand": demand()}))
 
 
 if __name__ == "__main__":

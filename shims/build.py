@@ -44,6 +44,7 @@ def build(root, lib_dir, include_dir, cc="cc"):
     include_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder)
+        sys.path.insert(0, str(HERE))  # generate.py's own modules
         tables = runpy.run_path(str(HERE / "generate.py"))
         tables["generate"](made)
         generated, fixed = made / "include", HERE / "include"
@@ -66,7 +67,11 @@ def build(root, lib_dir, include_dir, cc="cc"):
                 job.result()
         copy(made / "shims.json", lib_dir / "shims.json")
     # Names without a version mean the newest CUDA. Copies, because a wheel holds no links.
-    newest = {r["file"].rpartition(".")[0]: r["file"] for r in tables["LIBRARIES"] if r["major"]}
+    newest = {
+        r["file"].rpartition(".")[0]: r["file"]
+        for r in tables["LIBRARIES"]
+        if r["major"] and ".so." in r["file"]
+    }
     for name, source in newest.items():
         copy(lib_dir / source, lib_dir / name)
 

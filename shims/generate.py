@@ -23,6 +23,7 @@ import json
 import re
 from pathlib import Path
 
+import blas
 from pycparser import c_ast, c_generator, c_parser
 
 TABLES = Path(__file__).parent / "tables"
@@ -58,6 +59,8 @@ DECLARED = {
     "cublasLt": ("driver_types.h", "library_types.h", "cublas_types.h", "cublasLt.h"),
     "cuda_driver": ("cuda.h",),
 }
+# The same functions under other shapes' names: the library that has them.
+SHAPES = {"opencu_blas": "cublas"}
 # The macro of a refusal, by what it returns; others return a number of the type that is named.
 REFUSALS = {
     "": "REFUSE({name}, {reason})",
@@ -261,8 +264,22 @@ def error_entry(row):
     return f'{{{row["code"]}, {runtime}, {driver}, "{row["text"]}"}},\n'
 
 
+def shape(out, row):
+    """The same of a library of another shape."""
+    own, served = out / row["file"], SHAPES[row["library"]]
+    own.mkdir(parents=True, exist_ok=True)
+    text, names = blas.generate(rows("blas.csv"), prototypes(served, row["major"]))
+    write(own / "calls.inc", calls(served, row["major"]))
+    write(own / "blas.inc", text)
+    listed = "".join(f"  {name};\n" for name, ours in names.items() if ours)
+    write(own / "names.map", f"{{\nglobal:\n{listed}{blas.HAND}local:\n  *;\n}};\n")
+    return names
+
+
 def library(out, row):
     """The C fragments and the version script of one file; what its names are, for the coverage."""
+    if row["library"] in SHAPES:
+        return shape(out, row)
     name, major, own = row["library"], row["major"], out / row["file"]
     own.mkdir(parents=True, exist_ok=True)
     exported = exports(name, major)
@@ -291,6 +308,8 @@ def audited():
     versions = {}
     for row in LIBRARIES:
         stem, _, version = row["file"].rpartition(".")
+        if row["library"] in SHAPES:
+            continue  # nobody asks for it by a vendor's name
         versions.setdefault(stem, ["NULL"]).append(f'"{version}"')
     return (f'{{"{stem}", {{{", ".join(v[-2:])}}}}},\n' for stem, v in versions.items())
 

@@ -27,9 +27,7 @@ REPLACED = {"C": "B", "ldc": "ldb"}  # cuBLAS's trmm writes a third matrix
 # What is written in C.
 WRITTEN = [f"{d}{s}" for d in ("dsdot", "sdsdot") for s in ("_", "_64_")]
 WRITTEN += [f"cblas_{d}{s}" for d in ("dsdot", "sdsdot") for s in ("", "64_", "_64")]
-HAND = "".join(
-    f"  {n};\n" for n in (*WRITTEN, "xerbla_", "cblas_xerbla", "RowMajorStrg", "CBLAS_CallFromC")
-)
+TOLD = ["xerbla_", "cblas_xerbla", "RowMajorStrg", "CBLAS_CallFromC"]
 
 
 class Routine:
@@ -280,7 +278,7 @@ def generate(rows, functions):
     for routine in every:
         names |= {routine.name + suffix: bool(routine.serves) for suffix, _ in FORTRAN}
         names |= {cblas_name(routine) + suffix: bool(routine.serves) for suffix, _ in CBLAS}
-    names |= dict.fromkeys(WRITTEN, True)
+    names |= dict.fromkeys([*WRITTEN, *TOLD], True)
     served = [r for r in every if r.serves]
     text += [body(routine) for routine in served]  # of all first: gerc calls geru's
     text += [fortran(r, *suffix) for r in served for suffix in FORTRAN]

@@ -48,8 +48,12 @@ def build(root, lib_dir, include_dir, cc="cc"):
         tables = runpy.run_path(str(HERE / "generate.py"))
         tables["generate"](made)
         generated, fixed = made / "include", HERE / "include"
-        for header in (*generated.iterdir(), *fixed.iterdir(), core / "opencu.h"):
-            copy(header, include_dir / header.name)
+        for folder_ in (generated, fixed):
+            for header in filter(Path.is_file, folder_.rglob("*")):
+                place = include_dir / header.relative_to(folder_)
+                place.parent.mkdir(exist_ok=True)
+                copy(header, place)
+        copy(core / "opencu.h", include_dir / "opencu.h")
         include = [f"-I{folder}" for folder in (HERE / "src", core, made, generated, fixed)]
         link = [f"-L{lib_dir}", "-Wl,-rpath,$ORIGIN", "-lopencu", "-ldl"]
         compile_library(cc, lib_dir, "libopencu_shim.so", SHARED, include + link)

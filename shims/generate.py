@@ -11,7 +11,8 @@ A table NAME.h declares what is implemented, in C that pycparser reads once this
 libraries.csv lists the files that are made. Of one with a status nothing is implemented: it lets
 the programs that link it start, and its names return that status. exports/LIBRARY.csv lists every
 name that the vendor's library exports, and what a refusal returns where that is not a status
-("hand": it is written in C; "variable": it is one, and 0). refusals.csv says why names of the runtime and the driver refuse, by a part of the
+("hand": it is written in C; "variable": it is one, and 0).
+refusals.csv says why names of the runtime and the driver refuse, by a part of the
 name; versions.csv which symbol a name means to programs of which CUDA version; descriptors.csv
 which attributes cuBLASLt's descriptors have; demand.csv what surveyed programs import.
 """
@@ -24,6 +25,7 @@ import re
 from pathlib import Path
 
 import blas
+import rocm
 from pycparser import c_ast, c_generator, c_parser
 
 TABLES = Path(__file__).parent / "tables"
@@ -60,7 +62,12 @@ DECLARED = {
     "cuda_driver": ("cuda.h",),
 }
 # The same functions under other shapes' names: the library that has them.
-SHAPES = {"opencu_blas": "cublas"}
+SHAPES = {
+    "opencu_blas": "cublas",
+    "amdhip64": "cudart",
+    "hipblas": "cublas",
+    "rocblas": "cublas",
+}
 # The macro of a refusal, by what it returns; others return a number of the type that is named.
 REFUSALS = {
     "": "REFUSE({name}, {reason})",
@@ -266,13 +273,25 @@ def error_entry(row):
 
 def shape(out, row):
     """The same of a library of another shape."""
-    own, served = out / row["file"], SHAPES[row["library"]]
+    name, major, own = row["library"], row["major"], out / row["file"]
+    served = SHAPES[name]
+    functions = prototypes(served, major)
     own.mkdir(parents=True, exist_ok=True)
-    text, names = blas.generate(rows("blas.csv"), prototypes(served, row["major"]))
-    write(own / "calls.inc", calls(served, row["major"]))
-    write(own / "blas.inc", text)
-    listed = "".join(f"  {name};\n" for name, ours in names.items() if ours)
-    write(own / "names.map", f"{{\nglobal:\n{listed}{blas.HAND}local:\n  *;\n}};\n")
+    write(own / "calls.inc", calls(served, major))
+    write(own / "per_thread.inc", "")
+    write(own / "properties.inc", properties(major))
+    if name == "opencu_blas":
+        text, names = blas.generate(rows("blas.csv"), functions)
+        nodes = {"": [n for n, ours in names.items() if ours]}
+    elif name == "amdhip64":
+        nodes, _, text = rocm.hip(rows("hip.csv"), functions)
+        names = {n: True for each in nodes.values() for n in each}
+    else:
+        made, text = rocm.blas(name, functions)
+        nodes = {"": [*made, *rocm.WRITTEN[name]]}
+        names = dict.fromkeys(nodes[""], True)
+    write(own / "shape.inc", text)
+    write(own / "names.map", rocm.names_map(nodes))
     return names
 
 
@@ -308,7 +327,7 @@ def audited():
     versions = {}
     for row in LIBRARIES:
         stem, _, version = row["file"].rpartition(".")
-        if row["library"] in SHAPES:
+        if not version.isdigit():
             continue  # nobody asks for it by a vendor's name
         versions.setdefault(stem, ["NULL"]).append(f'"{version}"')
     return (f'{{"{stem}", {{{", ".join(v[-2:])}}}}},\n' for stem, v in versions.items())
@@ -335,6 +354,11 @@ def generate(out):
         write(include / name, header(name))
     renamed = [n for n in prototypes("cublas", 13) if "_v2" in n]
     write(include / "cublas_renames.h", (f"#define {n.replace('_v2', '')} {n}\n" for n in renamed))
+    _, made, _ = rocm.hip(rows("hip.csv"), prototypes("cudart", 12))
+    write(include / "hip_names.h", rocm.hip_header(made, for_major(table("driver_types.h"), 12)))
+    for name in ("hipblas", "rocblas"):
+        made, _ = rocm.blas(name, prototypes("cublas", 13))
+        write(include / f"{name}_names.h", rocm.blas_header(name, made))
     write(out / "errors.inc", map(error_entry, rows("errors.csv")))
     answers = (f"case {r['value']}: return {r['answer']};\n" for r in rows("attributes.csv"))
     write(out / "attributes.inc", answers)

@@ -171,7 +171,7 @@ static void *conjugate_copy(int doubles, const void *x, int64_t n, int64_t step)
 
 /* ---- the names: made from tables/blas.csv ------------------------------------------------------------- */
 
-#include "blas.inc"
+#include "shape.inc"
 
 /* The two that cuBLAS has no name for. */
 static double dot_in_double(int64_t n, const float *x, int64_t incx, const float *y, int64_t incy) {

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from opencu import shims
-
 TABLES = Path(__file__).parents[2] / "shims/tables/exports"
 MAJORS = {"cudart": (12, 13), "cublas": (12, 13), "cublasLt": (12, 13), "cuda_driver": (13,)}
 LIBRARIES = [

@@ -19,6 +19,7 @@ from opencu.runtime.stream import NULL, Stream, captures, handle_on
 
 ocu_gemm, device_get = lib.ocu_gemm, lib.ocu_device_get
 NO_PLAN = lib.OCU_NO_PLAN
+MOST_CLASSES = 16  # of one call
 DEVICE_FLAGS = lib.OCU_CALL_NO_PLANNER | lib.OCU_CALL_TRUSTED  # an Array keeps its memory alive
 HOST_FLAGS = DEVICE_FLAGS | lib.OCU_CALL_SYNC
 # What a product of (a and b, c) computes alpha and beta in; a's default for c comes first.
@@ -180,8 +181,8 @@ def _plan_and_call(
     status: int, function: Any, call: tuple, epilogue: Any = None, device: Any = None
 ) -> None:
     """What to do when a call fails: plan a class that was never planned, here, and call again. A
-    product over a long k is up to three classes (split.c)."""
-    for _ in range(3):
+    product over a long k is up to three classes (split.c), a solution more (triangle.c)."""
+    for _ in range(MOST_CLASSES):
         if status != NO_PLAN:
             break
         spec = bytes(ffi.buffer(lib.ocu_last_spec().f))

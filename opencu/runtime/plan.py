@@ -24,6 +24,7 @@ PLANNERS = {
     lib.OCU_OP_GEAM: "opencu.blas.kernels.geam",
     **dict.fromkeys(range(lib.OCU_OP_COPY, lib.OCU_OP_ROTMG + 1), "opencu.blas.kernels.vector"),
     **dict.fromkeys(range(lib.OCU_OP_MATVEC, lib.OCU_OP_REPACK + 1), "opencu.blas.kernels.matvec"),
+    lib.OCU_OP_TRSM: "opencu.blas.kernels.substitution",
 }
 
 

@@ -133,5 +133,17 @@ enum { READ = OCU_READS, WRITE = OCU_WRITES, UPDATE = OCU_READS | OCU_WRITES };
   gemv(&(struct gemm){handle, __func__, {__VA_ARGS__}, trans, 0, m, n, 1, alpha, {Aarray, lda, 0}, \
                       {xarray, incx, 0}, beta, {yarray, incy, 0}, batchCount, 1})
 
+/* ---- one side of a matrix: cublas_side.c ------------------------------------------------------- */
+
+#define SIDED(kind, ...) \
+  sided(&(struct sided){handle, __func__, {__VA_ARGS__}, side, uplo, CUBLAS_OP_N, 0, m, n, alpha, \
+                        {A, lda, 0}, {B, ldb, 0}, beta, {C, ldc, 0}}, kind, ocu_multiply)
+#define TRIANGLE(function, b, ldb, c, ldc, ...) \
+  sided(&(struct sided){handle, __func__, {__VA_ARGS__}, side, uplo, trans, diag, m, n, alpha, \
+                        {A, lda, 0}, {b, ldb, 0}, NULL, {c, ldc, 0}}, OCU_TRIANGULAR, function)
+#define UPDATE_SIDE(how, b, ldb, ...) \
+  update_side(&(struct sided){handle, __func__, {__VA_ARGS__}, 0, uplo, trans, 0, n, k, alpha, \
+                              {A, lda, 0}, {b, ldb, 0}, beta, {C, ldc, 0}}, how)
+
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* `algo` is a hint */
 #include "calls.inc"

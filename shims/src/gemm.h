@@ -60,6 +60,26 @@ HIDDEN cublasStatus_t gemm(const struct gemm *g);
 HIDDEN cublasStatus_t geam(const struct gemm *g); /* C = alpha op(A) + beta op(B) */
 HIDDEN cublasStatus_t gemm_grouped(const struct groups *g);
 
+/* ---- cuBLAS: a matrix of which one side is stored, or written --------------------------------- */
+
+struct sided {
+  cublasHandle_t handle;
+  const char *name;
+  struct gemm_types types;
+  cublasSideMode_t side;
+  cublasFillMode_t uplo;
+  cublasOperation_t trans;
+  cublasDiagType_t diag;
+  int64_t m, n; /* of updates: n, k */
+  const void *alpha;
+  struct operand a, b;
+  const void *beta; /* NULL: zero */
+  struct operand c;
+};
+HIDDEN cublasStatus_t sided(const struct sided *g, int kind, gemm_function *run);
+enum { SYRK, SYRKX, SYR2K, HERK, HERKX, HER2K };
+HIDDEN cublasStatus_t update_side(const struct sided *g, int how);
+
 /* ---- cuBLAS: every other routine ------------------------------------------------------------- */
 
 /* The factors and what is staged are in host or device memory, as the pointer mode says. */

@@ -467,3 +467,61 @@ cublasStatus_t cublas{T:SDCZ}tpttr(cublasHandle_t handle, cublasFillMode_t uplo,
 cublasStatus_t cublas{T:SDCZ}trttp(cublasHandle_t handle, cublasFillMode_t uplo, int n, const {t}
     *A, int lda, {t} *AP)
   => REPACKED({d}, 1, A, AP);
+
+/* Products with matrices of which one side is stored, and solutions */
+cublasStatus_t cublas{T:SDCZ}symm_v2{_64}(cublasHandle_t handle, cublasSideMode_t side,
+    cublasFillMode_t uplo, {int} m, {int} n, const {t} *alpha, const {t} *A, {int} lda, const {t}
+    *B, {int} ldb, const {t} *beta, {t} *C, {int} ldc)
+  => SIDED(OCU_SYMMETRIC, {types});
+cublasStatus_t cublas{T:CZ}hemm_v2{_64}(cublasHandle_t handle, cublasSideMode_t side,
+    cublasFillMode_t uplo, {int} m, {int} n, const {t} *alpha, const {t} *A, {int} lda, const {t}
+    *B, {int} ldb, const {t} *beta, {t} *C, {int} ldc)
+  => SIDED(OCU_HERMITIAN, {types});
+cublasStatus_t cublas{T:SDCZ}syrk_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo,
+    cublasOperation_t trans, {int} n, {int} k, const {t} *alpha, const {t} *A, {int} lda, const {t}
+    *beta, {t} *C, {int} ldc)
+  => UPDATE_SIDE(SYRK, A, lda, {types});
+cublasStatus_t cublas{T:CZ}herk_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo,
+    cublasOperation_t trans, {int} n, {int} k, const {r} *alpha, const {t} *A, {int} lda, const {r}
+    *beta, {t} *C, {int} ldc)
+  => UPDATE_SIDE(HERK, A, lda, {types});
+cublasStatus_t cublas{T:SDCZ}syr2k_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo,
+    cublasOperation_t trans, {int} n, {int} k, const {t} *alpha, const {t} *A, {int} lda, const {t}
+    *B, {int} ldb, const {t} *beta, {t} *C, {int} ldc)
+  => UPDATE_SIDE(SYR2K, B, ldb, {types});
+cublasStatus_t cublas{T:CZ}her2k_v2{_64}(cublasHandle_t handle, cublasFillMode_t uplo,
+    cublasOperation_t trans, {int} n, {int} k, const {t} *alpha, const {t} *A, {int} lda, const {t}
+    *B, {int} ldb, const {r} *beta, {t} *C, {int} ldc)
+  => UPDATE_SIDE(HER2K, B, ldb, {types});
+cublasStatus_t cublas{T:SDCZ}syrkx{_64}(cublasHandle_t handle, cublasFillMode_t uplo,
+    cublasOperation_t trans, {int} n, {int} k, const {t} *alpha, const {t} *A, {int} lda, const {t}
+    *B, {int} ldb, const {t} *beta, {t} *C, {int} ldc)
+  => UPDATE_SIDE(SYRKX, B, ldb, {types});
+cublasStatus_t cublas{T:CZ}herkx{_64}(cublasHandle_t handle, cublasFillMode_t uplo,
+    cublasOperation_t trans, {int} n, {int} k, const {t} *alpha, const {t} *A, {int} lda, const {t}
+    *B, {int} ldb, const {r} *beta, {t} *C, {int} ldc)
+  => UPDATE_SIDE(HERKX, B, ldb, {types});
+cublasStatus_t cublas{T:SDCZ}trmm_v2{_64}(cublasHandle_t handle, cublasSideMode_t side,
+    cublasFillMode_t uplo, cublasOperation_t trans, cublasDiagType_t diag, {int} m, {int} n, const
+    {t} *alpha, const {t} *A, {int} lda, const {t} *B, {int} ldb, {t} *C, {int} ldc)
+  => TRIANGLE(ocu_trmm, B, ldb, C, ldc, {types});
+cublasStatus_t cublas{T:SDCZ}trsm_v2{_64}(cublasHandle_t handle, cublasSideMode_t side,
+    cublasFillMode_t uplo, cublasOperation_t trans, cublasDiagType_t diag, {int} m, {int} n, const
+    {t} *alpha, const {t} *A, {int} lda, {t} *B, {int} ldb)
+  => TRIANGLE(ocu_trsm, B, ldb, B, ldb, {types});
+cublasStatus_t cublasCsyrk3mEx{_64}(cublasHandle_t handle, cublasFillMode_t uplo, cublasOperation_t
+    trans, {int} n, {int} k, const cuComplex *alpha, const void *A, cudaDataType Atype, {int} lda,
+    const cuComplex *beta, void *C, cudaDataType Ctype, {int} ldc)
+  => UPDATE_SIDE(SYRK, A, lda, Atype, Atype, Ctype, CUBLAS_COMPUTE_32F, CUDA_C_32F);
+cublasStatus_t cublasCsyrkEx{_64}(cublasHandle_t handle, cublasFillMode_t uplo, cublasOperation_t
+    trans, {int} n, {int} k, const cuComplex *alpha, const void *A, cudaDataType Atype, {int} lda,
+    const cuComplex *beta, void *C, cudaDataType Ctype, {int} ldc)
+  => UPDATE_SIDE(SYRK, A, lda, Atype, Atype, Ctype, CUBLAS_COMPUTE_32F, CUDA_C_32F);
+cublasStatus_t cublasCherk3mEx{_64}(cublasHandle_t handle, cublasFillMode_t uplo, cublasOperation_t
+    trans, {int} n, {int} k, const float *alpha, const void *A, cudaDataType Atype, {int} lda, const
+    float *beta, void *C, cudaDataType Ctype, {int} ldc)
+  => UPDATE_SIDE(HERK, A, lda, Atype, Atype, Ctype, CUBLAS_COMPUTE_32F, CUDA_C_32F);
+cublasStatus_t cublasCherkEx{_64}(cublasHandle_t handle, cublasFillMode_t uplo, cublasOperation_t
+    trans, {int} n, {int} k, const float *alpha, const void *A, cudaDataType Atype, {int} lda, const
+    float *beta, void *C, cudaDataType Ctype, {int} ldc)
+  => UPDATE_SIDE(HERK, A, lda, Atype, Atype, Ctype, CUBLAS_COMPUTE_32F, CUDA_C_32F);

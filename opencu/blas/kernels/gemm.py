@@ -8,7 +8,7 @@
 m | a | | d |   |           a and b are of one dtype, acc of the one that their products are summed
   +---+ +---+---+           in, alpha and beta of the one that the epilogue computes in, c and d of
   |   | |   |   |           a third one.
-  +---+ +---+---+           Hooks: chunks, load_a, load_b, tile_order, epilogue.
+  +---+ +---+---+           Hooks: chunks, load_a, load_b, tile_order, sweep, epilogue, put.
 """
 
 from opencu import tile
@@ -62,6 +62,16 @@ def tile_order(d, MR: int, NR: int):
     return (band(m, tile.npid(0), tile.pid(0), MR), band(n, tile.npid(1), tile.pid(1), NR))
 
 
+def sweep(a, b, acc, ends, blocks, chunks, load_a, load_b, places, form):
+    """acc + a b, chunk after chunk of k. ends: the bands' edges; blocks: BM, BN, BK."""
+    (top, bottom), (left, right) = ends
+    BM, BN, BK = blocks
+    for k in range(chunks(a, b, BK)):
+        a_tile = load_a(a, top, bottom, k, BM, BK, places)
+        acc = tile.dot(a_tile, load_b(b, left, right, k, BK, BN), acc)
+    return acc
+
+
 def identity(x):
     return x
 
@@ -97,13 +107,20 @@ def apply(x, steps, extras):
     return x if steps is None else apply(steps[0](x, steps[1], extras), steps[2], extras)
 
 
-def epilogue_scale(c, d, acc, alpha, beta, bias, add_bias, activation, steps, extras):
-    """d = act(alpha acc + beta c + bias), and a user's steps; c is not read when beta is zero."""
+def put(d, out, offset):
+    tile.store(d, (0, 0), out)
+
+
+def epilogue_scale(
+    c, d, acc, alpha, beta, bias, add_bias, activation, steps, extras, put=put, offset=0
+):
+    """d = act(alpha acc + beta c + bias), and a user's steps; c is not read when beta is zero.
+    offset: how many rows its first element is below the diagonal."""
     out = alpha * tile.cast(acc, alpha.dtype)
     if beta != 0:
         out = tile.fma(beta, tile.cast(tile.load(c, (0, 0), acc.shape), beta.dtype), out)
     out = apply(activation(add_bias(out, bias)), steps, extras)
-    tile.store(d, (0, 0), tile.cast(out, d.dtype))
+    put(d, tile.cast(out, d.dtype), offset)
 
 
 @tile.kernel
@@ -125,7 +142,10 @@ def gemm(
     load_a=row_chunk,
     load_b=column_chunk,
     tile_order=tile_order,
+    sweep=sweep,
     epilogue=epilogue_scale,
+    put=put,
+    form=None,
     add_bias=no_bias,
     activation=identity,
     steps=None,
@@ -142,16 +162,28 @@ def gemm(
         c_band, d_band = cz[top:bottom, left:right], dz[top:bottom, left:right]
         bias_band = bias[z][top:bottom, left:right]
         acc = tile.full((BM, BN), 0, d.dtype if sums is None else sums)
-        for k in range(chunks(az, bz, BK)):
-            a_tile = load_a(az, top, bottom, k, BM, BK, places)
-            acc = tile.dot(a_tile, load_b(bz, left, right, k, BK, BN), acc)
+        ends, blocks = ((top, bottom), (left, right)), (BM, BN, BK)
+        acc = sweep(az, bz, acc, ends, blocks, chunks, load_a, load_b, places, form)
         extras = (
             None if extra0 is None else extra0[z][top:bottom, left:right],
             None if extra1 is None else extra1[z][top:bottom, left:right],
             None if extra2 is None else extra2[z][top:bottom, left:right],
             None if extra3 is None else extra3[z][top:bottom, left:right],
         )
-        epilogue(c_band, d_band, acc, alpha, beta, bias_band, add_bias, activation, steps, extras)
+        epilogue(
+            c_band,
+            d_band,
+            acc,
+            alpha,
+            beta,
+            bias_band,
+            add_bias,
+            activation,
+            steps,
+            extras,
+            put,
+            top - left,
+        )
 
 
 @tile.kernel
@@ -176,7 +208,8 @@ def reference(a, b, c, alpha, beta):
 # ---- planner -------------------------------------------------------------------------------------
 #
 # spec: operation; dtypes of a and b, of c and d, of alpha and beta; layouts of a, b, c, d (1: rows,
-#       2: columns side by side, 0: neither); bucket; conjugates; activation; bias; pointers
+#       2: columns side by side, 0: neither); bucket; conjugates; activation; bias; pointers; the
+#       form of a or b, and of d (see triangle.py)
 # args: batch m n k | a: pointer, strides of batch, rows, columns | b | c | d
 #       | alpha, beta: real and imaginary part | bias: pointer, stride of batch | extra matrices
 
@@ -202,6 +235,7 @@ def plan(
 ) -> Plan:
     """The plan of a gemm class; `steps` are a user's, `extras` the layouts of what they read."""
     _, ab, c, scale, *layouts, bucket, conj, activation, bias, pointers = spec[:13]
+    form, d_form = spec[13:15]
     factor, out, scalar = (DTYPES[d] for d in (ab, c, scale))
     sums = getattr(tile, SUMS.get(factor.name, factor.name))
     bias_strides = (int(bias == 1), int(bias == 2))
@@ -225,13 +259,30 @@ def plan(
         shapes[4] = shapes[8] = (k, m, n)
         grid, cost = (m, n.cdiv(lanes), slots.const(1)), m * n * k // lanes + 50
     else:
-        tiles = gemm_tiles(target, factor, sums, BUCKETS[bucket], layouts[1])
+        # Elements from either side of a diagonal take memory that a work-group has little of.
+        group = target.kind == "simt" and (form or d_form)
+        name = "small" if group else BUCKETS[bucket]
+        tiles = gemm_tiles(target, factor, sums, name, layouts[1])
         blocks = tiles.blocks
         consts |= dict(BM=tiles.bm, BN=tiles.bn, BK=tiles.bk, MR=blocks.mr, NR=blocks.nr)
         if conj & 1:
             consts["load_a"] = conjugate_row_chunk
         if conj & 2:
             consts["load_b"] = conjugate_column_chunk
+        mirror: list = []
+        if form or d_form:
+            from opencu.blas.kernels import triangle
+
+            tiles, hooks = triangle.hooks(form, d_form, conj, tiles)
+            consts |= hooks
+            blocks = tiles.blocks
+            consts |= dict(BM=tiles.bm, BN=tiles.bn)
+        if form:
+            at = 4 if form & 1 else 8
+            view = view_type(factor, layouts[0 if form & 1 else 1])
+            types["places"] = tile.View(factor, view.strides[:0:-1])
+            order = m if form & 1 else n
+            mirror = [arg(at), order, order, arg(at + 3), arg(at + 2)]
         code = compile(gemm.trace(types, consts), target, blocks)
         # One thread takes the largest bands; several take smaller ones, a multiple of their number.
         threads = slots.threads()
@@ -250,6 +301,8 @@ def plan(
     parts = range(2 if scalar.kind == "c" else 1)
     params += [arg(at + part) for at in (20, 22) for part in parts]
     params += [arg(24), batch, m, n, arg(25), *(slots.const(s) for s in bias_strides)]
+    if form:
+        params += mirror
     for at in range(N_ARGS, N_ARGS + 4 * len(extras), 4):
         params += [arg(at), batch, m, n, arg(at + 1), arg(at + 2), arg(at + 3)]
     return Plan(slots, [Launch(code, grid[0] * grid[1] * grid[2], cost, params)])
@@ -266,5 +319,6 @@ def packed_specs() -> list[bytes]:
             specs += [(*kind, a, b, 2, 2, bucket[name]) for a in either for b in either]
         specs += [(*kind, 2, 1, d, d, bucket[x]) for x in ("dots", "vector") for d in either]
         specs += [(*kind, 2, 2, d, d, SUM) for d in either]
+        specs += [(*kind, a, 2, d, d, bucket["vector"]) for a in either for d in either]
     specs += [(*kinds[0], 2, 1, d, d, bucket[x]) for x in ("tall8", "tall16") for d in either]
     return [bytes([1, *spec]).ljust(16, b"\0") for spec in specs]

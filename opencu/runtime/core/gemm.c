@@ -119,6 +119,16 @@ static ocu_spec user_spec(ocu_epilogue *e, const ocu_spec *of, const ocu_matrix 
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
+static bool forms_exist(const ocu_gemm_kind *x) {
+  const bool plain = !x->bias && !x->activation && !x->pointers;
+  const bool same = x->ab == x->c && x->c == x->scale;
+  return (!x->form && !x->d_form) ||
+         (plain && same && !(x->form && x->d_form) && (x->form & 3) < 3 &&
+          (!x->form || x->form & 3) && (x->form & 12) < 12 && x->form < 64 && x->d_form < 8 &&
+          (x->d_form & 3) < 3 && (!x->d_form || x->d_form & 3) &&
+          (ocu_is_complex(x->ab) || !(x->form & OCU_HERMITIAN || x->d_form & OCU_D_HERMITIAN)));
+}
+
 static bool kind_exists(const ocu_gemm_kind *x) {
   static const uint8_t known[][3] = {
       {OCU_F32, OCU_F32, OCU_F32},  {OCU_F64, OCU_F64, OCU_F64},   {OCU_F16, OCU_F16, OCU_F32},
@@ -130,8 +140,26 @@ static bool kind_exists(const ocu_gemm_kind *x) {
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (!memcmp(&x->ab, known[i], 3))
       return x->conj <= 3 && x->activation <= OCU_GELU && x->bias <= OCU_BIAS_COLUMNS &&
-             x->pointers <= 1;
+             x->pointers <= 1 && forms_exist(x);
   return false;
+}
+
+/* Those of the transposes. */
+static uint8_t turned_form(uint8_t form) {
+  const uint8_t operand = form & 3;
+  return form ? (uint8_t)((form & ~3 & ~OCU_LOWER) | (3 - operand) | (~form & OCU_LOWER)) : 0;
+}
+
+static uint8_t turned_d_form(uint8_t form) {
+  return form ? (uint8_t)((form & OCU_D_HERMITIAN) | (3 - (form & 3))) : 0;
+}
+
+/* Is every operand square that has a form? */
+static bool squares(const ocu_product *g) {
+  const uint8_t form = g->kind.form;
+  return (!form && !g->kind.d_form) ||
+         (g->batch == 1 && (!(form & OCU_FORM_A) || g->m == g->k) &&
+          (!(form & OCU_FORM_B) || g->k == g->n) && (!g->kind.d_form || g->m == g->n));
 }
 
 ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
@@ -147,6 +175,8 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
   if (batch < 0 || m < 0 || n < 0 || k < 0)
     return ocu_fail(OCU_INVALID_VALUE, "gemm: negative size in batch %lld, m %lld, n %lld, k %lld",
                     (long long)batch, (long long)m, (long long)n, (long long)k);
+  if (!squares(g))
+    return ocu_fail(OCU_INVALID_VALUE, "gemm: a matrix with sides is square and without a batch");
   if (!g->alpha || !g->beta) return ocu_fail(OCU_INVALID_VALUE, "gemm: alpha or beta is NULL");
   if (!batch || !m || !n) return OCU_OK;
 
@@ -191,23 +221,25 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
     return OCU_OK;
 
   /* Kernels write rows: where D's rows are not contiguous but its columns are, compute D^T. */
-  uint8_t conj = kind->conj, bias = kind->bias;
+  uint8_t conj = kind->conj, bias = kind->bias, form = kind->form, d_form = kind->d_form;
   ocu_matrix extra[4] = {0};
   int n_extra = g->epilogue ? g->epilogue->n : 0;
   for (int i = 0; i < n_extra; i++) extra[i] = g->epilogue->extra[i];
   bool tall = (m < n ? m : n) >= tall_from(kind);
-  if (skinny(&x, &y, m, n, k) ? tall == (m < n) : out.cs != 1 && out.rs == 1) {
+  const bool lean = !form && !d_form && skinny(&x, &y, m, n, k);
+  if (lean ? tall == (m < n) : out.cs != 1 && out.rs == 1) {
     ocu_matrix t = transpose(x);
     x = transpose(y), y = t, z = transpose(z), out = transpose(out);
     int64_t swap = m;
     m = n, n = swap;
     conj = (uint8_t)(conj >> 1 | (conj & 1) << 1);
     if (bias) bias = OCU_BIAS_ROWS + OCU_BIAS_COLUMNS - bias;
+    form = turned_form(form), d_form = turned_d_form(d_form);
     for (int i = 0; i < n_extra; i++) extra[i] = transpose(extra[i]);
   }
   ocu_spec spec = {{OCU_OP_GEMM, kind->ab, kind->c, kind->scale, ocu_layout(&x), ocu_layout(&y), ocu_layout(&z),
-                    ocu_layout(&out), bucket(&x, &y, m, n, k), conj, kind->activation, bias,
-                    kind->pointers}};
+                    ocu_layout(&out), form || d_form ? BUCKET_PACKED : bucket(&x, &y, m, n, k),
+                    conj, kind->activation, bias, kind->pointers, form, d_form}};
   int64_t args[OCU_GEMM_ARGS + 16] = {batch, m, n, k,
                           (int64_t)x.p, x.bs, x.rs, x.cs, (int64_t)y.p, y.bs, y.rs, y.cs,
                           (int64_t)z.p, z.bs, z.rs, z.cs, (int64_t)out.p, out.bs, out.rs, out.cs,
@@ -216,7 +248,8 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
     const int64_t words[4] = {(int64_t)extra[i].p, extra[i].bs, extra[i].rs, extra[i].cs};
     memcpy(args + OCU_GEMM_ARGS + 4 * i, words, sizeof words);
   }
-  int64_t parts = batch == 1 && !kind->pointers && !g->epilogue ? ocu_split_parts(m, n, k) : 1;
+  const bool plain = batch == 1 && !kind->pointers && !g->epilogue && !form && !d_form;
+  int64_t parts = plain ? ocu_split_parts(m, n, k) : 1;
   if (parts > 1) return ocu_split(s, &spec, args, parts, flags);
   if (g->epilogue) spec = user_spec(g->epilogue, &spec, extra);
   return ocu_call(s, &spec, args, OCU_GEMM_ARGS + 4 * n_extra, flags);

@@ -255,7 +255,15 @@ typedef struct {
   uint8_t conj;           /* 1: the conjugate of A, 2: of B, 3: of both */
   uint8_t activation, bias;
   uint8_t pointers;       /* 1: a, b, c, d are arrays of `batch` pointers, read when it runs */
+  uint8_t form, d_form;   /* of A or B; of D: below */
 } ocu_gemm_kind;
+
+/* An operand of which one side is stored, or is not zero; a D of which one side is written. Without a
+ * batch. An operand is square, and its other side is not read; the diagonal of a triangular one with
+ * ones is not read either, and that of a Hermitian one, or D, is taken to be real. */
+enum { OCU_FORM_A = 1, OCU_FORM_B = 2, OCU_SYMMETRIC = 0, OCU_HERMITIAN = 4, OCU_TRIANGULAR = 8,
+       OCU_LOWER = 16, OCU_UNIT = 32 };
+enum { OCU_D_LOWER = 1, OCU_D_UPPER = 2, OCU_D_HERMITIAN = 4 };
 
 typedef struct {
   const void *p;
@@ -293,12 +301,17 @@ OCU_API ocu_status ocu_gemm(ocu_stream *s, ocu_dtype dtype, int64_t batch, int64
 /* D = alpha op(A) + beta op(B), all m x n and of one dtype, not of integers: the members a, b, d of a
  * product without a batch. D may be A or B itself. An operand whose factor is 0 is not read. */
 OCU_API ocu_status ocu_geam(ocu_stream *s, const ocu_product *g, int flags);
+/* With a triangular A or B, and beta 0: D = alpha A B, where the other operand may be D itself; and
+ * the X of A X = alpha D, or X B = alpha D, in D's place. */
+OCU_API ocu_status ocu_trmm(ocu_stream *s, const ocu_product *g, int flags);
+OCU_API ocu_status ocu_trsm(ocu_stream *s, const ocu_product *g, int flags);
 /* Any other routine of BLAS: an operation on up to four operands, which says what they, the sizes,
  * the scalars and the form mean (opencu/blas/kernels). Batches step by bs, or are arrays of pointers. */
 enum {
   OCU_OP_COPY = 16, OCU_OP_SWAP, OCU_OP_SCAL, OCU_OP_AXPY, OCU_OP_ROT, OCU_OP_ROTM, OCU_OP_DOT,
   OCU_OP_ASUM, OCU_OP_NRM2, OCU_OP_AMAX, OCU_OP_AMIN, OCU_OP_ROTG, OCU_OP_ROTMG,
-  OCU_OP_MATVEC, OCU_OP_SOLVE, OCU_OP_RANK, OCU_OP_SCALE, OCU_OP_REPACK
+  OCU_OP_MATVEC, OCU_OP_SOLVE, OCU_OP_RANK, OCU_OP_SCALE, OCU_OP_REPACK,
+  OCU_OP_TRSM
 };
 enum { OCU_STAGED = 4 };  /* beside OCU_READS, OCU_WRITES: in memory of the host's, done on return */
 

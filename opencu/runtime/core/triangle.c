@@ -1,0 +1,112 @@
+/* triangle.c - products and solutions with a triangular matrix, made of products.
+ *
+ *     [A11    ] [X1]   [B1]      solve A11 X1 = B1, then B2 -= A21 X1, then solve A22 X2 = B2,
+ *     [A21 A22] [X2] = [B2]      each half in the same way; blocks are solved by substitution
+ *
+ * The work is done on a copy, in rows, so that a call that fails, or must be planned, changes nothing. */
+#include <string.h>
+#include "core.h"
+
+enum { BLOCK = 64 };
+static const double one[2] = {1}, minus_one[2] = {-1}, zero[2];
+static const float one_single[2] = {1}, minus_one_single[2] = {-1};
+
+static bool is_single(const ocu_gemm_kind *kind) { return ocu_sizes[kind->ab] >> ocu_is_complex(kind->ab) == 4; }
+
+static ocu_matrix transpose(ocu_matrix x) { return (ocu_matrix){x.p, x.bs, x.cs, x.rs}; }
+
+static ocu_matrix from(ocu_matrix x, int64_t i, int64_t j, size_t size) {
+  x.p = (const char *)x.p + (i * x.rs + j * x.cs) * (int64_t)size;
+  return x;
+}
+
+/* to = alpha x, m x n. */
+static ocu_status copy(ocu_stream *s, const ocu_product *g, const void *alpha, ocu_matrix x,
+                       ocu_matrix to, int64_t m, int64_t n, int flags) {
+  ocu_product sum = {.kind = {.ab = g->kind.ab, .c = g->kind.ab, .scale = g->kind.ab}, .batch = 1,
+                     .m = m, .n = n, .alpha = alpha, .beta = zero, .a = x, .b = x, .d = to};
+  return ocu_geam(s, &sum, flags);
+}
+
+static ocu_status check_form(const ocu_product *g, const char *name) {
+  if (!g) return ocu_fail(OCU_INVALID_VALUE, "%s: the matrices are NULL", name);
+  const uint8_t form = g->kind.form;
+  if (g->kind.ab >= OCU_DTYPES || (form & 12) != OCU_TRIANGULAR || (form & 3) % 3 == 0 ||
+      g->kind.d_form || g->batch != 1 || g->kind.ab != g->kind.c)
+    return ocu_fail(OCU_UNSUPPORTED, "%s: form %d is not that of a triangular operand", name, form);
+  return OCU_OK;
+}
+
+ocu_status ocu_trmm(ocu_stream *s, const ocu_product *g, int flags) {
+  OCU_ENTER_STREAM(s);
+  OCU_TRY(check_form(g, "trmm"));
+  ocu_product inner = *g;
+  ocu_matrix *x = g->kind.form & OCU_FORM_A ? &inner.b : &inner.a;
+  if (!x->p || x->p != g->d.p || g->m < 1 || g->n < 1) return ocu_multiply(s, g, flags);
+  void *held;
+  OCU_TRY(ocu_alloc_async(s, (size_t)g->m * (size_t)g->n * ocu_sizes[g->kind.ab], &held));
+  const ocu_matrix before = *x;
+  *x = g->d.rs == 1 ? (ocu_matrix){held, 0, 1, g->m} : (ocu_matrix){held, 0, g->n, 1};
+  const void *alpha = is_single(&g->kind) ? (const void *)one_single : one;
+  ocu_status status = copy(s, g, alpha, before, *x, g->m, g->n, flags);
+  if (!status) status = ocu_multiply(s, &inner, flags);
+  ocu_status freed = ocu_free_async(s, held);
+  return status ? status : freed;
+}
+
+/* A is m x m, B m x n in rows; kind says which side of A. */
+static ocu_status solve(ocu_stream *s, const ocu_gemm_kind *kind, ocu_matrix a, ocu_matrix b,
+                        int64_t m, int64_t n, int flags) {
+  const size_t size = ocu_sizes[kind->ab];
+  const bool lower = kind->form & OCU_LOWER;
+  if (m <= BLOCK)
+    return ocu_run(s, &(ocu_routine){
+        .op = OCU_OP_TRSM, .form = {lower, kind->conj != 0}, .batch = 1,
+        .size = {(kind->form & OCU_UNIT) != 0},
+        .x = {{a, m, m, kind->ab, OCU_READS}, {b, m, n, kind->ab, OCU_READS | OCU_WRITES}}}, flags);
+  const int64_t half = (m / 2 + BLOCK - 1) / BLOCK * BLOCK, rest = m - half;
+  const ocu_matrix low = from(b, half, 0, size), last = from(a, half, half, size);
+  ocu_product update = {.kind = {.ab = kind->ab, .c = kind->ab, .scale = kind->ab,
+                                 .conj = kind->conj != 0}, .batch = 1, .n = n,
+                        .alpha = is_single(kind) ? (const void *)minus_one_single : minus_one,
+                        .beta = is_single(kind) ? (const void *)one_single : one};
+  if (lower) {
+    OCU_TRY(solve(s, kind, a, b, half, n, flags));
+    update.m = rest, update.k = half;
+    update.a = from(a, half, 0, size), update.b = b, update.c = update.d = low;
+    OCU_TRY(ocu_multiply(s, &update, flags));
+    return solve(s, kind, last, low, rest, n, flags);
+  }
+  OCU_TRY(solve(s, kind, last, low, rest, n, flags));
+  update.m = half, update.k = rest;
+  update.a = from(a, 0, half, size), update.b = low, update.c = update.d = b;
+  OCU_TRY(ocu_multiply(s, &update, flags));
+  return solve(s, kind, a, b, half, n, flags);
+}
+
+ocu_status ocu_trsm(ocu_stream *s, const ocu_product *g, int flags) {
+  OCU_ENTER_STREAM(s);
+  OCU_TRY(check_form(g, "trsm"));
+  int64_t m = g->m, n = g->n;
+  if (m < 0 || n < 0) return ocu_fail(OCU_INVALID_VALUE, "trsm: a size is negative");
+  if (!m || !n) return OCU_OK;
+  ocu_gemm_kind kind = g->kind;
+  ocu_matrix a = g->a, b = g->d;
+  if (kind.form & OCU_FORM_B) { /* X A = B is A^T X^T = B^T */
+    a = transpose(g->b), b = transpose(b);
+    m = g->n, n = g->m;
+    kind.form ^= OCU_LOWER;
+  }
+  if (!a.p || !b.p || !g->alpha) return ocu_fail(OCU_INVALID_VALUE, "trsm: a matrix or alpha is NULL");
+  if (!(flags & OCU_CALL_TRUSTED))
+    OCU_TRY(ocu_check_matrix("A", &a, 1, m, m, ocu_sizes[kind.ab], 0));
+  void *held;
+  OCU_TRY(ocu_alloc_async(s, (size_t)m * (size_t)n * ocu_sizes[kind.ab], &held));
+  const ocu_matrix x = {held, 0, n, 1};
+  const void *unscaled = is_single(&kind) ? (const void *)one_single : one;
+  ocu_status status = copy(s, g, g->alpha, b, x, m, n, flags);
+  if (!status) status = solve(s, &kind, a, x, m, n, flags);
+  if (!status) status = copy(s, g, unscaled, x, b, m, n, flags);
+  ocu_status freed = ocu_free_async(s, held);
+  return status ? status : freed;
+}

@@ -1,0 +1,142 @@
+"""Level 3 of BLAS in Python: sides, transposes and strides against float64, on every device. What
+must not be read is NaN."""
+
+import itertools
+
+import numpy as np
+import pytest
+from forms import op, random, stored, symmetric, triangular, wide
+
+import opencu
+from opencu import blas
+
+EPS = {"f4": 2.0**-19, "f8": 2.0**-47, "c8": 2.0**-18, "c16": 2.0**-46}
+orders = pytest.mark.parametrize("dtype, order", [("f4", "C"), ("c16", "F")])
+SIDES = [("L", True), ("U", False)]
+MIXED = list(itertools.product(SIDES, "LR"))
+SIZES = [(0, 3), (1, 1), (7, 130), (201, 33)]
+
+
+def close(found, want, dtype, size):
+    found, want = np.asarray(found), np.asarray(want)
+    there = ~np.isnan(want)
+    assert (np.isnan(found) == ~there).all()
+    tolerance = dict(rtol=EPS[dtype], atol=EPS[dtype] * (size + 1))
+    np.testing.assert_allclose(found[there], want[there], **tolerance)
+
+
+def on(device, *arrays, order="K"):
+    return [opencu.asarray(np.array(a, order=order), device) for a in arrays]
+
+
+def side(dense, lower):
+    return stored(dense, "full", lower)
+
+
+@orders
+def test_symmetric_and_hermitian_factors(device, dtype, order):
+    kinds = [("symm", False), ("hemm", True)][: 1 + (dtype[0] == "c")]
+    for (name, hermitian), ((uplo, lower), where), (m, n) in itertools.product(
+        kinds, [(SIDES[0], "L"), (SIDES[1], "R")] if dtype == "c16" else MIXED, SIZES
+    ):
+        size = m if where == "L" else n
+        dense = random(dtype, size, size)
+        a, b, c = on(
+            device,
+            side(dense, lower),
+            random(dtype, m, n),
+            random(dtype, m, n, seed=1),
+            order=order,
+        )
+        M, B, C = symmetric(wide(dense), lower, hermitian), wide(np.asarray(b)), wide(np.asarray(c))
+        want = 0.5 * (M @ B if where == "L" else B @ M)
+        how = dict(side=where, uplo=uplo, alpha=0.5)
+        close(getattr(blas, name)(a, b, **how), want, dtype, size)
+        close(getattr(blas, name)(a, b, c, beta=-2, **how), want - 2 * C, dtype, size)
+
+
+@orders
+def test_updates_of_one_side(device, dtype, order):
+    for hermitian, (uplo, lower), turned, (n, k) in itertools.product(
+        [False, True][: 1 + (dtype[0] == "c")], SIDES, [False, True], SIZES
+    ):
+        trans = ("C" if hermitian else "T") if turned else "N"
+        shape = (k, n) if turned else (n, k)
+        dense = random(dtype, n, n)
+        a, b, c = on(
+            device,
+            random(dtype, *shape),
+            random(dtype, *shape, seed=1),
+            side(dense, lower),
+            order=order,
+        )
+        A, B = (op(wide(np.asarray(x)), trans) for x in (a, b))
+        C = symmetric(wide(dense), lower, hermitian)
+        other = np.conj if hermitian else (lambda x: x)
+        alpha = 0.5 - 0.25j if dtype[0] == "c" else 0.5
+        prefix, how = "he" if hermitian else "sy", dict(uplo=uplo, trans=trans)
+        getattr(blas, f"{prefix}rk")(a, c, alpha=0.5, beta=-1, **how)
+        want = 0.5 * A @ other(A).T - C
+        close(c, side(want, lower), dtype, k + 2)
+        getattr(blas, f"{prefix}r2k")(a, b, c, alpha=alpha, beta=2, **how)
+        want = alpha * A @ other(B).T + other(alpha) * B @ other(A).T + 2 * want
+        close(c, side(want, lower), dtype, 4 * k + 4)
+        fresh = getattr(blas, f"{prefix}rkx")(a, b, **how)
+        there = np.tril(np.ones((n, n))) if lower else np.triu(np.ones((n, n)))
+        found = wide(np.asarray(fresh)) * there
+        want = A @ other(B).T
+        if hermitian:
+            np.fill_diagonal(want, np.diag(want).real)
+        close(found, want * there, dtype, k)
+
+
+@pytest.mark.parametrize(
+    "dtype, trans, order", [("f4", "N", "C"), ("f4", "T", "F"), ("c16", "C", "F")]
+)
+def test_triangular_products_and_solutions(device, dtype, trans, order):
+    cases = zip(MIXED, "NUUN") if dtype == "f4" else [(MIXED[0], "N"), (MIXED[3], "U")]
+    for (((uplo, lower), where), diag), (m, n) in itertools.product(cases, SIZES):
+        size = m if where == "L" else n
+        dense = random(dtype, size, size) / max(size, 1) + 2 * np.eye(size, dtype=dtype)
+        a, b = on(device, side(dense, lower), random(dtype, m, n), order=order)
+        M, B = op(triangular(wide(dense), lower, diag == "U"), trans), wide(np.array(np.asarray(b)))
+        want = 0.5 * (M @ B if where == "L" else B @ M)
+        how = dict(side=where, uplo=uplo, trans=trans, diag=diag)
+        close(blas.trmm(a, b, alpha=0.5, **how), want, dtype, size)
+        assert blas.trmm(a, b, b, alpha=0.5, **how) is b
+        close(b, want, dtype, size)
+        blas.trsm(a, b, alpha=2, **how)
+        close(b, B, dtype, 8 * size)
+
+
+def test_torch_tensors_and_conjugate_views():
+    torch = pytest.importorskip("torch")
+    a = torch.complex(torch.randn(9, 9), torch.randn(9, 9)) + 5 * torch.eye(9)
+    b = torch.complex(torch.randn(9, 4), torch.randn(9, 4))
+    x = blas.trsm(a.conj(), b.clone())
+    torch.testing.assert_close(torch.tril(a.conj()) @ x, b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "call, error, text",
+    [
+        (lambda a: blas.symm(a[:2], a), ValueError, "a has shape (2, 3): expected a square matrix"),
+        (lambda a: blas.symm(a, a[:2]), ValueError, "b has shape (2, 3): expected 3 along axis 0"),
+        (lambda a: blas.symm(a, a, side="X"), ValueError, "side is 'X'"),
+        (lambda a: blas.symm(a, a.copy(), a), ValueError, "c shares memory with a"),
+        (lambda a: blas.hemm(a, a), TypeError, "a has dtype float64: expected complex64"),
+        (lambda a: blas.syrk(a, beta=1), ValueError, "beta is 1 and c is None"),
+        (lambda a: blas.syrk(a, a), ValueError, "c shares memory with a"),
+        (lambda a: blas.syr2k(a, a[:2]), ValueError, "b has shape (2, 3): expected (3, 3)"),
+        (lambda a: blas.herk(a + 0j, alpha=1j), TypeError, "alpha is 1j: expected a real number"),
+        (lambda a: blas.herk(a + 0j, trans="T"), ValueError, "trans is 'T': expected 'N' or 'C'"),
+        (lambda a: blas.trmm(a, a.copy(), a), ValueError, "c shares memory with a"),
+        (lambda a: blas.trsm(a, a[::-1]), ValueError, "b shares memory with a"),
+        (lambda a: blas.trsm(a, a.astype("f4")), TypeError, "b has dtype float32"),
+        (lambda a: blas.trsm(a, a.copy(), alpha="2"), TypeError, "alpha is '2'"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(call, error, text):
+    with pytest.raises(error) as caught:
+        call(np.eye(3))
+    assert text in str(caught.value)

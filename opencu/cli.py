@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--lib", action="store_true", help="print the folder of libraries")
     what.add_argument("--include", action="store_true", help="print the folder of headers")
     what.add_argument("--audit", action="store_true", help="print the LD_AUDIT library")
-    what.add_argument("--coverage", action="store_true", help="what each library implements")
+    what.add_argument("--coverage", action="store_true", help="what is implemented")
     shims_.add_argument("--json", action="store_true", help="with --coverage: as JSON")
     shims_.set_defaults(command=shims)
 
@@ -140,12 +140,19 @@ def shims(args: argparse.Namespace) -> None:
     elif args.json:
         print(json.dumps(made.coverage(), indent=1))
     else:
-        for name, counts in made.coverage()["libraries"].items():
-            missing = len(counts["imported_missing"])
+        report = made.coverage()
+        print(
+            f"{'library':16} {'exported':>8} {'implemented':>11} {'refused':>7} {'imported of these':>17}"
+        )
+        for name, counts in report["libraries"].items():
             print(
-                f"{name:8} {counts['implemented']:5} of {counts['exported']:5} names implemented,"
-                f" {counts['refused']} refused, of which programs import {missing}"
+                f"{name:16} {counts['exported']:8} {counts['implemented']:11}"
+                f" {counts['refused']:7} {len(counts['imported_missing']):17}"
             )
+        print(f"\n{'program':32} {'imports':>7} {'implemented':>11} {'share':>5}")
+        for name, counts in report["programs"].items():
+            share = 100 * counts["implemented"] // counts["imported"]
+            print(f"{name:32} {counts['imported']:7} {counts['implemented']:11} {share:4} %")
 
 
 def cache(args: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
@@ -44,40 +45,56 @@ def run_environment(device=None):
 
 
 def coverage(demand_csv=None):
-    """How much of each vendor library is implemented.
+    """How much of each vendor library is implemented, and of what programs import from them.
 
     {"libraries": {"cublas": {"exported": names that the vendor's library exports (12 or 13),
     "implemented": how many of them are implemented, "refused": how many return "not supported",
-    "imported_missing": those of them that programs import, most wanted first}, ...}}. The counts
-    of programs come from the survey that the export lists were made with, or from demand_csv: rows
-    of library, symbol, programs.
+    "imported_missing": those of them that programs import, most wanted first}, ...},
+    "programs": {"faiss-gpu": {"imported": names, "implemented": how many of them, "missing":
+    {"cublas": [the others], ...}}, ...}}. What programs import comes from the survey that is part
+    of opencu, or from demand_csv: rows of library, symbol, used_by with ";" between programs.
     """
     with open(_built(lib_dir() / "shims.json"), encoding="utf-8") as file:
-        libraries = json.load(file)
-    wanted = {
-        name: {s: e["programs"] for s, e in symbols.items()} for name, symbols in libraries.items()
-    }
-    if demand_csv is not None:
-        survey = _read_survey(demand_csv)
-        wanted = {name: survey.get(name, {}) for name in libraries}
-    report = {}
-    for name, symbols in libraries.items():
-        missing = [
-            s for s, e in symbols.items() if not e["implemented"] and wanted[name].get(s, 0) > 0
-        ]
-        implemented = sum(e["implemented"] for e in symbols.values())
-        report[name] = {
+        made = json.load(file)
+    demand = made["demand"] if demand_csv is None else _read_survey(demand_csv)
+    wanted = Counter(
+        (library, symbol)
+        for program, imports in demand.items()
+        if not program.startswith("vendor/")  # one of the vendor's libraries over another
+        for library, symbols in imports.items()
+        for symbol in symbols
+    )
+    libraries = {}
+    for name, symbols in made["libraries"].items():
+        missing = [s for s in symbols if not symbols[s] and (name, s) in wanted]
+        libraries[name] = {
             "exported": len(symbols),
-            "implemented": implemented,
-            "refused": len(symbols) - implemented,
-            "imported_missing": sorted(missing, key=lambda s: (-wanted[name][s], s)),
+            "implemented": sum(symbols.values()),
+            "refused": len(symbols) - sum(symbols.values()),
+            "imported_missing": sorted(missing, key=lambda s: (-wanted[name, s], s)),
         }
-    return {"libraries": report}
+    programs = {name: _imported(demand[name], made["libraries"]) for name in sorted(demand)}
+    return {"libraries": libraries, "programs": programs}
+
+
+def _imported(imports, libraries):
+    missing = {
+        library: [s for s in symbols if not libraries.get(library, {}).get(s)]
+        for library, symbols in imports.items()
+    }
+    imported = sum(map(len, imports.values()))
+    return {
+        "imported": imported,
+        "implemented": imported - sum(map(len, missing.values())),
+        "missing": {library: symbols for library, symbols in missing.items() if symbols},
+    }
 
 
 def _read_survey(path):
     programs = {}
     with open(path, newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            programs.setdefault(row["library"], {})[row["symbol"]] = int(row["programs"])
+            for program in filter(None, row["used_by"].split(";")):
+                names = programs.setdefault(program, {}).setdefault(row["library"], [])
+                names.append(row["symbol"])
     return programs

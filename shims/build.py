@@ -46,11 +46,16 @@ def build(root, lib_dir, include_dir, cc="cc", files=None):
     include_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder)
+        sys.path.insert(0, str(HERE))  # generate.py's own modules
         tables = runpy.run_path(str(HERE / "generate.py"))
         tables["generate"](made)
         generated, fixed = made / "include", HERE / "include"
-        for header in (*generated.iterdir(), *fixed.iterdir(), core / "opencu.h"):
-            copy(header, include_dir / header.name)
+        for folder_ in (generated, fixed):
+            for header in filter(Path.is_file, folder_.rglob("*")):
+                place = include_dir / header.relative_to(folder_)
+                place.parent.mkdir(exist_ok=True)
+                copy(header, place)
+        copy(core / "opencu.h", include_dir / "opencu.h")
         include = [f"-I{folder}" for folder in (HERE / "src", core, made, generated, fixed)]
         link = [f"-L{lib_dir}", "-Wl,-rpath,$ORIGIN", "-lopencu", "-ldl"]
         compile_library(cc, lib_dir, "libopencu_shim.so", SHARED, include + link)
@@ -70,7 +75,11 @@ def build(root, lib_dir, include_dir, cc="cc", files=None):
                 job.result()
         copy(made / "shims.json", lib_dir / "shims.json")
     # Names without a version mean the newest CUDA. Copies, because a wheel holds no links.
-    newest = {r["file"].rpartition(".")[0]: r["file"] for r in tables["LIBRARIES"] if r["major"]}
+    newest = {
+        r["file"].rpartition(".")[0]: r["file"]
+        for r in tables["LIBRARIES"]
+        if r["major"] and ".so." in r["file"]
+    }
     for name, source in newest.items():
         copy(lib_dir / source, lib_dir / name)
 

@@ -10,11 +10,11 @@ A table NAME.h declares what is implemented, in C that pycparser reads once this
     => call;                 the C call that serves the function, or each member of a family
 libraries.csv lists the files that are made. Of one with a status nothing is implemented: it lets
 the programs that link it start, and its names return that status. exports/LIBRARY.csv lists every
-name that the vendor's library exports, in how many of the surveyed programs it is imported, and
-what a refusal returns where that is not a status ("hand": it is written in C; "variable": it is
-one, and 0). refusals.csv says why names of the runtime and the driver refuse, by a part of the
+name that the vendor's library exports, and what a refusal returns where that is not a status
+("hand": it is written in C; "variable": it is one, and 0).
+refusals.csv says why names of the runtime and the driver refuse, by a part of the
 name; versions.csv which symbol a name means to programs of which CUDA version; descriptors.csv
-which attributes cuBLASLt's descriptors have.
+which attributes cuBLASLt's descriptors have; demand.csv what surveyed programs import.
 """
 
 import argparse
@@ -24,6 +24,8 @@ import json
 import re
 from pathlib import Path
 
+import blas
+import rocm
 from pycparser import c_ast, c_generator, c_parser
 
 TABLES = Path(__file__).parent / "tables"
@@ -58,6 +60,13 @@ DECLARED = {
     "cublas": ("driver_types.h", "library_types.h", "cublas_types.h", "cublas_api.h"),
     "cublasLt": ("driver_types.h", "library_types.h", "cublas_types.h", "cublasLt.h"),
     "cuda_driver": ("cuda.h",),
+}
+# The same functions under other shapes' names: the library that has them.
+SHAPES = {
+    "opencu_blas": "cublas",
+    "amdhip64": "cudart",
+    "hipblas": "cublas",
+    "rocblas": "cublas",
 }
 # The macro of a refusal, by what it returns; others return a number of the type that is named.
 REFUSALS = {
@@ -262,8 +271,34 @@ def error_entry(row):
     return f'{{{row["code"]}, {runtime}, {driver}, "{row["text"]}"}},\n'
 
 
+def shape(out, row):
+    """The same of a library of another shape."""
+    name, major, own = row["library"], row["major"], out / row["file"]
+    served = SHAPES[name]
+    functions = prototypes(served, major)
+    own.mkdir(parents=True, exist_ok=True)
+    write(own / "calls.inc", calls(served, major))
+    write(own / "per_thread.inc", "")
+    write(own / "properties.inc", properties(major))
+    if name == "opencu_blas":
+        text, names = blas.generate(rows("blas.csv"), functions)
+        nodes = {"": [n for n, ours in names.items() if ours]}
+    elif name == "amdhip64":
+        nodes, _, text = rocm.hip(rows("hip.csv"), functions)
+        names = {n: True for each in nodes.values() for n in each}
+    else:
+        made, text = rocm.blas(name, functions)
+        nodes = {"": [*made, *rocm.WRITTEN[name]]}
+        names = dict.fromkeys(nodes[""], True)
+    write(own / "shape.inc", text)
+    write(own / "names.map", rocm.names_map(nodes))
+    return names
+
+
 def library(out, row):
     """The C fragments and the version script of one file; what its names are, for the coverage."""
+    if row["library"] in SHAPES:
+        return shape(out, row)
     name, major, own = row["library"], row["major"], out / row["file"]
     own.mkdir(parents=True, exist_ok=True)
     exported = exports(name, major)
@@ -284,10 +319,7 @@ def library(out, row):
     listed = "".join(f"  {symbol};\n" for symbol in symbols)
     node = row["node"] and f"{row['node']} "
     write(own / "names.map", f"{node}{{\nglobal:\n{listed}local:\n  *;\n}};\n")
-    return {
-        r["symbol"]: {"programs": int(r["programs"]), "implemented": r["symbol"] in implemented}
-        for r in exported
-    }
+    return {symbol: symbol in implemented for symbol in symbols}
 
 
 def audited():
@@ -295,8 +327,20 @@ def audited():
     versions = {}
     for row in LIBRARIES:
         stem, _, version = row["file"].rpartition(".")
+        if not version.isdigit():
+            continue  # nobody asks for it by a vendor's name
         versions.setdefault(stem, ["NULL"]).append(f'"{version}"')
     return (f'{{"{stem}", {{{", ".join(v[-2:])}}}}},\n' for stem, v in versions.items())
+
+
+def demand():
+    """{program: {library: names that it imports}}."""
+    programs = {}
+    for row in rows("demand.csv"):
+        for program in row["programs"].split():
+            names = programs.setdefault(program, {}).setdefault(row["library"], [])
+            names += row["symbols"].split()
+    return programs
 
 
 def write(path, parts):
@@ -310,6 +354,11 @@ def generate(out):
         write(include / name, header(name))
     renamed = [n for n in prototypes("cublas", 13) if "_v2" in n]
     write(include / "cublas_renames.h", (f"#define {n.replace('_v2', '')} {n}\n" for n in renamed))
+    _, made, _ = rocm.hip(rows("hip.csv"), prototypes("cudart", 12))
+    write(include / "hip_names.h", rocm.hip_header(made, for_major(table("driver_types.h"), 12)))
+    for name in ("hipblas", "rocblas"):
+        made, _ = rocm.blas(name, prototypes("cublas", 13))
+        write(include / f"{name}_names.h", rocm.blas_header(name, made))
     write(out / "errors.inc", map(error_entry, rows("errors.csv")))
     answers = (f"case {r['value']}: return {r['answer']};\n" for r in rows("attributes.csv"))
     write(out / "attributes.inc", answers)
@@ -326,12 +375,12 @@ def generate(out):
     names = [(alias, symbol, 0) for alias, symbol in aliases]
     names += [(row["name"], row["symbol"], row["since"]) for row in rows("versions.csv")]
     write(out / "cuda_names.inc", (f'{{"{a}", "{b}", {since}}},\n' for a, b, since in names))
-    coverage = {name: {} for name in DECLARED}
+    coverage = {row["library"]: {} for row in LIBRARIES}
     for row in LIBRARIES:
-        for symbol, entry in library(out, row).items():
-            known = coverage.get(row["library"], {}).setdefault(symbol, entry)
-            known["implemented"] |= entry["implemented"]
-    (out / "shims.json").write_text(json.dumps(coverage))
+        known = coverage[row["library"]]
+        for symbol, implemented in library(out, row).items():
+            known[symbol] = implemented or known.get(symbol, False)
+    (out / "shims.json").write_text(json.dumps({"libraries": coverage, "demand": demand()}))
 
 
 if __name__ == "__main__":

@@ -294,9 +294,11 @@ def test_short_launches_run_on_the_caller(launched, where, tmp_path):
 def test_a_store_past_the_caches_is_seen_by_the_next_launch():
     n = (40 << 20) // 4
     x, y = opencu.asarray(np.arange(n, dtype="f4")), opencu.zeros(n, "f4")
-    for offset in (0, 1):
-        launch(saxpy_into, (n // 4096,), x, y[offset:], N=4096)
-        np.testing.assert_array_equal(np.asarray(y)[offset:], 2 * np.arange(n - offset, dtype="f4"))
+    for offset, tile_size in ((15, 4096), (5, 1100), (1, 4096), (0, 4096)):  # lines begin elsewhere
+        launch(saxpy_into, (tile.cdiv(n, tile_size),), x, y[offset:], N=tile_size)
+        found = np.asarray(y)
+        np.testing.assert_array_equal(found[offset:], 2 * np.arange(n - offset, dtype="f4"))
+        assert not found[:offset].any()
 
 
 @tile.kernel

@@ -104,13 +104,17 @@ def counts(random: np.random.Generator) -> Case:
     return Case(partial(opencu.sparse.histogram, x, 4096), theirs)
 
 
-def scan(random: np.random.Generator) -> Case:
+def scan(random: np.random.Generator, dtype: str, loop: int) -> Case:
     import torch
 
-    x = random.random(MIB * 2**20 // 4, np.float32)
-    y, out = np.empty_like(x), from_numpy(np.empty_like(x))
-    theirs = partial(torch.cumsum, from_numpy(x), 0, out=out)
-    return Case(partial(opencu.sparse.scan, x, out=y), theirs)
+    out = np.cumsum(np.zeros(1, dtype)).dtype
+    size = MIB * 2**20 // out.itemsize
+    x = random.random(size, np.float32) if out.kind == "f" else random.integers(-9, 9, size)
+    x = x.astype(dtype)
+    y, t = (np.empty(size, out).reshape(-1, COLUMNS) for _ in "yt")
+    theirs = partial(torch.cumsum, from_numpy(x), 0, out=from_numpy(t.reshape(-1)))
+    words = x.view("f4").reshape(-1, COLUMNS)
+    return Case(partial(opencu.sparse.scan, x, out=y.reshape(-1)), theirs, (loop, words, y))
 
 
 def philox(random: np.random.Generator) -> Case:
@@ -133,7 +137,9 @@ CASES: dict[str, Callable[[np.random.Generator], Case]] = {
     "spmv, 64 a row": lambda r: spmv(r, 1 << 17, np.full(1 << 17, 64)),
     "spmv, long tail": lambda r: spmv(r, 1 << 18, long_tailed(r)),
     "histogram": counts,
-    "scan": scan,
+    "scan, f32": partial(scan, dtype="f4", loop=0),
+    "scan, i64": partial(scan, dtype="i8", loop=5),
+    "scan, i32": partial(scan, dtype="i4", loop=6),
     "philox": philox,
     **{
         f"conv {layer[0]}>{layer[1]} {layer[2]}x{layer[2]}/{layer[3]} {layer[4]}": partial(

@@ -44,7 +44,22 @@ static void row_scale(const job *j) {
   }
 }
 
-static void (*const loops[])(const job *) = {activation, residual, in_place, row_sums, row_scale};
+/* The reads and writes of a scan: of int64 in the place of two floats, of int32 to int64. */
+static void numbers(const job *j) {
+  const int64_t *x = (const int64_t *)j->x;
+  int64_t *y = (int64_t *)j->y;
+  for (int64_t i = 0; i < j->rows * j->columns / 2; i++) y[i] = x[i] + 1;
+}
+
+static void widened(const job *j) {
+  const int32_t *x = (const int32_t *)j->x;
+  int64_t *y = (int64_t *)j->y;
+  for (int64_t i = 0; i < j->rows * j->columns; i++) y[i] = x[i];
+}
+
+enum { ROW_SUMS = 3, WIDENED = 6 };
+static void (*const loops[])(const job *) = {activation, residual, in_place, row_sums,
+                                             row_scale,  numbers,  widened};
 
 typedef struct {
   int loop;
@@ -64,7 +79,7 @@ void run(int loop, const float *x, const float *r, float *y, int64_t rows, int64
   task part[64];
   for (int t = 0; t < threads && t < 64; t++) {
     int64_t lo = rows * t / threads, hi = rows * (t + 1) / threads;
-    int64_t out = lo * (loop == 3 ? 1 : columns);
+    int64_t out = lo * (loop == ROW_SUMS ? 1 : loop == WIDENED ? 2 * columns : columns);
     part[t] = (task){loop, {x + lo * columns, r + lo * columns, y + out, hi - lo, columns}};
     if (t) pthread_create(&thread[t], 0, work, &part[t]);
   }

@@ -5,9 +5,10 @@ arrays, torch CPU tensors or opencu arrays; alpha and beta are numbers. uplo say
 symmetric, Hermitian or triangular matrix is read, or written: "L" or "U"; side, whether that matrix
 stands left or right: "L" or "R"; trans is "N", "T" or "C" (or False, True); diag is "N", or "U"
 where the diagonal is taken to be of ones. Results are written in place, into c or b, if these are
-given, and returned. beta == 0 does not read c. On device arrays a call is stream-ordered. Wrong
-kinds, dtypes, shapes, devices or letters raise TypeError or ValueError before anything runs.
-Source: Dongarra, Du Croz, Duff, Hammarling, "A Set of Level 3 Basic Linear Algebra Subprograms" (1990).
+given, and returned; the other side of a new result is 0. beta == 0 does not read c. On device
+arrays a call is stream-ordered. Wrong kinds, dtypes, shapes, devices or letters raise TypeError or
+ValueError before anything runs. Source: Dongarra and others, "A Set of Level 3 Basic Linear Algebra
+Subprograms" (1990).
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ def _update(a, b, c, uplo, trans, alpha, beta, stream, hermitian, twice, dtypes=
     if op:
         x, y = x.T, y.T
     n, k = x.shape
-    out = call.into("c", c, (n, n), beta)
+    out = call.into("c", c, (n, n), beta) if c is not None or beta else call.zeros((n, n), x.dtype)
     if c is not None:
         for name, operand in (("a", x), ("b", y)):
             call.apart(out, name, operand, name_out="c")

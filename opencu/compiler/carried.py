@@ -39,6 +39,7 @@ def lower(state, op: Op) -> None:
 
         def counted_trip(counter: str, values: list[str]) -> list[str]:
             state.scalars[op.blocks[0].args[0]] = counter
+            state.counted[op.blocks[0].args[0]] = op
             return trip(values)
 
         last = state.around(lambda: state.f.loop(lo, hi, step, start, counted_trip))

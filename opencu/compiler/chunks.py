@@ -109,7 +109,7 @@ class Chunks:
 
     def put(self, value: Value, access: Access, streamed: str = "") -> None:
         """Compute a tile and write it: rows of chunks of UNROLL vectors, then a masked tail. Past
-        the caches, if it is `streamed` and the row is aligned."""
+        the caches, if it is `streamed`: whole lines, as parts of one are slow so."""
         f, tile, bytes = self.f, value.type, value.type.dtype.bytes
         lane = access.unit_axis(tile.shape)
         lane = self.lane_of(value) if lane is None else lane
@@ -126,23 +126,33 @@ class Chunks:
                 self.points.put(access, value, points, {})
 
         def row(at: Place) -> None:
-            fast = f.floor_to(self.fast(at, lane, safe), w * UNROLL)
+            safe_end, step = self.fast(at, lane, safe), w * UNROLL
 
             def points(start: str, vectors: int, *, checked: bool) -> list[Point]:
                 return side_by_side(f, at, lane, start, w, vectors, checked)
 
-            def whole(past: bool) -> list[str]:
-                step = str(w * UNROLL)
-                f.each("0", fast, step, lambda c: write(points(c, UNROLL, checked=False), past))
-                return []
+            def chunks(lo: str, past: bool) -> list[str]:
+                end = f.add(lo, f.floor_to(f.sub(safe_end, lo), step))
+                each = lambda c: write(points(c, UNROLL, checked=False), past)  # noqa: E731
+                f.each(lo, end, str(step), each)
+                return [end]
+
+            def past_caches() -> list[str]:
+                first, line = (
+                    f.unaligned(start, LINE, bytes),
+                    points("0", LINE // bytes // w, checked=False),
+                )
+                f.when(f.less("0", first), lambda: write(line, False))
+                return chunks(first, True)
 
             if streamed and access.strides[lane] == "1":
                 start = self.points.address(access, bytes, points("0", 1, checked=False)[0])
-                aligned = f.aligned(start, w * bytes)
-                f.branch(f.all_of((streamed, aligned)), lambda: whole(True), lambda: whole(False))
+                long = f.less(str(step - 1), safe_end)
+                past = f.all_of((streamed, f.aligned(start, bytes), long))
+                (end,) = f.branch(past, past_caches, lambda: chunks("0", False), ["i64"])
             else:
-                whole(False)
-            f.each(fast, ends[lane], str(w), lambda c: write(points(c, 1, checked=True), False))
+                (end,) = chunks("0", False)
+            f.each(end, ends[lane], str(w), lambda c: write(points(c, 1, checked=True), False))
 
         self.every([d for d in range(len(ends)) if d != lane], ends, row)
         self.streams |= bool(streamed)

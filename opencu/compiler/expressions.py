@@ -117,6 +117,31 @@ def reached(value: Value) -> dict[Value, tuple[bool, ...]]:
     return found
 
 
+def within(v: Value, view: Value, axis: int, size: int = 1) -> bool:
+    """Is a number view.shape[axis] // size, or a minimum of that and others?"""
+    op = v.op
+    if op is None:
+        return False
+    if op.name == "binary" and op.attrs["fn"] == "min":
+        return any(within(x, view, axis, size) for x in op.operands)
+    if op.name == "binary" and op.attrs["fn"] == "floordiv" and _number(op.operands[1]) == size:
+        return within(op.operands[0], view, axis)
+    return size == 1 and op.name == "dim" and (op.operands[0], op.attrs["axis"]) == (view, axis)
+
+
+def stays_whole(loop: Op | None, view: Value, axis: int, size: int) -> bool:
+    """Are the tiles of so many elements that a loop's counter names all whole?"""
+    if loop is None:
+        return False
+    lo, hi, step = loop.operands[:3]
+    return _number(lo) >= 0 and _number(step) > 0 and within(hi, view, axis, size)
+
+
+def _number(v: Value) -> int:
+    """A constant's value; -1 of others."""
+    return v.op.attrs["value"] if v.op is not None and v.op.name == "const" else -1
+
+
 def root_view(v: Value) -> Value:
     """The parameter behind a view."""
     while v.op is not None:

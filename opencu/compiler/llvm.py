@@ -174,6 +174,15 @@ class Function:
                 found = ok if found == "true" else self.let(f"and i1 {found}, {ok}")
         return found
 
+    def narrow(self, size: str) -> str:
+        """A size in 32 bits, 2^31 if it is larger."""
+        return self.let(f"trunc i64 {self.min(size, str(2**31))} to i32")
+
+    def every(self, mask: str, width: int) -> str:
+        """Are all lanes of a mask set?"""
+        bits = self.let(f"bitcast <{width} x i1> {mask} to i{width}")
+        return self.let(f"icmp eq i{width} {bits}, -1")
+
     def floor_to(self, x: str, step: int) -> str:
         """x >= 0 rounded down to a multiple of step."""
         return self.sub(x, self.let(f"urem i64 {x}, {step}")) if step > 1 else x
@@ -186,6 +195,12 @@ class Function:
     def step(self, pointer: str, bytes: str) -> str:
         moved = self.let(f"getelementptr i8, {self.ptr(pointer)}, i64 {bytes}")
         return self.points_like(moved, pointer)
+
+    def unaligned(self, pointer: str, align: int, bytes: int) -> str:
+        """How many elements lie before the first aligned one."""
+        address = self.let(f"ptrtoint ptr {pointer} to i64")
+        left = self.let(f"and i64 {self.sub('0', address)}, {align - 1}")
+        return self.let(f"udiv i64 {left}, {bytes}")
 
     def aligned(self, pointer: str, bytes: int) -> str:
         """Is an address a multiple of bytes, a power of two?"""
@@ -300,10 +315,12 @@ class Function:
         then: Callable[[], Sequence[str] | None],
         other: Callable[[], Sequence[str] | None],
         types: Sequence[str] = (),
+        *,
+        likely: bool = False,
     ) -> list[str]:
         """if condition; the values of `types` that the two sides give."""
         yes, no, done = (self.name("L")[1:] for _ in range(3))
-        self.do(f"br i1 {condition}, label %{yes}, label %{no}")
+        self.do(f"br i1 {condition}, label %{yes}, label %{no}{', !prof !2' * likely}")
         ends = []
         for label, side in ((yes, then), (no, other)):
             self.block(label)

@@ -29,6 +29,7 @@ class Points(Memory):
         super().__init__(f, target)
         self.scalars: dict[Value, str] = {}
         self.views: dict[Value, ViewRef] = {}
+        self.narrow: dict[str, str] = {}  # sizes of parameters in 32 bits
         self.access: dict[Value, Access] = {}  # loads, and tiles that were put into memory
 
     def at(self, v: Value, points: list[Point], memo: Memo) -> list[str]:
@@ -119,7 +120,7 @@ class Points(Memory):
                 return [self._masked_gather(op, p, known)]
             index = [self.at(x, [p], known)[0] for x in op.operands[1:]]
             single = None
-            if not p.checked and all(weight(x, self.access) < 2 for x in op.operands[1:]):
+            if self._rereads(op, p):
                 single = lambda i: self._at_lane(op, p, i)  # noqa: E731
             return [self.gather(op, index, p.width, single)]
 
@@ -153,7 +154,8 @@ class Points(Memory):
         return wide and GATHERS in self.target.features
 
     def _masked_gather(self, op: Op, p: Point, memo: Memo) -> str:
-        """A vector of a line, with the bounds check as its mask; of 32-bit indices, in 32 bits."""
+        """A vector of a line, with the bounds check as its mask; of 32-bit indices, in 32 bits.
+        Where all lanes are inside, loads of single lanes are faster than AVX2's instruction."""
         f, view, index = self.f, self.views[op.operands[0]], op.operands[1]
         dtype, size = op.result.type.dtype, view.sizes[0]
         if (
@@ -162,18 +164,34 @@ class Points(Memory):
             and index.op.operands[0].type.dtype == i32
         ):
             index = index.op.operands[0]
-            size = f.let(f"trunc i64 {f.min(size, str(2**31))} to i32")
-        lanes = Lanes(f, index.type.dtype, p.width)
+            size = self.narrow.get(size) or f.narrow(size)
+        lanes, t = Lanes(f, index.type.dtype, p.width), type_of(dtype, p.width)
         at = self.at(index, [p], memo)[0]
         inside = lanes.op("icmp ult", at, lanes.splat(size))
-        place = f.let(f"getelementptr {type_of(dtype)}, ptr {view.pointer}, {lanes.type} {at}")
-        t, kind = type_of(dtype, p.width), f"masked.gather.{suffix(dtype, p.width)}.v{p.width}p0"
-        where = f"<{p.width} x ptr> align {dtype.bytes}", place
-        return f.call(t, kind, where, (lanes.mask, inside), (t, "zeroinitializer"))
+
+        def at_once() -> list[str]:
+            place = f.let(f"getelementptr {type_of(dtype)}, ptr {view.pointer}, {lanes.type} {at}")
+            kind = f"masked.gather.{suffix(dtype, p.width)}.v{p.width}p0"
+            where = f"<{p.width} x ptr> align {dtype.bytes}", place
+            return [f.call(t, kind, where, (lanes.mask, inside), (t, "zeroinitializer"))]
+
+        def singly() -> list[str]:
+            index = (self._at_lane(op, p, i)[0] for i in range(p.width))
+            places = (f.offset(view.pointer, i, dtype.bytes) for i in index)
+            return [
+                Lanes(f, dtype, p.width).of(f.load(type_of(dtype), q, dtype.bytes) for q in places)
+            ]
+
+        if self.target.vector_bytes > 32 or not self._rereads(op, p):
+            return at_once()[0]
+        return f.branch(f.every(inside, p.width), singly, at_once, [t], likely=True)[0]
+
+    def _rereads(self, op: Op, p: Point) -> bool:
+        """Is it less work to read the indices again as numbers than to take them out of vectors?"""
+        return not p.checked and all(weight(x, self.access) < 2 for x in op.operands[1:])
 
     def _at_lane(self, op: Op, p: Point, lane: int) -> list[str]:
-        """The indices of one lane, read again as numbers: that is less work than to take them out
-        of vectors."""
+        """The indices of one lane, read again as numbers."""
         here = Point(moved(p.at, p.lane, self.f.add(p.at[p.lane], str(lane))), p.lane, 1)
         return [self.at(x, [here], {})[0] for x in op.operands[1:]]
 
@@ -202,9 +220,7 @@ class Points(Memory):
         v, masks = Lanes(f, i64, width), Lanes(f, bool_, width)
         inside = [v.op("icmp ult", i, v.splat(n)) for i, n in zip(index, view.sizes)]
         every = functools.reduce(lambda x, y: masks.op("and", x, y), inside)
-        every = f.let(f"bitcast {masks.type} {every} to i{width}")
-        all_in = f.let(f"icmp eq i{width} {every}, -1")
-        return f.branch(all_in, lambda: lanes(False), lambda: lanes(True), [t])[0]
+        return f.branch(f.every(every, width), lambda: lanes(False), lambda: lanes(True), [t])[0]
 
     def _iota(self, op: Op, p: Point) -> str:
         dtype, axis = op.result.type.dtype, op.attrs["axis"]

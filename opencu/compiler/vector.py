@@ -22,7 +22,9 @@ from opencu.compiler.expressions import (
     reached,
     read_views,
     reads_elsewhere,
+    stays_whole,
     uses,
+    within,
 )
 from opencu.compiler.held import held
 from opencu.compiler.llvm import Lanes, constant, type_of
@@ -33,6 +35,12 @@ from opencu.compiler.simplify import simplify
 from opencu.drivers.interface import Target
 from opencu.tile.dtypes import DType
 from opencu.tile.ir import Block, Function, KernelError, Op, Scalar, Tile, Value, View
+
+METADATA = """
+!0 = !{}
+!1 = !{i32 1}
+!2 = !{!"branch_weights", i32 1000, i32 1}
+"""
 
 
 class Lowered(NamedTuple):
@@ -54,6 +62,7 @@ class Vector(Chunks):
     used: set[Value] = field(default_factory=set)  # the values that some op uses
     held: set[Value] = field(default_factory=set)  # tiles that go to scratch where they stand
     waiting: dict[Value, Access] = field(default_factory=dict)  # of them, for their reduction
+    counted: dict[Value, Op] = field(default_factory=dict)  # the loops of counters
     ahead: list[tuple[Tile, Access]] = field(default_factory=list)  # to be fetched by a next loop
     streams: bool = False  # does a store write past the caches?
     grid: list[str] = field(default_factory=list)  # its three sizes
@@ -75,6 +84,8 @@ class Vector(Chunks):
                 strides = [number() for _ in range(p.type.ndim)]
                 known = tuple(w if s is None else str(s) for w, s in zip(strides, p.type.strides))
                 self.views[p] = ViewRef(pointer, sizes, known)
+                if p.type.strides == (1,):
+                    self.points.narrow[sizes[0]] = f.narrow(sizes[0])
             else:
                 self.scalars[p] = word(type_of(p.type.dtype))
         x, y, _ = self.grid
@@ -157,8 +168,9 @@ class Vector(Chunks):
         f, view, axis = self.f, self.views[op.operands[0]], op.attrs["axis"]
         lo, hi = (self.scalars[v] for v in op.operands[1:])
         size = view.sizes[axis]
-        lo = f.clamp(lo, size)
-        hi = f.max(f.min(hi, size), lo)
+        lo = f.clamp(lo, size) if lo != "0" else lo
+        hi = hi if within(op.operands[2], op.operands[0], axis) else f.min(hi, size)
+        hi = f.max(hi, lo)
         step = f.mul(lo, view.strides[axis])
         sizes = moved(view.sizes, axis, f.sub(hi, lo))
         pointer = f.offset(view.pointer, step, op.result.type.dtype.bytes)
@@ -195,13 +207,14 @@ class Vector(Chunks):
         """The place of a load or store."""
         f, view = self.f, self.views[op.operands[0]]
         pointer, limits = view.pointer, []
-        for v, s, size, stride in zip(op.operands[1:], tile.shape, view.sizes, view.strides):
-            # An index beyond the view, below zero included, makes a place with nothing in bounds.
-            index = self.scalars[v]
-            if index != "0":
+        axes = zip(op.operands[1:], tile.shape, view.sizes, view.strides)
+        for d, (v, s, size, stride) in enumerate(axes):
+            index, whole = self.scalars[v], stays_whole(self.counted.get(v), op.operands[0], d, s)
+            if index != "0" and not whole:
+                # Beyond the view, below zero included, is a place with nothing in bounds.
                 index = f.select(f.let(f"icmp ult i64 {index}, {size}"), index, size)
             start = f.mul(index, str(s))
-            limits.append(f.min(f.sub(size, start), str(s)))
+            limits.append(str(s) if whole else f.min(f.sub(size, start), str(s)))
             pointer = f.offset(pointer, f.mul(start, stride), tile.dtype.bytes)
         return Access(pointer, view.strides, tuple(limits))
 
@@ -339,5 +352,5 @@ def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) 
         return f.let(f"load {type}, ptr {at}, align 8, !invariant.load !0")
 
     state.run(function, word, "%pid")
-    text = f.module(function.name, target) + "\n!0 = !{}\n!1 = !{i32 1}\n"
+    text = f.module(function.name, target) + METADATA
     return Lowered(text, function.name, state.scratch, next(words))

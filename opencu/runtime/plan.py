@@ -28,6 +28,7 @@ PLANNERS = {
     **dict.fromkeys(
         range(lib.OCU_OP_GETRF, lib.OCU_OP_TRSM_BATCHED + 1), "opencu.blas.kernels.factor"
     ),
+    lib.OCU_OP_EXPAND: "opencu.blas.kernels.triangle",
 }
 
 

@@ -37,7 +37,7 @@ def histogram(x: Any, bins: int, *, out: Any = None, stream: Stream | None = Non
     if out is not None:
         call.apart(counts, "x", a)
     if bins:
-        programs, N = kernels.plan(call.target, a.size)
+        programs, N = kernels.plan(call.target, a.size, counts.dtype)
         rows = kernels.count_rows(call.target, a.size, bins, programs)
         parts = call.zeros((rows, bins), np.int64)
         programs, scope = (rows, "program") if rows > 1 else (programs, "device")
@@ -65,8 +65,8 @@ def scan(x: Any, *, out: Any = None, stream: Stream | None = None) -> Any:
     if out is not None:
         call.apart(y, "x", a, same=True)
     if a.size:
-        programs, N = kernels.plan(call.target, a.size)
         wide = np.dtype("f4") if a.dtype in FLOATS[2:] else y.dtype
+        programs, N = kernels.plan(call.target, a.size, wide)
         sums = call.empty((programs,), wide)
         call.launch(kernels.strip_sums, (programs,), a, sums, N=N)
         call.launch(kernels.offsets, (1,), sums)

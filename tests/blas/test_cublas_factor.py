@@ -65,7 +65,7 @@ def test_factors_solutions_and_inverses(cublas, letter):
 
 def test_no_pivots_and_singular_matrices(cublas):
     A = np.stack([np.eye(3) * 2, np.ones((3, 3))])
-    (a, at, lda), info = columns(A, 0), np.full(2, 9, "i4")
+    (_a, at, lda), info = columns(A, 0), np.full(2, 9, "i4")
     assert cublas("DgetrfBatched", 3, at, lda, None, info, 2) == SUCCESS
     assert info.tolist() == [0, 2]
     b, bt, ldb = columns(np.ones((2, 3, 1)), 0)
@@ -115,7 +115,7 @@ def test_triangular_solutions(cublas, letter, mode):
 
 
 def test_what_is_wrong_has_the_vendors_status(cublas):
-    a, at, _ = columns(np.ones((1, 4, 4), "f4"), 0)
+    _, at, _ = columns(np.ones((1, 4, 4), "f4"), 0)
     one, info = np.ones(1, "f4"), np.zeros(1, "i4")
     for n, lda, batch in [(-1, 4, 1), (4, 3, 1), (4, 4, -1)]:
         assert cublas("SgetrfBatched", n, at, lda, None, info, batch) == INVALID

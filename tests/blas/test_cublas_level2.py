@@ -99,7 +99,7 @@ def test_symmetric_products(cublas, letter, kind):
     if (kind == "he") == (letter == "Z"):  # as cuBLAS has them
         forms += [("band", f"{kind[0]}bmv"), ("packed", f"{kind[0]}pmv")]
     for (fill, lower), (storage, name), n, (incx, incy) in itertools.product(
-        SIDES, forms, [1, 6, 90], STEPS
+        SIDES, forms, [1, 90], STEPS[1:]
     ):
         k = min(n - 1, 4)
         dense = random(d, n, n)
@@ -119,7 +119,7 @@ def test_symmetric_products(cublas, letter, kind):
 def test_triangular_products_and_solutions(cublas, letter):
     d = LETTERS[letter]
     for (fill, lower), (storage, name), (t, trans), unit, inc in itertools.product(
-        SIDES, [("full", "tr"), ("band", "tb"), ("packed", "tp")], OPS, (0, 1), (1, -2)
+        SIDES, [("full", "tr"), ("band", "tb"), ("packed", "tp")], OPS, (0, 1), (-2,)
     ):
         if (trans == "C") != (letter == "Z"):
             continue
@@ -144,7 +144,7 @@ def test_updates(cublas, letter):
     d, alpha, real = LETTERS[letter], number(0.5, letter), np.array([0.5])
     names = {"S": [("syr", "spr", False)], "Z": [("her", "hpr", True), ("syr", None, False)]}
     for (full, packed, hermitian), (fill, lower), (incx, incy) in itertools.product(
-        names[letter], SIDES, STEPS
+        names[letter], SIDES, STEPS[1:2]
     ):
         n = 40
         dense = random(d, n, n)

@@ -10,7 +10,6 @@ from forms import op, random, stored, symmetric, triangular, wide
 
 SUCCESS, INVALID, NOT_SUPPORTED = 0, 7, 15
 SIDES = [(0, True), (1, False)]
-letters = pytest.mark.parametrize("letter", "SZ")
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +32,12 @@ def close(memory, want, letter):
     np.testing.assert_allclose(found[there], want[there], rtol=eps, atol=eps)
 
 
-@letters
-@pytest.mark.parametrize("mode", [HOST, DEVICE])
+@pytest.mark.parametrize("letter, mode", [("S", DEVICE), ("Z", HOST)])
 def test_symmetric_and_triangular_factors(cublas, letter, mode):
     d, (m, n) = LETTERS[letter], (9, 40)
     alpha, beta = (np.array([x]).astype(d) for x in (0.5, -2))
     cublas.pointers(mode)
-    for (fill, lower), where in itertools.product(SIDES, (0, 1)):
+    for (fill, lower), where in zip(SIDES, (0, 1)):
         order = n if where else m
         dense = random(d, order, order) / order + 2 * np.eye(order, dtype=d)
         (a, lda), B = columns(stored(dense, "full", lower)), random(d, m, n)
@@ -63,15 +61,14 @@ def test_symmetric_and_triangular_factors(cublas, letter, mode):
     cublas.pointers(HOST)
 
 
-@letters
-@pytest.mark.parametrize("mode", [HOST, DEVICE])
+@pytest.mark.parametrize("letter, mode", [("S", HOST), ("Z", DEVICE)])
 def test_updates_of_one_side(cublas, letter, mode):
     d, n, k = LETTERS[letter], 30, 7
     alpha, half = np.array([0.5 - 0.25j if letter == "Z" else 0.5]).astype(d), np.array([0.5])
     two, minus = np.array([2]).astype(d), np.array([-1.0])
     kinds = {"S": ["syrk", "syr2k", "syrkx"], "Z": ["herk", "her2k", "herkx", "syr2k"]}[letter]
     cublas.pointers(mode)
-    for (fill, lower), name, turned in itertools.product(SIDES, kinds, (False, True)):
+    for ((fill, lower), turned), name in itertools.product(zip(SIDES, (False, True)), kinds):
         hermitian = name[0] == "h"
         trans = ("C" if hermitian else "T") if turned else "N"
         shape, dense = (k, n) if turned else (n, k), random(d, n, n)

@@ -1,14 +1,14 @@
-"""Batches of small systems: A = P L U, its solutions and inverse, A = Q R and least squares, op(A) X =
-alpha B for a triangular A. A program has one matrix of the batch.
+"""Batches of small systems: A = P L U, its solutions and inverse, A = Q R and least squares, op(A)
+X = alpha B for a triangular A. A program has one matrix of the batch.
 
            k
-      +---+-+-----+     step k of L U: the largest of column k from row k on comes to row k, the rest
-      |   U       |     of the column is divided by it, and
+      +---+-+-----+     step k of L U: the largest of column k from row k on comes to row k, what
+      |   U       |     is below it is divided by it, and
     k | L |*| row |         rest = rest - column row
       |   |c| rest|     step k of Q R: rest = (1 - tau v v^H) rest, v = (1, column) / (* - beta)
       +---+-+-----+
 
-Sources: Golub and Van Loan, "Matrix Computations", 3.4 and 5.2; LAPACK's getf2, getrs, larfg, geqr2.
+Sources: Golub and Van Loan, "Matrix Computations", 3.4 and 5.2; LAPACK's getf2, larfg, geqr2.
 """
 
 from opencu import tile
@@ -256,7 +256,7 @@ def gels(a, b, info, R: int, C: int, N: int):
 # form: of getrs: op; of trsm: lower, unit, conjugate, with A and B transposed as it needs them
 # workspace of matinv: A's copy, then pivots
 
-GETRF, GETRS, GETRI, MATINV, GEQRF, GELS, TRSM = range(35, 42)  # as in opencu.h
+GETRF, GETRS, GETRI, MATINV, GEQRF, GELS, TRSM = range(36, 43)  # as in opencu.h
 ROWS = 4
 
 

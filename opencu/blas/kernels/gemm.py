@@ -259,31 +259,25 @@ def plan(
         shapes[4] = shapes[8] = (k, m, n)
         grid, cost = (m, n.cdiv(lanes), slots.const(1)), m * n * k // lanes + 50
     else:
-        tiles = gemm_tiles(target, factor, sums, BUCKETS[bucket], layouts[1])
+        # Elements from either side of a diagonal take memory that a work-group has little of.
+        group = target.kind == "simt" and (form or d_form)
+        name = "small" if group else BUCKETS[bucket]
+        tiles = gemm_tiles(target, factor, sums, name, layouts[1])
         blocks = tiles.blocks
         consts |= dict(BM=tiles.bm, BN=tiles.bn, BK=tiles.bk, MR=blocks.mr, NR=blocks.nr)
         if conj & 1:
             consts["load_a"] = conjugate_row_chunk
         if conj & 2:
             consts["load_b"] = conjugate_column_chunk
-        mirror: list = []
         if form or d_form:
             from opencu.blas.kernels import triangle
 
-            tiles, hooks = triangle.hooks(form, d_form, conj, tiles)
-            consts |= hooks
-            blocks = tiles.blocks
-            consts |= dict(BM=tiles.bm, BN=tiles.bn)
-        if form:
-            at = 4 if form & 1 else 8
-            view = view_type(factor, layouts[0 if form & 1 else 1])
-            types["places"] = tile.View(factor, view.strides[:0:-1])
-            order = m if form & 1 else n
-            mirror = [arg(at), order, order, arg(at + 3), arg(at + 2)]
+            tiles, hooks = triangle.hooks(form, d_form, tiles)
+            consts |= dict(BM=tiles.bm, BN=tiles.bn) | hooks
         code = compile(gemm.trace(types, consts), target, blocks)
         # One thread takes the largest bands; several take smaller ones, a multiple of their number.
         threads = slots.threads()
-        shrink = (slots.const(2) // threads).max(1)  # 2 for one thread, else 1
+        shrink = (slots.const(2) // threads).max(2 if d_form else 1)  # 2 for one thread, else 1
         rows = m.cdiv(shrink * (tiles.bm // 2)).align(threads.min(m.cdiv(blocks.mr)))
         columns = n.cdiv(shrink * (tiles.bn // 2))
         each = m * n * k // tiles.speed + 50
@@ -298,8 +292,6 @@ def plan(
     parts = range(2 if scalar.kind == "c" else 1)
     params += [arg(at + part) for at in (20, 22) for part in parts]
     params += [arg(24), batch, m, n, arg(25), *(slots.const(s) for s in bias_strides)]
-    if form:
-        params += mirror
     for at in range(N_ARGS, N_ARGS + 4 * len(extras), 4):
         params += [arg(at), batch, m, n, arg(at + 1), arg(at + 2), arg(at + 3)]
     return Plan(slots, [Launch(code, grid[0] * grid[1] * grid[2], cost, params)])

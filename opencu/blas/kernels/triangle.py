@@ -1,102 +1,106 @@
-"""Products with matrices of which one side is stored, as hooks of the GEMM template.
+"""Products with matrices of which one side is stored or written: a kernel that writes such a factor
+out, and hooks of the GEMM template.
 
-            k               An operand's chunks are of three kinds: beside the diagonal on the
-      +---+---+---+         stored side (L), read plainly; beside it on the other side (U), read
-    i | L | D | U |         from the mirror, its transpose, or left out where the matrix is
-      +---+---+---+         triangular; those that the diagonal meets (D), an element from either.
-
-Of a result one side is written: tiles that lie beyond are left out, those that the diagonal meets
-keep their other elements.
+            k          A factor is written out first, in rows: the other side is mirrored
+      +---+---+---+    (symmetric, Hermitian) or zero (triangular). A program's tile then meets
+    i | L | D | 0 |    the chunks of k that are not zero; of a result of which one side is written,
+      +---+---+---+    tiles beyond are left out, those on the diagonal keep their other elements.
 """
 
 from dataclasses import replace
 
 from opencu import tile
-from opencu.blas.kernels.gemm import load_plain, tile_order
+from opencu.blas.kernels.gemm import tile_order
+from opencu.blas.kernels.routine import Routine
 from opencu.blas.kernels.tiles import Tiles
+from opencu.drivers.interface import Target
+from opencu.runtime.plan import Plan
 from opencu.tile import cdiv
 
 SYMMETRIC, HERMITIAN, TRIANGULAR = 0, 1, 2
-OF_A, OF_B, KIND, LOWER, UNIT = 1, 2, 4, 16, 32  # bits of a form; the kind is worth KIND each
+OF_A, OF_B, LOWER = 1, 2, 16  # bits of the form of a factor that is zero beside one side
 D_LOWER, D_UPPER, D_HERMITIAN = 1, 2, 4  # of d's
 
-
-def turned(v, kind, conjugate):
-    """An element of the other side."""
-    return v if conjugate == (kind == HERMITIAN) else tile.conj(v)
+# ---- factors -------------------------------------------------------------------------------------
 
 
-def stored(v, conjugate):
+def kept(v, conjugate):
     return tile.conj(v) if conjugate else v
 
 
-def beside(x, mirror, i, j, BI: int, BJ: int, plain, form):
-    kind, lower, unit, conjugate = form
-    if plain:
-        v = stored(load_plain(x, i, j, BI, BJ), conjugate)
-    else:
-        v = turned(load_plain(mirror, i, j, BI, BJ), kind, conjugate)
-    return v
-
-
-def across(x, mirror, i, j, BI: int, BJ: int, offset, form):
-    """The tile at (i, j), whose first element is `offset` rows below the diagonal."""
-    kind, lower, unit, conjugate = form
-    row, column = offset + tile.iota((BI, 1), 0), tile.iota((1, BJ), 1)
-    side = row >= column if lower else row <= column
-    v = stored(load_plain(x, i, j, BI, BJ), conjugate)
-    if kind == TRIANGULAR:
-        v = tile.select(side, v, 0)
-        if unit:
-            v = tile.select(row == column, 1, v)
-    else:
-        v = tile.select(side, v, turned(load_plain(mirror, i, j, BI, BJ), kind, conjugate))
+@tile.kernel
+def expand(a, turned, out, unit, R: int, C: int, kind: int, lower: bool, conjugate: bool):
+    """turned: a, transposed. conjugate: of the whole."""
+    p, q = tile.pid(0), tile.pid(1)
+    row, column = p * R + tile.iota((R, 1), 0), q * C + tile.iota((1, C), 1)
+    below, above = p * R >= (q + 1) * C, (p + 1) * R <= q * C
+    if below if lower else above:
+        tile.store(out, (p, q), kept(tile.load(a, (p, q), (R, C)), conjugate))
+    if above if lower else below:
+        if kind == TRIANGULAR:
+            tile.store(out, (p, q), tile.full((R, C), 0, out.dtype))
+        else:
+            v = tile.load(turned, (p, q), (R, C))
+            tile.store(out, (p, q), kept(v, conjugate != (kind == HERMITIAN)))
+    if ~below & ~above:
+        side = row >= column if lower else row <= column
+        v = kept(tile.load(a, (p, q), (R, C)), conjugate)
+        if kind == TRIANGULAR:
+            v = tile.select(side, v, 0)
+            v = tile.select((row == column) & (unit != 0), 1, v)
+        else:
+            other = tile.load(turned, (p, q), (R, C))
+            v = tile.select(side, v, kept(other, conjugate != (kind == HERMITIAN)))
         if kind == HERMITIAN:
             v = tile.complex(tile.real(v), tile.select(row == column, 0, tile.imag(v)))
-    return v
+        tile.store(out, (p, q), v)
 
 
-def sweep_a(a, b, acc, ends, blocks, chunks, load_a, load_b, mirror, form):
-    """a is of a form."""
+# operands: A, the result; size: 1 where A's diagonal is of ones; form: kind, lower, conjugate
+
+
+def plan(spec: bytes, target: Target) -> Plan:
+    r = Routine(spec, target)
+    T = r.dtypes[0]
+    (view, (p, _, n, _, _, rs, cs)), (to, words) = r.matrix(0), r.matrix(1)
+    arguments = {
+        "a": (tile.View(T, view.strides[1:]), [p, n, n, rs, cs]),
+        "turned": (tile.View(T, view.strides[:0:-1]), [p, n, n, cs, rs]),
+        "out": (tile.View(T, to.strides[1:]), [words[0], n, n, *words[5:]]),
+        "unit": (tile.Scalar(tile.i64), [r.size[0]]),
+    }
+    R, C = (16, target.threads // 16) if target.kind == "simt" else (16, 64)
+    kind, lower, conjugate = r.form[:3]
+    consts = dict(R=R, C=C, kind=kind, lower=bool(lower), conjugate=bool(conjugate))
+    grid = (n.cdiv(R), n.cdiv(C))
+    return Plan(r.slots, [r.launch(expand, grid, n * n // 2 + 50, arguments, **consts)])
+
+
+def packed_specs() -> list[bytes]:
+    return []
+
+
+def sweep_a(a, b, acc, ends, blocks, chunks, load_a, load_b, places, lower):
+    """a is zero above its diagonal, or below."""
     (top, bottom), (left, right) = ends
     BM, BN, BK = blocks
-    kind, lower, unit, conjugate = form
     count = chunks(a, b, BK)
-    first, last = min(top // BK, count), min(cdiv(bottom, BK), count)
-    x, y = a[top:bottom, :], mirror[top:bottom, :]
-    if kind != TRIANGULAR or lower:
-        for k in range(first):
-            v = beside(x, y, 0, k, BM, BK, lower, form)
-            acc = tile.dot(v, load_b(b, left, right, k, BK, BN), acc)
+    first, last = (0, min(cdiv(bottom, BK), count)) if lower else (top // BK, count)
     for k in range(first, last):
-        v = across(x, y, 0, k, BM, BK, top - k * BK, form)
-        acc = tile.dot(v, load_b(b, left, right, k, BK, BN), acc)
-    if kind != TRIANGULAR or not lower:
-        for k in range(last, count):
-            v = beside(x, y, 0, k, BM, BK, not lower, form)
-            acc = tile.dot(v, load_b(b, left, right, k, BK, BN), acc)
+        a_tile = load_a(a, top, bottom, k, BM, BK, places)
+        acc = tile.dot(a_tile, load_b(b, left, right, k, BK, BN), acc)
     return acc
 
 
-def sweep_b(a, b, acc, ends, blocks, chunks, load_a, load_b, mirror, form):
-    """b is of a form."""
+def sweep_b(a, b, acc, ends, blocks, chunks, load_a, load_b, places, lower):
+    """b is zero above its diagonal, or below."""
     (top, bottom), (left, right) = ends
     BM, BN, BK = blocks
-    kind, lower, unit, conjugate = form
     count = chunks(a, b, BK)
-    first, last = min(left // BK, count), min(cdiv(right, BK), count)
-    x, y = b[:, left:right], mirror[:, left:right]
-    if kind != TRIANGULAR or not lower:
-        for k in range(first):
-            v = beside(x, y, k, 0, BK, BN, not lower, form)
-            acc = tile.dot(load_a(a, top, bottom, k, BM, BK, None), v, acc)
+    first, last = (left // BK, count) if lower else (0, min(cdiv(right, BK), count))
     for k in range(first, last):
-        v = across(x, y, k, 0, BK, BN, k * BK - left, form)
-        acc = tile.dot(load_a(a, top, bottom, k, BM, BK, None), v, acc)
-    if kind != TRIANGULAR or lower:
-        for k in range(last, count):
-            v = beside(x, y, k, 0, BK, BN, lower, form)
-            acc = tile.dot(load_a(a, top, bottom, k, BM, BK, None), v, acc)
+        a_tile = load_a(a, top, bottom, k, BM, BK, places)
+        acc = tile.dot(a_tile, load_b(b, left, right, k, BK, BN), acc)
     return acc
 
 
@@ -163,17 +167,13 @@ PUT = {
 }
 
 
-def hooks(form: int, d_form: int, conj: int, tiles: Tiles) -> tuple[Tiles, dict]:
+def hooks(form: int, d_form: int, tiles: Tiles) -> tuple[Tiles, dict]:
     """The template's constants for the forms, and tiles that suit them."""
     if form:
-        operand = OF_A if form & OF_A else OF_B
-        kind, lower, unit = form // KIND % 4, bool(form & LOWER), bool(form & UNIT)
-        return tiles, dict(
-            sweep=sweep_a if operand == OF_A else sweep_b,
-            form=(kind, lower, unit, bool(conj & operand)),
-        )
-    blocks = tiles.blocks  # small tiles, as half of one on the diagonal is work for nothing
+        sweep = sweep_a if form & OF_A else sweep_b
+        return tiles, dict(sweep=sweep, form=bool(form & LOWER))
+    blocks = tiles.blocks  # smaller tiles, as half of one on the diagonal is work for nothing
     if blocks.pack_b:
-        tiles = replace(tiles, bm=min(tiles.bm, 32 * blocks.mr), bn=min(tiles.bn, 16 * blocks.nr))
+        tiles = replace(tiles, bm=min(tiles.bm, 48 * blocks.mr), bn=min(tiles.bn, 24 * blocks.nr))
     order = lower_tiles if d_form & D_LOWER else upper_tiles
     return tiles, dict(tile_order=order, sweep=sweep_side, put=PUT[d_form])

@@ -310,6 +310,10 @@ ocu_status ocu_routine_pointed(const ocu_spec *spec, const int64_t *args);
 /* ---- gemm.c: are the matrices there that arrays of pointers name? ---- */
 ocu_status ocu_gemm_pointed(const ocu_spec *spec, const int64_t *args);
 
+/* triangle.c: a product with a factor of which one side is stored, once that is written out */
+ocu_status ocu_multiply_expanded(ocu_stream *s, const ocu_product *g, int flags);
+enum { OCU_EXPANDED = 64 };  /* beside a form: zero beyond one side, as it lies */
+
 /* split.c */
 enum { OCU_GEMM_ARGS = 26, OCU_BUCKET_SUM = 7 };
 int64_t ocu_split_parts(int64_t m, int64_t n, int64_t k);  /* 1: one product */

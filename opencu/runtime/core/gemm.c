@@ -124,7 +124,7 @@ static bool forms_exist(const ocu_gemm_kind *x) {
   const bool same = x->ab == x->c && x->c == x->scale;
   return (!x->form && !x->d_form) ||
          (plain && same && !(x->form && x->d_form) && (x->form & 3) < 3 &&
-          (!x->form || x->form & 3) && (x->form & 12) < 12 && x->form < 64 && x->d_form < 8 &&
+          (!x->form || x->form & 3) && (x->form & 12) < 12 && x->form < 128 && x->d_form < 8 &&
           (x->d_form & 3) < 3 && (!x->d_form || x->d_form & 3) &&
           (ocu_is_complex(x->ab) || !(x->form & OCU_HERMITIAN || x->d_form & OCU_D_HERMITIAN)));
 }
@@ -179,6 +179,7 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
     return ocu_fail(OCU_INVALID_VALUE, "gemm: a matrix with sides is square and without a batch");
   if (!g->alpha || !g->beta) return ocu_fail(OCU_INVALID_VALUE, "gemm: alpha or beta is NULL");
   if (!batch || !m || !n) return OCU_OK;
+  if (kind->form && !(kind->form & OCU_EXPANDED)) return ocu_multiply_expanded(s, g, flags);
 
   /* Scalars travel as bits; a product that BLAS defines as zero reads neither A nor B. */
   bool trusted = flags & OCU_CALL_TRUSTED;
@@ -239,7 +240,8 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
   }
   ocu_spec spec = {{OCU_OP_GEMM, kind->ab, kind->c, kind->scale, ocu_layout(&x), ocu_layout(&y), ocu_layout(&z),
                     ocu_layout(&out), form || d_form ? BUCKET_PACKED : bucket(&x, &y, m, n, k),
-                    conj, kind->activation, bias, kind->pointers, form, d_form}};
+                    conj, kind->activation, bias, kind->pointers,
+                    form & (3 | OCU_LOWER), d_form}};
   int64_t args[OCU_GEMM_ARGS + 16] = {batch, m, n, k,
                           (int64_t)x.p, x.bs, x.rs, x.cs, (int64_t)y.p, y.bs, y.rs, y.cs,
                           (int64_t)z.p, z.bs, z.rs, z.cs, (int64_t)out.p, out.bs, out.rs, out.cs,

@@ -54,6 +54,30 @@ ocu_status ocu_trmm(ocu_stream *s, const ocu_product *g, int flags) {
   return status ? status : freed;
 }
 
+ocu_status ocu_multiply_expanded(ocu_stream *s, const ocu_product *g, int flags) {
+  OCU_ENTER_STREAM(s);
+  const ocu_gemm_kind *kind = &g->kind;
+  const int of_a = kind->form & OCU_FORM_A, conj = kind->conj & (of_a ? 1 : 2);
+  ocu_product inner = *g;
+  ocu_matrix *x = of_a ? &inner.a : &inner.b;
+  if (!x->p) return ocu_fail(OCU_INVALID_VALUE, "gemm: %s is NULL", of_a ? "A" : "B");
+  void *held;
+  OCU_TRY(ocu_alloc_async(s, (size_t)g->k * (size_t)g->k * ocu_sizes[kind->ab], &held));
+  const ocu_matrix full = {held, 0, g->k, 1};
+  const ocu_operand from_to[2] = {{*x, g->k, g->k, kind->ab, OCU_READS},
+                                  {full, g->k, g->k, kind->ab, OCU_WRITES}};
+  ocu_status status = ocu_run(s, &(ocu_routine){
+      .op = OCU_OP_EXPAND, .batch = 1, .size = {(kind->form & OCU_UNIT) != 0},
+      .form = {kind->form / OCU_HERMITIAN % 4, (kind->form & OCU_LOWER) != 0, conj != 0},
+      .x = {from_to[0], from_to[1]}}, flags);
+  *x = full;
+  inner.kind.conj = (uint8_t)(kind->conj & ~conj);
+  inner.kind.form = (kind->form & OCU_TRIANGULAR) ? kind->form | OCU_EXPANDED : 0;
+  if (!status) status = ocu_multiply(s, &inner, flags);
+  ocu_status freed = ocu_free_async(s, held);
+  return status ? status : freed;
+}
+
 /* A is m x m, B m x n in rows; kind says which side of A. */
 static ocu_status solve(ocu_stream *s, const ocu_gemm_kind *kind, ocu_matrix a, ocu_matrix b,
                         int64_t m, int64_t n, int flags) {

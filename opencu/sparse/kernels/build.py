@@ -16,17 +16,17 @@ from opencu.sparse.kernels.tiles import tiles
 from opencu.tile import cdiv
 
 
-def strip(x, N: int):
-    """This program's chunks."""
+def strip(x, p, N: int):
+    """Program p's chunks."""
     chunks = cdiv(x.shape[0], N)
     each = cdiv(chunks, tile.npid(0))
-    first = tile.pid(0) * each
+    first = p * each
     return first, min(first + each, chunks)
 
 
 @tile.kernel
 def count(x, parts, N: int, scope: str):
-    first, last = strip(x, N)
+    first, last = strip(x, tile.pid(0), N)
     own, whole = parts[tile.pid(0) % parts.shape[0]], x.shape[0] // N
     for k in range(first, min(last, whole)):
         tile.atomic_add(own, tile.load(x, k, N), 1, scope)
@@ -47,7 +47,7 @@ def add_parts(parts, counts, N: int):
 
 @tile.kernel
 def strip_sums(x, sums, N: int):
-    first, last = strip(x, N)
+    first, last = strip(x, tile.pid(0), N)
     acc = tile.full(N, 0, sums.dtype)
     for k in range(first, last):
         acc += tile.cast(tile.load(x, k, N), sums.dtype)
@@ -66,8 +66,9 @@ def offsets(sums):
 
 @tile.kernel
 def scan(x, sums, y, N: int):
-    first, last = strip(x, N)
-    before = tile.full(1, tile.gather(sums, tile.pid(0)), sums.dtype)
+    p = tile.npid(0) - 1 - tile.pid(0)  # what strip_sums read last is in the caches
+    first, last = strip(x, p, N)
+    before = tile.full(1, tile.gather(sums, p), sums.dtype)
     for k in range(first, last):
         v = tile.cumsum(tile.cast(tile.load(x, k, N), sums.dtype)) + before
         tile.store(y, k, tile.cast(v, y.dtype))
@@ -79,10 +80,10 @@ def reference(x: np.ndarray, bins: int) -> np.ndarray:
     return np.bincount(x[(x >= 0) & (x < bins)], minlength=bins)
 
 
-def plan(target: Target, size: int) -> tuple[int, int]:
+def plan(target: Target, size: int, sums: np.dtype) -> tuple[int, int]:
     """The programs, and the elements of a chunk."""
     sizes = tiles(target)
-    return max(min(cdiv(size, sizes.strip), sizes.programs), 1), sizes.chunk
+    return max(min(cdiv(size, sizes.strip), sizes.programs), 1), sizes.chunk // sums.itemsize
 
 
 def count_rows(target: Target, size: int, bins: int, programs: int) -> int:

@@ -32,11 +32,14 @@ def first_row(indptr, at):
 def total(indices, data, x, lo, hi, W: int):
     """The sum of the products of elements lo to hi, W side by side."""
     values, places = data[lo:hi], indices[lo:hi]
+    whole = min(values.shape[0], places.shape[0]) // W
     acc = tile.full(W, 0, x.dtype)
-    for k in range(cdiv(hi - lo, W)):
-        left = tile.cast(hi - lo - k * W, tile.i32)
-        at = tile.select(tile.iota(W, 0, tile.i32) < left, tile.load(places, k, W), -1)
-        acc = tile.fma(tile.load(values, k, W), tile.gather(x, at), acc)  # behind the end, 0 * 0
+    for k in range(whole):
+        acc = tile.fma(tile.load(values, k, W), tile.gather(x, tile.load(places, k, W)), acc)
+    for at in range(lo + whole * W, hi, W):  # what is left, if there is any
+        value, place = tile.load(data[at:], 0, W), tile.load(indices[at:], 0, W)
+        more = tile.iota(W, 0, tile.i32) < tile.cast(hi - at, tile.i32)
+        acc = tile.select(more, tile.fma(value, tile.gather(x, place), acc), acc)
     return tile.sum(acc)
 
 
@@ -88,7 +91,9 @@ def side_by_side(
 @tile.kernel
 def spmv(indptr, indices, data, x, y, heads, alpha, beta, SHARE: int, W: int, R: int, BETA: bool):
     p, rows = tile.pid(0), indptr.shape[0] - 1
-    start, end = p * SHARE, min((p + 1) * SHARE, data.shape[0])
+    stored = min(indices.shape[0], data.shape[0])  # they are equal
+    indices, data = indices[:stored], data[:stored]
+    start, end = p * SHARE, min((p + 1) * SHARE, stored)
     row, behind = first_row(indptr, start), first_row(indptr, (p + 1) * SHARE)
     last = tile.select(p + 1 == tile.npid(0), rows, behind)  # empty rows at the end are its own
     head = tile.cast(tile.gather(indptr, row), tile.i64)
@@ -118,5 +123,6 @@ def plan(target: Target, rows: int, stored: int) -> tuple[int, dict]:
     """The programs, and the kernel's constants."""
     sizes = tiles(target)
     W = sizes.long if stored >= rows * sizes.long else sizes.short
+    W = W or target.vector_bytes // 4
     R = 1 if stored >= rows * sizes.many else sizes.rows
     return max(cdiv(stored, sizes.share), 1), dict(SHARE=sizes.share, W=W, R=R)

@@ -41,7 +41,7 @@ def test_factors_solutions_and_inverses(cublas, letter):
     A = (random(d, batch, n, n) + n * np.roll(np.eye(n), 1, 0)).astype(d)
     B, p = random(d, batch, n, r, seed=1), np.zeros((batch, n), "i4")
     info, inverse = np.full(batch, 9, "i4"), np.linalg.inv(wide(A))
-    (a, at, lda), (c, ct, ldc) = columns(A), columns(np.zeros_like(A))
+    (_a, at, lda), (c, ct, ldc) = columns(A), columns(np.zeros_like(A))
     assert cublas(f"{letter}matinvBatched", n, at, lda, ct, ldc, info, batch) == SUCCESS
     close(c, inverse, letter)
     assert (info == 0).all()
@@ -65,7 +65,7 @@ def test_factors_solutions_and_inverses(cublas, letter):
 
 def test_no_pivots_and_singular_matrices(cublas):
     A = np.stack([np.eye(3) * 2, np.ones((3, 3))])
-    (_a, at, lda), info = columns(A, 0), np.full(2, 9, "i4")
+    (_, at, lda), info = columns(A, 0), np.full(2, 9, "i4")
     assert cublas("DgetrfBatched", 3, at, lda, None, info, 2) == SUCCESS
     assert info.tolist() == [0, 2]
     b, bt, ldb = columns(np.ones((2, 3, 1)), 0)

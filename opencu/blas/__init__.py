@@ -1,6 +1,7 @@
 """Dense linear algebra: what cuBLAS does, on numpy arrays, torch tensors and device arrays."""
 
 from opencu.blas.gemm import gemm
+from opencu.blas.lapack import gels, geqrf, getrf, getri, getrs, matinv
 from opencu.blas.level1 import (
     amax,
     amin,
@@ -71,10 +72,15 @@ __all__ = [
     "dotc",
     "dotu",
     "gbmv",
+    "gels",
     "gemm",
+    "geqrf",
     "ger",
     "gerc",
     "geru",
+    "getrf",
+    "getri",
+    "getrs",
     "hbmv",
     "hemm",
     "hemv",
@@ -86,6 +92,7 @@ __all__ = [
     "hpmv",
     "hpr",
     "hpr2",
+    "matinv",
     "nrm2",
     "rot",
     "rotg",

@@ -25,6 +25,9 @@ PLANNERS = {
     **dict.fromkeys(range(lib.OCU_OP_COPY, lib.OCU_OP_ROTMG + 1), "opencu.blas.kernels.vector"),
     **dict.fromkeys(range(lib.OCU_OP_MATVEC, lib.OCU_OP_REPACK + 1), "opencu.blas.kernels.matvec"),
     lib.OCU_OP_TRSM: "opencu.blas.kernels.substitution",
+    **dict.fromkeys(
+        range(lib.OCU_OP_GETRF, lib.OCU_OP_TRSM_BATCHED + 1), "opencu.blas.kernels.factor"
+    ),
     lib.OCU_OP_EXPAND: "opencu.blas.kernels.triangle",
 }
 

@@ -145,5 +145,12 @@ enum { READ = OCU_READS, WRITE = OCU_WRITES, UPDATE = OCU_READS | OCU_WRITES };
   update_side(&(struct sided){handle, __func__, {__VA_ARGS__}, 0, uplo, trans, 0, n, k, alpha, \
                               {A, lda, 0}, {b, ldb, 0}, beta, {C, ldc, 0}}, how)
 
+/* ---- batches of small systems: cublas_factor.c -------------------------------------------------- */
+
+#define SYSTEMS(which, wrong, ...) \
+  systems(&(struct systems){.handle = handle, .name = __func__, .op = OCU_OP_##which, .n = n, \
+                            .batch = batchSize, __VA_ARGS__}, wrong)
+#define SHORT(ld, n) (ld < at_least_1(n))
+
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* `algo` is a hint */
 #include "calls.inc"

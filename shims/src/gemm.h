@@ -78,6 +78,7 @@ struct sided {
 };
 HIDDEN cublasStatus_t sided(const struct sided *g, int kind, gemm_function *run);
 enum { SYRK, SYRKX, SYR2K, HERK, HERKX, HER2K };
+HIDDEN cublasStatus_t trsm_batched(const struct sided *g, uint8_t dtype, int64_t batch);
 HIDDEN cublasStatus_t update_side(const struct sided *g, int how);
 
 /* ---- cuBLAS: every other routine ------------------------------------------------------------- */
@@ -105,6 +106,21 @@ HIDDEN int triangle(struct form *f, int storage, cublasFillMode_t uplo, cublasOp
 HIDDEN int general(struct form *f, int64_t m, int64_t n, int conjugate);
 HIDDEN int updated(struct form *f, int storage, int kind, cublasFillMode_t uplo, int64_t n, int twice);
 HIDDEN ocu_operand stored(const struct form *f, const void *p, int64_t ld, uint8_t dtype, int how);
+
+/* A batch of small systems: A (m, n), B (m, columns), what belongs to them; trans is getrs's. */
+struct systems {
+  cublasHandle_t handle;
+  const char *name;
+  uint8_t op, dtype;
+  int64_t m, n;
+  struct operand a, b;
+  int64_t columns;
+  const void *pivots, *tau, *info;
+  int *host_info;
+  int64_t batch;
+  cublasOperation_t trans;
+};
+HIDDEN cublasStatus_t systems(const struct systems *g, int wrong);
 HIDDEN cublasStatus_t diagonal(cublasHandle_t handle, const char *name, uint8_t dtype,
                                cublasSideMode_t mode, int64_t m, int64_t n, const void *a,
                                int64_t lda, const void *x, int64_t incx, void *c, int64_t ldc);

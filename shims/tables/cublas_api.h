@@ -525,3 +525,45 @@ cublasStatus_t cublasCherkEx{_64}(cublasHandle_t handle, cublasFillMode_t uplo, 
     trans, {int} n, {int} k, const float *alpha, const void *A, cudaDataType Atype, {int} lda, const
     float *beta, void *C, cudaDataType Ctype, {int} ldc)
   => UPDATE_SIDE(HERK, A, lda, Atype, Atype, Ctype, CUBLAS_COMPUTE_32F, CUDA_C_32F);
+
+/* Batches of small systems */
+cublasStatus_t cublas{T:SDCZ}getrfBatched(cublasHandle_t handle, int n, {t} *const A[], int lda, int
+    *P, int *info, int batchSize)
+  => SYSTEMS(GETRF, n < 0 || SHORT(lda, n) || !info, .dtype = {d}, .m = n, .a = {A, lda, 0},
+             .pivots = P, .info = info);
+cublasStatus_t cublas{T:SDCZ}getrsBatched(cublasHandle_t handle, cublasOperation_t trans, int n, int
+    nrhs, const {t} *const Aarray[], int lda, const int *devIpiv, {t} *const Barray[], int ldb, int
+    *info, int batchSize)
+  => SYSTEMS(GETRS, (unsigned)trans > CUBLAS_OP_C ? 1 : n < 0 ? 2 : nrhs < 0 ? 3
+             : SHORT(lda, n) ? 5 : SHORT(ldb, n) ? 8 : batchSize < 0 ? 10 : 0, .dtype = {d},
+             .m = n, .a = {Aarray, lda, 0}, .pivots = devIpiv, .b = {Barray, ldb, 0},
+             .columns = nrhs, .host_info = info, .trans = trans);
+cublasStatus_t cublas{T:SDCZ}getriBatched(cublasHandle_t handle, int n, const {t} *const A[], int
+    lda, const int *P, {t} *const C[], int ldc, int *info, int batchSize)
+  => SYSTEMS(GETRI, n < 0 || SHORT(lda, n) || SHORT(ldc, n) || !info, .dtype = {d}, .m = n,
+             .a = {A, lda, 0}, .pivots = P, .b = {C, ldc, 0}, .columns = n, .info = info);
+cublasStatus_t cublas{T:SDCZ}matinvBatched(cublasHandle_t handle, int n, const {t} *const A[], int
+    lda, {t} *const Ainv[], int lda_inv, int *info, int batchSize)
+  => SYSTEMS(MATINV, n < 0 || n > 32 || SHORT(lda, n) || SHORT(lda_inv, n) || batchSize < 0 ||
+             !info, .dtype = {d}, .m = n, .a = {A, lda, 0}, .b = {Ainv, lda_inv, 0}, .columns = n,
+             .info = info);
+cublasStatus_t cublas{T:SDCZ}geqrfBatched(cublasHandle_t handle, int m, int n, {t} *const Aarray[],
+    int lda, {t} *const TauArray[], int *info, int batchSize)
+  => SYSTEMS(GEQRF, m < 0 ? 1 : n < 0 ? 2 : SHORT(lda, m) ? 4 : batchSize < 0 ? 7 : 0,
+             .dtype = {d}, .m = m, .a = {Aarray, lda, 0}, .tau = TauArray, .host_info = info);
+cublasStatus_t cublas{T:SDCZ}gelsBatched(cublasHandle_t handle, cublasOperation_t trans, int m, int
+    n, int nrhs, {t} *const Aarray[], int lda, {t} *const Carray[], int ldc, int *info, int
+    *devInfoArray, int batchSize)
+  => trans != CUBLAS_OP_N || m < n
+         ? is_live(handle) ? (cublasStatus_t)refused(__func__, "trans, m: only N and m >= n")
+                           : CUBLAS_STATUS_NOT_INITIALIZED
+         : SYSTEMS(GELS, m < 0 ? 2 : n < 0 ? 3 : nrhs < 0 ? 4 : SHORT(lda, m) ? 6
+                   : SHORT(ldc, m) ? 8 : batchSize < 0 ? 11 : 0, .dtype = {d}, .m = m,
+                   .a = {Aarray, lda, 0}, .b = {Carray, ldc, 0}, .columns = nrhs,
+                   .info = devInfoArray, .host_info = info);
+cublasStatus_t cublas{T:SDCZ}trsmBatched{_64}(cublasHandle_t handle, cublasSideMode_t side,
+    cublasFillMode_t uplo, cublasOperation_t trans, cublasDiagType_t diag, {int} m, {int} n, const
+    {t} *alpha, const {t} *const A[], {int} lda, {t} *const B[], {int} ldb, {int} batchCount)
+  => trsm_batched(&(struct sided){.handle = handle, .name = __func__, .side = side, .uplo = uplo,
+                                  .trans = trans, .diag = diag, .m = m, .n = n, .alpha = alpha,
+                                  .a = {A, lda, 0}, .b = {B, ldb, 0}}, {d}, batchCount);

@@ -47,6 +47,13 @@ class Routine:
         view = view_type(self.dtypes[i], self.layouts[i] & 3, pointers)
         return view, [p, self.batch, rows, columns, *steps]
 
+    def vectors(self, i: int) -> tuple[tile.View, list[Slot]]:
+        """An operand as a batch of contiguous vectors; those of i32 are never pointed to."""
+        p, bs, _, step, _, n = self._words(i)
+        pointers = bool(self.flags & POINTERS) and self.dtypes[i] != tile.i32
+        view = tile.View(self.dtypes[i], (1 if pointers else None, 1), pointers)
+        return view, [p, self.batch, n, self.one if pointers else bs, step]
+
     def _words(self, i: int) -> list[Slot]:
         return [self.arg(5 + 6 * i + word) for word in range(6)]
 

@@ -306,12 +306,15 @@ OCU_API ocu_status ocu_geam(ocu_stream *s, const ocu_product *g, int flags);
 OCU_API ocu_status ocu_trmm(ocu_stream *s, const ocu_product *g, int flags);
 OCU_API ocu_status ocu_trsm(ocu_stream *s, const ocu_product *g, int flags);
 /* Any other routine of BLAS: an operation on up to four operands, which says what they, the sizes,
- * the scalars and the form mean (opencu/blas/kernels). Batches step by bs, or are arrays of pointers. */
+ * the scalars and the form mean (opencu/blas/kernels). Batches step by bs, or are arrays of pointers,
+ * but for those of i32. */
 enum {
   OCU_OP_COPY = 16, OCU_OP_SWAP, OCU_OP_SCAL, OCU_OP_AXPY, OCU_OP_ROT, OCU_OP_ROTM, OCU_OP_DOT,
   OCU_OP_ASUM, OCU_OP_NRM2, OCU_OP_AMAX, OCU_OP_AMIN, OCU_OP_ROTG, OCU_OP_ROTMG,
   OCU_OP_MATVEC, OCU_OP_SOLVE, OCU_OP_RANK, OCU_OP_SCALE, OCU_OP_REPACK,
-  OCU_OP_TRSM, OCU_OP_EXPAND
+  OCU_OP_TRSM, OCU_OP_EXPAND,
+  OCU_OP_GETRF, OCU_OP_GETRS, OCU_OP_GETRI, OCU_OP_MATINV, OCU_OP_GEQRF, OCU_OP_GELS,
+  OCU_OP_TRSM_BATCHED
 };
 enum { OCU_STAGED = 4 };  /* beside OCU_READS, OCU_WRITES: in memory of the host's, done on return */
 

@@ -27,7 +27,7 @@ static ocu_status check_operand(ocu_stream *s, const ocu_routine *r, int i, int 
   const ocu_operand *x = &r->x[i];
   if (empty(r, x)) return OCU_OK;
   if (!x->x.p) return ocu_fail(OCU_INVALID_VALUE, "%s is NULL", names[i]);
-  if (r->pointers && !(x->how & OCU_STAGED))
+  if (r->pointers && x->dtype != OCU_I32 && !(x->how & OCU_STAGED))
     return ocu_check(x->x.p, (size_t)r->batch * sizeof(void *), 0);
   OCU_TRY(ocu_check_matrix(names[i], &x->x, r->batch, x->rows, x->columns, ocu_sizes[x->dtype],
                            x->how & OCU_WRITES));
@@ -42,7 +42,7 @@ ocu_status ocu_routine_pointed(const ocu_spec *spec, const int64_t *args) {
   for (int i = 0; i < OPERANDS; i++) {
     const int64_t *x = args + X + WORDS * i;
     const int how = spec->f[LAYOUTS + i / 2] >> (4 * (i % 2) + 2) & 3;
-    if (!how || x[4] < 1 || x[5] < 1) continue;
+    if (!how || x[4] < 1 || x[5] < 1 || spec->f[DTYPES + i] == OCU_I32) continue;
     for (int64_t z = 0; z < args[BATCH]; z++) {
       const ocu_matrix one = {((const void *const *)x[0])[z], 0, x[2], x[3]};
       OCU_TRY(ocu_check_matrix(names[i], &one, 1, x[4], x[5], ocu_sizes[spec->f[DTYPES + i]],

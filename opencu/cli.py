@@ -142,7 +142,8 @@ def shims(args: argparse.Namespace) -> None:
     else:
         report = made.coverage()
         print(
-            f"{'library':16} {'exported':>8} {'implemented':>11} {'refused':>7} {'imported of these':>17}"
+            f"{'library':16} {'exported':>8} {'implemented':>11} {'refused':>7}"
+            f" {'imported of these':>17}"
         )
         for name, counts in report["libraries"].items():
             print(

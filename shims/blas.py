@@ -18,7 +18,7 @@ CODES = {
     "diag": ("131", "NU"),
     "side": ("141", "LR"),
 }
-# What a program calls integers: of 32 bits without, of 64 with OpenBLAS's or the reference's suffix.
+# A program's integers: of 32 bits without, of 64 with OpenBLAS's or the reference's suffix.
 FORTRAN = (("_", "int32_t"), ("_64_", "int64_t"))
 CBLAS = (("", "int32_t"), ("64_", "int64_t"), ("_64", "int64_t"))
 BY_VALUE = {"alpha", "beta", "c", "s", "y1"}  # real scalars, in CBLAS

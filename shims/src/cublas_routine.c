@@ -25,10 +25,15 @@ cublasStatus_t routine(cublasHandle_t handle, const char *name, ocu_routine *r) 
 static int form(struct form *f, int storage, int kind, int64_t rows, int64_t columns, int64_t k) {
   *f = (struct form){.storage = (uint8_t)storage, .kind = (uint8_t)kind, .rows = rows,
                      .columns = columns, .k = k};
+  if (rows < 0 || columns < 0 || k < 0 || k == INT64_MAX) return 0;
   f->stored_rows = storage == BAND ? k + 1 : storage == PACKED ? 1 : rows;
-  f->stored_columns = storage == PACKED ? rows * (rows + 1) / 2 : columns;
+  f->stored_columns = columns;
+  if (storage == PACKED) {
+    if (rows > UINT32_MAX) return 0; /* more than memory can be */
+    f->stored_columns = rows * (rows + 1) / 2;
+  }
   f->least_ld = storage == PACKED ? 0 : at_least_1(f->stored_rows);
-  return rows >= 0 && columns >= 0 && k >= 0;
+  return 1;
 }
 
 /* Those of the stored matrix; the form's rows and columns are op(M)'s. */
@@ -36,7 +41,7 @@ int general_band(struct form *f, cublasOperation_t trans, int64_t m, int64_t n, 
                  int64_t ku) {
   const int turned = trans != CUBLAS_OP_N;
   if (!form(f, BAND, GENERAL, turned ? n : m, turned ? m : n, ku) || kl < 0 ||
-      (unsigned)trans > CUBLAS_OP_C)
+      (unsigned)trans > CUBLAS_OP_C || kl > INT64_MAX / 4 || ku > INT64_MAX / 4)
     return 0;
   f->op = (uint8_t)trans;
   f->left = turned ? ku : kl, f->right = turned ? kl : ku;

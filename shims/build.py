@@ -46,7 +46,6 @@ def build(root, lib_dir, include_dir, cc="cc", files=None):
     include_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder)
-        sys.path.insert(0, str(HERE))  # generate.py's own modules
         tables = runpy.run_path(str(HERE / "generate.py"))
         tables["generate"](made)
         generated, fixed = made / "include", HERE / "include"

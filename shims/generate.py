@@ -22,13 +22,19 @@ import csv
 import itertools
 import json
 import re
+import sys
 from pathlib import Path
 
-import blas
-import rocm
 from pycparser import c_ast, c_generator, c_parser
 
-TABLES = Path(__file__).parent / "tables"
+HERE = Path(__file__).parent
+if str(HERE) not in sys.path:
+    sys.path.append(str(HERE))  # for the two beside it, wherever this is run from
+
+import blas_names  # noqa: E402
+import rocm_names  # noqa: E402
+
+TABLES = HERE / "tables"
 # type letter: its C type and that of its parts, the core's names of both, and how it multiplies
 LETTERS = {
     "S": ("float", "float", "OCU_F32", "OCU_F32", "CUDA_R_32F", "CUBLAS_COMPUTE_32F"),
@@ -281,17 +287,17 @@ def shape(out, row):
     write(own / "per_thread.inc", "")
     write(own / "properties.inc", properties(major))
     if name == "opencu_blas":
-        text, names = blas.generate(rows("blas.csv"), functions)
+        text, names = blas_names.generate(rows("blas.csv"), functions)
         nodes = {"": [n for n, ours in names.items() if ours]}
     elif name == "amdhip64":
-        nodes, _, text = rocm.hip(rows("hip.csv"), functions)
+        nodes, _, text = rocm_names.hip(rows("hip.csv"), functions)
         names = {n: True for each in nodes.values() for n in each}
     else:
-        made, text = rocm.blas(name, functions)
-        nodes = {"": [*made, *rocm.WRITTEN[name]]}
+        made, text = rocm_names.blas(name, functions)
+        nodes = {"": [*made, *rocm_names.WRITTEN[name]]}
         names = dict.fromkeys(nodes[""], True)
     write(own / "shape.inc", text)
-    write(own / "names.map", rocm.names_map(nodes))
+    write(own / "names.map", rocm_names.names_map(nodes))
     return names
 
 
@@ -354,11 +360,13 @@ def generate(out):
         write(include / name, header(name))
     renamed = [n for n in prototypes("cublas", 13) if "_v2" in n]
     write(include / "cublas_renames.h", (f"#define {n.replace('_v2', '')} {n}\n" for n in renamed))
-    _, made, _ = rocm.hip(rows("hip.csv"), prototypes("cudart", 12))
-    write(include / "hip_names.h", rocm.hip_header(made, for_major(table("driver_types.h"), 12)))
+    _, made, _ = rocm_names.hip(rows("hip.csv"), prototypes("cudart", 12))
+    write(
+        include / "hip_names.h", rocm_names.hip_header(made, for_major(table("driver_types.h"), 12))
+    )
     for name in ("hipblas", "rocblas"):
-        made, _ = rocm.blas(name, prototypes("cublas", 13))
-        write(include / f"{name}_names.h", rocm.blas_header(name, made))
+        made, _ = rocm_names.blas(name, prototypes("cublas", 13))
+        write(include / f"{name}_names.h", rocm_names.blas_header(name, made))
     write(out / "errors.inc", map(error_entry, rows("errors.csv")))
     answers = (f"case {r['value']}: return {r['answer']};\n" for r in rows("attributes.csv"))
     write(out / "attributes.inc", answers)

@@ -9,7 +9,7 @@ import opencu
 from opencu import blas
 
 EPS = {"f4": 2.0**-20, "f8": 2.0**-48, "c8": 2.0**-19, "c16": 2.0**-47, "f2": 2.0**-9}
-SIZES = [0, 1, 2, 7, 64, 1009, 100_003]
+SIZES = [0, 1, 7, 1009, 100_003]
 dtypes = pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
 
 
@@ -24,6 +24,12 @@ def wide(x):
 
 def close(found, want, dtype, size=1):
     np.testing.assert_allclose(np.asarray(found), want, rtol=EPS[dtype], atol=EPS[dtype] * size)
+
+
+def few(request, dtype):
+    """Each class of calls is compiled once a run: not all dtypes with steps."""
+    if "steps" in request.node.name and dtype not in ("f4", "c16"):
+        pytest.skip("steps are tested in float32 and complex128")
 
 
 @pytest.fixture(params=["contiguous", "steps"])
@@ -45,7 +51,8 @@ def vectors(request, device):
 
 
 @dtypes
-def test_vectors_are_updated(vectors, dtype):
+def test_vectors_are_updated(vectors, dtype, request):
+    few(request, dtype)
     for n in SIZES:
         x, X, y, Y = vectors(n, dtype)
         close(blas.axpy(x, y, alpha=2.5), 2.5 * X + Y, dtype, 4)
@@ -60,7 +67,8 @@ def test_vectors_are_updated(vectors, dtype):
 
 
 @dtypes
-def test_vectors_are_added_up(vectors, dtype):
+def test_vectors_are_added_up(vectors, dtype, request):
+    few(request, dtype)
     for n in SIZES:
         x, X, y, Y = vectors(n, dtype)
         size = 4 * max(n, 1) ** 0.5

@@ -138,6 +138,7 @@ def test_torch_tensors_and_conjugate_views():
         (lambda a: blas.herk(a + 0j, alpha=1j), TypeError, "alpha is 1j: expected a real number"),
         (lambda a: blas.herk(a + 0j, trans="T"), ValueError, "trans is 'T': expected 'N' or 'C'"),
         (lambda a: blas.trmm(a, a.copy(), a), ValueError, "c shares memory with a"),
+        (lambda a: blas.trmm(a * 2, a, a[::-1]), ValueError, "c shares memory with b"),
         (lambda a: blas.trsm(a, a[::-1]), ValueError, "b shares memory with a"),
         (lambda a: blas.trsm(a, a.astype("f4")), TypeError, "b has dtype float32"),
         (lambda a: blas.trsm(a, a.copy(), alpha="2"), TypeError, "alpha is '2'"),

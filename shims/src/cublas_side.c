@@ -24,18 +24,6 @@ static int on_device(const struct sided *g) {
   return g->handle->pointer_mode == CUBLAS_POINTER_MODE_DEVICE;
 }
 
-/* Where scalars are in device memory a zero of ours must be, too: it is none that the caller has. */
-static ocu_status run_product(const struct sided *g, ocu_product *p, gemm_function *run) {
-  if (g->beta || !on_device(g))
-    return gemm_run(stream_of(g->handle->stream), on_device(g), p->kind.scale, p, run);
-  char alpha[16];
-  const size_t bytes = ocu_dtype_bytes(p->kind.scale);
-  ocu_status status = ocu_copy(stream_of(g->handle->stream), alpha, p->alpha, bytes, 1);
-  if (status != OCU_OK) return status;
-  p->alpha = alpha;
-  return run(stream_of(g->handle->stream), p, 0);
-}
-
 cublasStatus_t sided(const struct sided *g, int kind, gemm_function *run) {
   if (!is_live(g->handle)) return CUBLAS_STATUS_NOT_INITIALIZED;
   const int right = g->side == CUBLAS_SIDE_RIGHT, turned = g->trans != CUBLAS_OP_N;
@@ -46,7 +34,7 @@ cublasStatus_t sided(const struct sided *g, int kind, gemm_function *run) {
       g->b.ld < at_least_1(g->m) || g->c.ld < at_least_1(g->m))
     return CUBLAS_STATUS_INVALID_VALUE;
   ocu_product p = {.batch = 1, .m = g->m, .n = g->n, .k = order, .alpha = g->alpha,
-                   .beta = g->beta ? g->beta : zeros};
+                   .beta = g->beta || on_device(g) ? g->beta : zeros};
   CHECK(kind_of(g, &p.kind));
   if (!g->m || !g->n) return finish(ocu_alive(), g->name);
   const int lower = (g->uplo == CUBLAS_FILL_MODE_LOWER) ^ turned;
@@ -56,7 +44,8 @@ cublasStatus_t sided(const struct sided *g, int kind, gemm_function *run) {
   const ocu_matrix a = columns(&g->a, turned), b = columns(&g->b, 0);
   p.a = right ? b : a, p.b = right ? a : b;
   p.c = p.d = columns(&g->c, 0);
-  return finish(run_product(g, &p, run), g->name);
+  ocu_stream *stream = stream_of(g->handle->stream);
+  return finish(gemm_run(stream, on_device(g), p.kind.scale, &p, run), g->name);
 }
 
 /* ---- one side of the result ------------------------------------------------------------------- */

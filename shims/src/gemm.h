@@ -17,7 +17,8 @@ struct gemm_types {
 HIDDEN const char *gemm_kind(const struct gemm_types *types, ocu_gemm_kind *kind,
                              ocu_dtype *scalars);
 
-/* Runs a product whose alpha and beta, of the dtype `scalars`, may be in device memory or half. */
+/* Runs a product whose alpha and beta, of the dtype `scalars`, may be in device memory (there NULL
+ * is zero) or half. */
 typedef ocu_status gemm_function(ocu_stream *, const ocu_product *, int flags);
 HIDDEN ocu_status gemm_run(ocu_stream *stream, int on_device, ocu_dtype scalars,
                            const ocu_product *product, gemm_function *run);

@@ -94,19 +94,21 @@ static ocu_status run_call(ocu_stream *stream, void *data) {
   struct call call = *(struct call *)data;
   const void **scalar[] = {&call.product.alpha, &call.product.beta};
   const size_t bytes = ocu_dtype_bytes(call.scalars);
-  char value[2][16];
+  char value[2][16] = {{0}};
   for (int i = 0; i < 2; i++) {
-    ocu_status status = call.on_device ? ocu_copy(stream, value[i], *scalar[i], bytes, 1)
-                                       : ocu_check(*scalar[i], bytes, 0);
+    const void *given = *scalar[i];
+    *scalar[i] = value[i];
+    if (!given) continue; /* zero */
+    ocu_status status = call.on_device ? ocu_copy(stream, value[i], given, bytes, 1)
+                                       : ocu_check(given, bytes, 0);
     if (status != OCU_OK) return status;
-    if (!call.on_device) memcpy(value[i], *scalar[i], bytes);
+    if (!call.on_device) memcpy(value[i], given, bytes);
     if (call.scalars == OCU_F16) {
       uint16_t half;
       memcpy(&half, value[i], sizeof half);
       const float wide = half_to_float(half);
       memcpy(value[i], &wide, sizeof wide);
     }
-    *scalar[i] = value[i];
   }
   return call.run(stream, &call.product, 0);
 }

@@ -1,12 +1,15 @@
 """cuBLAS's level 3 beside gemm by ctypes, by columns, against float64. What must not be read is
 NaN."""
 
+import ctypes
 import itertools
 
 import numpy as np
 import pytest
 from cublas import DEVICE, HOST, LETTERS, Cublas
 from forms import op, random, stored, symmetric, triangular, wide
+
+from opencu import shims
 
 SUCCESS, INVALID, NOT_SUPPORTED = 0, 7, 15
 SIDES = [(0, True), (1, False)]
@@ -100,6 +103,27 @@ def test_typed_updates(cublas):
     assert cublas("CherkEx", 0, 0, n, k, one, a, C32, lda, zero, c, C32, n) == SUCCESS
     np.testing.assert_allclose(np.tril(c.T), np.tril(A @ A.conj().T), rtol=1e-5, atol=1e-5)
     assert cublas("CsyrkEx", 0, 0, n, k, one, a, 0, lda, zero, c, C32, n) == NOT_SUPPORTED
+
+
+def test_a_captured_solution_reads_alpha_when_it_runs(cublas):
+    runtime = ctypes.CDLL(f"{shims.lib_dir()}/libcudart.so.13")
+    stream, graph, ready = (ctypes.c_void_p() for _ in range(3))
+    a, b, alpha = 4 * np.eye(3), np.ones((3, 3)), np.array([2.0])
+    assert runtime.cudaStreamCreate(ctypes.byref(stream)) == 0
+    assert cublas("SetStream_v2", stream) == SUCCESS
+    cublas.pointers(DEVICE)
+    assert runtime.cudaStreamBeginCapture(stream, 0) == 0
+    assert cublas("Dtrsm_v2", 0, 0, 0, 0, 3, 3, alpha, a, 3, b, 3) == SUCCESS
+    assert cublas("Dtrmm_v2", 0, 0, 0, 0, 3, 3, alpha, a, 3, b, 3, b, 3) == SUCCESS
+    assert runtime.cudaStreamEndCapture(stream, ctypes.byref(graph)) == 0
+    cublas.pointers(HOST)
+    assert cublas("SetStream_v2", None) == SUCCESS
+    assert runtime.cudaGraphInstantiate(ctypes.byref(ready), graph, ctypes.c_uint64(0)) == 0
+    for alpha[0] in (2, 3):
+        b[:] = 1
+        assert runtime.cudaGraphLaunch(ready, stream) == 0
+        assert runtime.cudaStreamSynchronize(stream) == 0
+        assert (b == alpha[0] ** 2).all()
 
 
 def test_what_is_wrong_has_the_vendors_status(cublas):

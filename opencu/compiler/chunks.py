@@ -6,13 +6,13 @@ A row of chunks of UNROLL vectors, in which every load is in bounds, is followed
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from opencu.compiler import llvm
 from opencu.compiler.expressions import places, root_view
 from opencu.compiler.llvm import type_of
 from opencu.compiler.memory import Access, Place, Point, moved, side_by_side
-from opencu.compiler.points import Points
 from opencu.drivers.interface import Target
 from opencu.tile.dtypes import DType
 from opencu.tile.ir import Op, Tile, Value
@@ -23,16 +23,16 @@ STREAMED_VIEW = 32 << 20  # bytes, a last-level cache's
 UNROLL = 4  # vectors of one chunk: enough loads in flight, few enough registers
 
 
+@dataclass
 class Chunks:
-    """What the lowerings of stores, reductions and loops share; its fields are Vector's."""
+    """What the lowerings of stores, reductions and loops share."""
 
     target: Target
-    f: llvm.Function
-    points: Points
-    read: set[Value]  # the parameters that are loaded from
-    ahead: list[tuple[Tile, Access]]  # to be fetched by a block's next loops
-    streams: bool  # does a store write past the caches?
-    scratch: int  # bytes in use
+    f: llvm.Function = field(default_factory=llvm.Function)
+    read: set[Value] = field(default_factory=set)  # the parameters that are loaded from
+    ahead: list[tuple[Tile, Access]] = field(default_factory=list)  # to be fetched by a next loop
+    streams: bool = False  # does a store write past the caches?
+    scratch: int = 0  # bytes in use
 
     # ---- scratch and tiles in memory -------------------------------------------------------------
 
@@ -162,7 +162,9 @@ class Chunks:
         dtype = value.type.dtype
         for x, p in zip(self.points.at(value, points, {}), points):
             place = self.points.address(access, dtype.bytes, p)
-            self.f.store_past(type_of(dtype, p.width), x, place, p.width * dtype.bytes)
+            # Others see it behind a fence.
+            store = f"store {type_of(dtype, p.width)} {x}, ptr {place}"
+            self.f.do(f"{store}, align {p.width * dtype.bytes}, !nontemporal !1")
 
     def every(
         self, axes: list[int], ends: list[str], row: Callable[[Place], None], at: Place = ()

@@ -259,7 +259,7 @@ class GroupDot:
                     first = plane * self.sums + turn * math.prod(self.block) + r * width
                     for i, p in enumerate(points):
                         some = acc[first + i * w : first + (i + 1) * w]
-                        memo[v, p] = lanes.of(some) if w > 1 else some[0]
+                        memo[v, p] = lanes.of(some)
                 for value, access in outputs:
                     self.points.put(access, value, points, memo)
 

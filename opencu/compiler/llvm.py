@@ -111,10 +111,6 @@ class Function:
         self.stage_bytes = max(self.stage_bytes, bytes)
         return "%stage"
 
-    def store_past(self, type: str, value: str, pointer: str, align: int) -> None:
-        """A store past the caches; the pointer is aligned. Others see it behind a fence."""
-        self.do(f"store {type} {value}, ptr {pointer}, align {align}, !nontemporal !1")
-
     # ---- 64-bit integers, folded where both are known --------------------------------------------
 
     def _int(self, op: str, fold: Callable[[int, int], int], a: str, b: str) -> str:
@@ -140,15 +136,14 @@ class Function:
         return self._int("mul nsw", lambda x, y: x * y, a, b)
 
     def min(self, a: str, b: str) -> str:
-        return self._extreme("smin", min, a, b)
+        if _known(a) and _known(b):
+            return str(min(int(a), int(b)))
+        return self.call("i64", "smin.i64", ("i64", a), ("i64", b))
 
     def max(self, a: str, b: str) -> str:
-        return self._extreme("smax", max, a, b)
-
-    def _extreme(self, name: str, fold: Callable[[int, int], int], a: str, b: str) -> str:
         if _known(a) and _known(b):
-            return str(fold(int(a), int(b)))
-        return self.call("i64", f"{name}.i64", ("i64", a), ("i64", b))
+            return str(max(int(a), int(b)))
+        return self.call("i64", "smax.i64", ("i64", a), ("i64", b))
 
     def clamp(self, x: str, hi: str) -> str:
         """x within [0, hi]."""
@@ -397,6 +392,8 @@ class Lanes:
 
     def of(self, values: Iterable[str]) -> str:
         """A vector of one value for each lane."""
+        if self.width == 1:
+            return next(iter(values))
         vector, one = "poison", type_of(self.dtype)
         for i, x in enumerate(values):
             vector = self.f.let(f"insertelement {self.type} {vector}, {one} {x}, i64 {i}")

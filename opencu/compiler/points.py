@@ -213,7 +213,7 @@ class Points(Memory):
                     pointer = f.select(inside, pointer, "%params", "ptr")
                 x = f.load(one, pointer, size)
                 found.append(f.select(inside, x, constant(dtype, 0), one) if checked else x)
-            return [found[0] if width == 1 else Lanes(f, dtype, width).of(found)]
+            return [Lanes(f, dtype, width).of(found)]
 
         if width == 1:
             return lanes(True)[0]

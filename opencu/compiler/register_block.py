@@ -13,6 +13,7 @@ from opencu.compiler.expressions import is_zero, loads
 from opencu.compiler.llvm import Lanes, type_of
 from opencu.compiler.memory import Point
 from opencu.compiler.points import Memo
+from opencu.compiler.reduction import Fold
 from opencu.tile.dtypes import bf16, i32
 from opencu.tile.ir import Value
 
@@ -255,7 +256,8 @@ class AlongK(RegisterBlock):
         carried = [(type_of(nest.dtype, nest.w), x) for x in acc]
         read = self.reader(step, True)
         acc = f.loop(whole, nest.depth, str(step), carried, lambda k, c: read(k, c, 1))
-        return [self.total(x) for x in acc]
+        sums = Fold(nest.state, "sum", nest.dtype)
+        return [x for sum in acc for x in sums.across([sum], nest.w)]
 
     def pairs(self) -> bool:
         """Are both operands plain bf16? Two of them in 32 bits are f32s but for a shift and a mask,
@@ -305,15 +307,3 @@ class AlongK(RegisterBlock):
         bits = self.f.let(f"bitcast {type_of(bf16, 2 * w)} {x} to {words.type}")
         bits = words.op("and", bits, -(1 << 16)) if which else words.op("shl", bits, 16)
         return words.to("bitcast", bits, self.nest.dtype)
-
-    def total(self, x: str) -> str:
-        """The sum of a vector's lanes."""
-        f, t, w = self.f, self.nest.dtype, self.nest.w
-        while w > 1:
-            w //= 2
-            if w > 1:
-                halves = [f.slice(x, t, 2 * w, at, w) for at in (0, w)]
-            else:
-                halves = [Lanes(f, t, 2).extract(x, i) for i in (0, 1)]
-            x = Lanes(f, t, w).op("fadd" if t.kind == "f" else "add", *halves)
-        return x

@@ -340,20 +340,9 @@ class Simt(Vector):
 
     # ---- the other roots -------------------------------------------------------------------------
 
-    def op_reduce(self, op: Op) -> None:
-        group_reduction.reduce(self, op)
-
-    def op_scan(self, op: Op) -> None:
-        group_reduction.scan(self, op)
-
-    def lower_dot(self, nest: dot.Nest, fused: tuple[Value, Access] | None) -> None:
-        group_dot.lower(self, nest, fused)
-
-    def op_scatter(self, op: Op) -> None:
-        group_elements.lower(self, op)
-
-    def atomic(self, op: Op, dtype: DType, pointer: str, values: list[str]) -> str:
-        return group_elements.atomic(self, op, dtype, pointer, values)
+    op_reduce, op_scan = group_reduction.reduce, group_reduction.scan
+    op_scatter = op_atomic = group_elements.lower
+    atomic, lower_dot = group_elements.atomic, group_dot.lower
 
     def op_gather(self, op: Op) -> None:
         if not isinstance(op.result.type, Tile):
@@ -377,7 +366,7 @@ def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) 
     """The LLVM IR of a kernel for a simt target."""
     simplify(complex.split(simplify(function)))
     keep = held(function, target.shared_bytes // 4) | early_loads(function.body)
-    state = Simt(target, blocks, held=keep)
+    state = Simt(target, blocks=blocks, held=keep)
     f, pointers, count = state.f, 0, itertools.count()
 
     def word(type: str) -> str:

@@ -184,14 +184,9 @@ class GroupPoints(Points):
 
     def gather(self, op: Op, index: list[str], width: int, single: Any = None) -> str:
         """Elements of a view, lane by lane, each behind its bounds check."""
-        f, view, dtype = self.f, self.views[op.operands[0]], op.result.type.dtype
-        return (
-            Lanes(f, dtype, width).of(
-                self._element(view, dtype, index, lane, width) for lane in range(width)
-            )
-            if width > 1
-            else self._element(view, dtype, index, 0, 1)
-        )
+        view, dtype = self.views[op.operands[0]], op.result.type.dtype
+        lanes = (self._element(view, dtype, index, lane, width) for lane in range(width))
+        return Lanes(self.f, dtype, width).of(lanes)
 
     def _element(self, view: ViewRef, dtype: DType, index: list[str], lane: int, width: int) -> str:
         f, one = self.f, type_of(dtype)

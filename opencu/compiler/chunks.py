@@ -68,9 +68,7 @@ class Chunks:
         """Lanes of a vector: as many as the widest dtype allows among those that a tile is computed
         from and others; but for indices of a gather, which are read one by one."""
         known = self.points.access.keys()
-        gathered = {
-            v for v, _ in places(value, known) if v.op is not None and v.op.name == "gather"
-        }
+        gathered = {v for v, _ in places(value, known) if v.made_by == "gather"}
         within = [v.type.dtype for v, _ in places(value, known | gathered)]
         return self.target.vector_bytes // max(d.part.bytes for d in (*within, *dtypes))
 

@@ -9,7 +9,7 @@ import functools
 from dataclasses import replace
 from typing import Any
 
-from opencu.compiler import casts
+from opencu.compiler.casts import Cast
 from opencu.compiler.expressions import Where, operand_place, step_along, weight
 from opencu.compiler.llvm import Function, Lanes, constant, suffix, type_of
 from opencu.compiler.memory import Access, Memory, Point, ViewRef, moved
@@ -62,14 +62,10 @@ class Points(Memory):
         return [self.apply(op, list(args), p.width) for p, *args in zip(points, *operands)]
 
     def _branch(self, op: Op, which: int, points: list[Point], memo: Memo) -> list[str]:
-        sides = [
-            lambda b=block: self.at(b.ops[-1].operands[which], points, dict(memo))
-            for block in op.blocks
-        ]
-        dtype = op.results[which].type.dtype
-        return self.f.branch(
-            self.scalars[op.operands[0]], *sides, [type_of(dtype, p.width) for p in points]
-        )
+        ends = [block.ops[-1].operands[which] for block in op.blocks]
+        sides = [lambda v=v: self.at(v, points, dict(memo)) for v in ends]
+        types = [type_of(op.results[which].type.dtype, p.width) for p in points]
+        return self.f.branch(self.scalars[op.operands[0]], *sides, types)
 
     def _moved(self, op: Op, points: list[Point], memo: Memo) -> list[str]:
         """An operand that is read at other places: broadcast, permute, extract, and a reshape that
@@ -158,11 +154,7 @@ class Points(Memory):
         Where all lanes are inside, loads of single lanes are faster than AVX2's instruction."""
         f, view, index = self.f, self.views[op.operands[0]], op.operands[1]
         dtype, size = op.result.type.dtype, view.sizes[0]
-        if (
-            index.op is not None
-            and index.op.name == "cast"
-            and index.op.operands[0].type.dtype == i32
-        ):
+        if index.made_by == "cast" and index.op.operands[0].type.dtype == i32:
             index = index.op.operands[0]
             size = self.narrow.get(size) or f.narrow(size)
         lanes, t = Lanes(f, index.type.dtype, p.width), type_of(dtype, p.width)
@@ -232,7 +224,7 @@ class Points(Memory):
 
     def put(self, a: Access, v: Value, points: list[Point], memo: Memo) -> None:
         """Compute a value at some points and store it there."""
-        if v.op is None or v.op.name != "complex":
+        if v.made_by != "complex":
             for x, p in zip(self.at(v, points, memo), points):
                 self.store(a, v.type.dtype, x, p)
             return
@@ -258,7 +250,7 @@ class Points(Memory):
         if op.name == "fma":
             return v.op("add", v.op("mul", x[0], x[1]), x[2])
         if op.name == "cast":
-            return casts.cast(f, self.target, dtype, to, x[0], width)
+            return Cast(f, self.target, width).value(dtype, to, x[0])
         if op.name == "bitcast":
             return v.to("bitcast", x[0], to)
         raise KernelError(op.loc, f"the vector lowering has no operation {op.name}")

@@ -157,7 +157,7 @@ class Simt(Vector):
         for x, _ in places(v, known) if isinstance(v.type, Tile) else ():
             if x in known:
                 yield self.f.spaces[known[x].pointer]
-            elif x.op is not None and x.op.name == "gather":
+            elif x.made_by == "gather":
                 yield GLOBAL
 
     def around(self, loop: Callable[[], list[str]]) -> list[str]:

@@ -319,7 +319,7 @@ def reduces_first(v: Value, rest: Sequence[Op]) -> bool:
 
 def loaded(access: dict[Value, Access]) -> set[Value]:
     """The values whose place is the view that they are loaded from."""
-    return {v for v in access if v.op is not None and v.op.name == "load"}
+    return {v for v in access if v.made_by == "load"}
 
 
 def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) -> Lowered:

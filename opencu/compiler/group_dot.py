@@ -45,15 +45,11 @@ class GroupDot:
 
     def __init__(self, state, nest: Nest):
         self.state, self.nest, self.f, self.points = state, nest, state.f, state.points
-        operands, planes = nest.dot.operands, nest.planes
         self.dtype = nest.results[0].type.dtype
         self.type, self.bytes = type_of(self.dtype), self.dtype.bytes
-        self.multiply = choose(state.target, operands[0].type.dtype, self.dtype, True)
-        self.a, self.b = (
-            [converted(v, self.multiply.element) for v in x]
-            for x in (operands[:planes], operands[planes : 2 * planes])
-        )
-        self.init = nest.loop.operands[3:] if nest.loop else operands[2 * planes :]
+        self.multiply = choose(state.target, nest.factors[0][0].type.dtype, self.dtype, True)
+        self.a, self.b = ([converted(v, self.multiply.element) for v in x] for x in nest.factors)
+        self.init = nest.init
         (bm, self.bk), (_, bn) = self.a[0].type.shape, self.b[0].type.shape
         self.shape = bm, bn
         self.block = self.sizes()
@@ -62,7 +58,7 @@ class GroupDot:
         count = math.prod(self.across)
         self.turns = -(-count // state.target.threads)  # blocks of a thread
         self.sums = math.prod(self.block) * self.turns  # of a plane
-        registers = self.sums * planes * self.bytes // 4
+        registers = self.sums * nest.planes * self.bytes // 4
         if registers > SUMS:
             what = f"a dot of {bm} x {bn} takes {registers} registers a thread for its sums"
             raise KernelError(nest.dot.loc, f"{state.target.name}: {what}: at most {SUMS}")
@@ -111,10 +107,7 @@ class GroupDot:
             lo, hi, step = (state.scalars[v] for v in loop.operands[:3])
 
             def trip(k: str, acc: list[str]) -> list[str]:
-                state.scalars[loop.blocks[0].args[0]] = k
-                for op in loop.blocks[0].ops:
-                    if op.name not in ("dot", "yield"):
-                        getattr(state, f"op_{op.name}", state.op_pointwise)(op)
+                self.nest.begin_trip(state, k)
                 acc = self.chunk(acc)
                 state.settle()
                 return acc

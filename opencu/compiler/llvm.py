@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,6 +41,24 @@ def constant(dtype: DType, value: bool | int | float) -> str:
         double = np.float64(dtypes.narrow(float(value), dtype))  # LLVM writes floats as doubles
         return f"0x{double.view(np.uint64):016X}"
     return str(int(value))
+
+
+WORDS = 256  # of the parameters, at most, whose pointers are marked by bits
+
+
+class Lowered(NamedTuple):
+    """A kernel as LLVM IR."""
+
+    text: str
+    threads: int  # of a program
+    memory: int  # bytes: shared by a work-group's threads, or the scratch of one
+    params: int  # 64-bit words of the parameter array
+    pointers: int  # bit i: word i is a pointer
+
+    def header(self, bytes: int) -> bytes:
+        """ocu_group_code (driver.h), which lies before the code."""
+        masks = [self.pointers >> at & (1 << 64) - 1 for at in range(0, WORDS, 64)]
+        return struct.pack("<QII4Q", bytes, self.threads, self.memory, *masks)
 
 
 class Space(NamedTuple):

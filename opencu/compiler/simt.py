@@ -11,7 +11,6 @@ or read, since the last one is about to be read or overwritten.
 
 import itertools
 import math
-import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple
 from opencu.compiler import complex, dot, group_dot, group_elements, group_reduction
 from opencu.compiler.expressions import is_pure, parts, places, uses
 from opencu.compiler.held import held
-from opencu.compiler.llvm import Space
+from opencu.compiler.llvm import WORDS, Lowered, Space
 from opencu.compiler.memory import Access, Point
 from opencu.compiler.order import early_loads
 from opencu.compiler.simplify import simplify
@@ -31,20 +30,6 @@ from opencu.tile.ir import Block, Function, KernelError, Op, Tile, Value
 
 UNROLL = 4  # vectors that a thread has in flight
 CARRIED = 64  # 4-byte registers of a thread that hold a loop's tiles
-WORDS = 256  # of the parameters, whose pointers are marked by bits
-
-
-class Lowered(NamedTuple):
-    text: str  # LLVM IR
-    threads: int
-    shared: int  # bytes of shared memory
-    params: int  # 64-bit words of the parameter array
-    pointers: int  # bit i: word i is a pointer
-
-    def header(self, bytes: int) -> bytes:
-        """ocu_group_code (driver.h), which lies before the code."""
-        masks = [self.pointers >> at & (1 << 64) - 1 for at in range(0, WORDS, 64)]
-        return struct.pack("<QII4Q", bytes, self.threads, self.shared, *masks)
 
 
 class Pending(NamedTuple):

@@ -11,7 +11,6 @@ values that must be put into memory.
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from opencu.compiler import carried, complex, dot, elements, reduction
 from opencu.compiler.chunks import Chunks
@@ -27,7 +26,7 @@ from opencu.compiler.expressions import (
     within,
 )
 from opencu.compiler.held import held
-from opencu.compiler.llvm import Lanes, constant, type_of
+from opencu.compiler.llvm import Lanes, Lowered, constant, type_of
 from opencu.compiler.memory import Access, ViewRef, moved
 from opencu.compiler.order import early_loads
 from opencu.compiler.points import Points
@@ -41,13 +40,6 @@ METADATA = """
 !1 = !{i32 1}
 !2 = !{!"branch_weights", i32 1000, i32 1}
 """
-
-
-class Lowered(NamedTuple):
-    text: str  # LLVM IR
-    entry: str
-    scratch: int  # bytes that a thread needs
-    params: int  # 64-bit words of the parameter array
 
 
 @dataclass
@@ -337,4 +329,4 @@ def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) 
 
     state.run(function, word, "%pid")
     text = f.module(function.name, target) + METADATA
-    return Lowered(text, function.name, state.scratch, next(words))
+    return Lowered(text, 1, state.scratch, next(words), 0)

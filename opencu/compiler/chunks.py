@@ -136,10 +136,8 @@ class Chunks:
                 return [end]
 
             def past_caches() -> list[str]:
-                first, line = (
-                    f.unaligned(start, LINE, bytes),
-                    points("0", LINE // bytes // w, checked=False),
-                )
+                first = f.unaligned(start, LINE, bytes)
+                line = points("0", LINE // bytes // w, checked=False)
                 f.when(f.less("0", first), lambda: write(line, False))
                 return chunks(first, True)
 
@@ -197,11 +195,8 @@ class Chunks:
     def whole(self, values: Sequence[Value], lane: int, w: int, *accesses: Access) -> str:
         """Is every load behind some tiles in bounds everywhere?"""
         sizes = [str(s) for s in values[0].type.shape]
-        return self.f.all_of(
-            self.f.let(f"icmp sge i64 {n}, {size}")
-            for v in values
-            for n, size in zip(self.safe(v, sizes), sizes)
-        )
+        pairs = (pair for v in values for pair in zip(self.safe(v, sizes), sizes))
+        return self.f.all_of(self.f.let(f"icmp sge i64 {n}, {size}") for n, size in pairs)
 
     def safe(self, value: Value, ends: list[str]) -> list[str]:
         """Per axis, below which index, `ends` at most, every load behind a tile is in bounds."""

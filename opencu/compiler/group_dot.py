@@ -66,15 +66,13 @@ class GroupDot:
         self.exists = []
         for turn in range(self.turns):
             number = self.f.add(self.f.thread, str(turn * state.target.threads))
-            self.exists.append(
-                self.f.less(number, str(count)) if count % state.target.threads else "true"
-            )
+            ragged = count % state.target.threads
+            self.exists.append(self.f.less(number, str(count)) if ragged else "true")
             number = self.f.select(self.exists[-1], number, str(count - 1))
             place = state.at(number, self.across)
             axes = zip(place, self.strips, self.across, self.block)
-            self.starts.append(
-                [self.spread(self.f.mul(p, str(s)), s, n * s, r) for p, s, n, r in axes]
-            )
+            spread = [self.spread(self.f.mul(p, str(s)), s, n * s, r) for p, s, n, r in axes]
+            self.starts.append(spread)
         each = [[self.each(axis, turn) for axis in (0, 1)] for turn in range(self.turns)]
         self.points_of = [[Point((r, c), 1, 1, True) for r in x for c in y] for x, y in each]
 
@@ -131,11 +129,9 @@ class GroupDot:
         self.kc = max(d for d in range(1, most + 1) if self.bk % d == 0)
         rows, columns = self.lines
         a, b = ([self.state.allocate(n * self.kc * self.bytes) for _ in self.a] for n in self.lines)
-        limits = (str(rows), str(self.kc)), (str(self.kc), str(columns))
-        self.staged = (
-            [Access(p, ("1", str(rows)), limits[0]) for p in a],
-            [Access(p, (str(columns), "1"), limits[1]) for p in b],
-        )
+        m, n, k = str(rows), str(columns), str(self.kc)
+        staged_b = [Access(p, (n, "1"), (k, n)) for p in b]
+        self.staged = [Access(p, ("1", m), (m, k)) for p in a], staged_b
 
     def copy(self, v: Value, to: Access, axis: int, start: str) -> None:
         """Rows (axis 0) or columns of an operand, from k = start on."""
@@ -168,10 +164,8 @@ class GroupDot:
             spaces = [self.f.spaces[s.pointer] for x in self.staged for s in x]
             self.state.touch(spaces, [])
             unroll = math.gcd(self.kc, 4)
-            end, step = str(self.kc), str(unroll)
-            return self.f.loop(
-                "0", end, step, self.carried(acc), lambda k, acc: self.steps(k, acc, unroll)
-            )
+            steps = lambda k, acc: self.steps(k, acc, unroll)  # noqa: E731
+            return self.f.loop("0", str(self.kc), str(unroll), self.carried(acc), steps)
 
         if self.kc == self.bk:
             return part("0", acc)
@@ -185,29 +179,27 @@ class GroupDot:
         return self.state.around(lambda: self.f.loop("0", end, step, self.carried(acc), trip))
 
     def steps(self, k: str, acc: list[str], count: int) -> list[str]:
-        acc, planes = list(acc), len(self.a)
-        columns = self.block[1]
+        acc = list(acc)
         for u in range(count):
             at = self.f.add(k, str(u))
             for turn in range(self.turns):
-                xs, ys = (
-                    [self.line(s, axis, turn, at) for s in self.staged[axis]] for axis in (0, 1)
-                )
-                for p, meets in enumerate(MEETS[planes]):
-                    for r, x in enumerate(xs[p]):
-                        for q, plane in meets:
-                            factor = self.f.let(f"fneg {self.type} {x}") if p and q else x
-                            for c, y in enumerate(ys[q]):
-                                n = (
-                                    plane * self.sums
-                                    + turn * math.prod(self.block)
-                                    + r * columns
-                                    + c
-                                )
-                                acc[n] = self.multiply.step(
-                                    self.f, self.dtype, 1, factor, y, acc[n]
-                                )
+                self.products(turn, at, acc)
         return acc
+
+    def products(self, turn: int, k: str, acc: list[str]) -> None:
+        """Add those of one column of a and one row of b to a block's sums."""
+        f, step = self.f, self.multiply.step
+        xs, ys = ([self.line(s, axis, turn, k) for s in self.staged[axis]] for axis in (0, 1))
+        for p, meets in enumerate(MEETS[len(self.a)]):
+            for r, x in enumerate(xs[p]):
+                for q, plane in meets:
+                    factor = f.let(f"fneg {self.type} {x}") if p and q else x
+                    for n, y in enumerate(ys[q], self.first(plane, turn, r)):
+                        acc[n] = step(f, self.dtype, 1, factor, y, acc[n])
+
+    def first(self, plane: int, turn: int, row: int) -> int:
+        """Where the sums of a block's row start."""
+        return plane * self.sums + turn * math.prod(self.block) + row * self.block[1]
 
     def line(self, a: Access, axis: int, turn: int, k: str) -> list[str]:
         """This thread's elements of a staged column or row."""
@@ -244,15 +236,14 @@ class GroupDot:
         whole = state.whole(values, 1, w, *(a for _, a in outputs)) if fits else "false"
 
         def write(turn: int, w: int, checked: bool) -> None:
-            lanes, width = Lanes(self.f, self.dtype, w), self.block[1]
+            lanes = Lanes(self.f, self.dtype, w)
             for r, row in enumerate(self.each(0, turn)):
                 points = [Point((row, c), 1, w, checked) for c in self.each(1, turn, w)]
                 memo: Memo = {}
                 for plane, v in enumerate(results):
-                    first = plane * self.sums + turn * math.prod(self.block) + r * width
+                    first = self.first(plane, turn, r)
                     for i, p in enumerate(points):
-                        some = acc[first + i * w : first + (i + 1) * w]
-                        memo[v, p] = lanes.of(some)
+                        memo[v, p] = lanes.of(acc[first + i * w : first + (i + 1) * w])
                 for value, access in outputs:
                     self.points.put(access, value, points, memo)
 

@@ -94,9 +94,8 @@ class Points(Memory):
         if v in self.access:
             return self.access[v].unit_axis()
         axes = range(len(v.type.shape))
-        return next(
-            (d for d in axes if v.type.shape[d] > 1 and self._line(v.op, d) is not None), None
-        )
+        lines = (d for d in axes if v.type.shape[d] > 1 and self._line(v.op, d) is not None)
+        return next(lines, None)
 
     def _line(self, op: Op, axis: int) -> int | None:
         """The axis of a gather's view along which the lanes of an axis of the tile lie side by
@@ -125,10 +124,8 @@ class Points(Memory):
             return apart()[0]
         f, view, t = self.f, self.views[op.operands[0]], type_of(op.result.type.dtype, p.width)
         first = [self.at(x, [replace(p, width=1)], memo)[0] for x in op.operands[1:]]
-        whole = [
-            f.less("-1", first[line]),
-            f.let(f"icmp sle i64 {f.add(first[line], str(p.width))}, {view.sizes[line]}"),
-        ]
+        whole, end = [f.less("-1", first[line])], f.add(first[line], str(p.width))
+        whole.append(f.let(f"icmp sle i64 {end}, {view.sizes[line]}"))
         exists, pointer = [], f.offset(view.pointer, first[line], op.result.type.dtype.bytes)
         for d, (i, size, stride) in enumerate(zip(first, view.sizes, view.strides)):
             if d != line:  # outside, the line at 0 is read for nothing
@@ -170,9 +167,8 @@ class Points(Memory):
         def singly() -> list[str]:
             index = (self._at_lane(op, p, i)[0] for i in range(p.width))
             places = (f.offset(view.pointer, i, dtype.bytes) for i in index)
-            return [
-                Lanes(f, dtype, p.width).of(f.load(type_of(dtype), q, dtype.bytes) for q in places)
-            ]
+            numbers = (f.load(type_of(dtype), q, dtype.bytes) for q in places)
+            return [Lanes(f, dtype, p.width).of(numbers)]
 
         if self.target.vector_bytes > 32 or not self._rereads(op, p):
             return at_once()[0]

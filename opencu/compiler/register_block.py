@@ -221,11 +221,8 @@ class RegisterBlock:
         bottom = f.add(self.rows.first, str(self.rows.count))
         right = f.add(self.columns.first, str(self.columns.vectors * self.w))
         inside = [f.let(f"icmp sle i64 {x}, {limit}") for x, limit in zip((bottom, right), safe)]
-        f.branch(
-            f.all_of(inside),
-            lambda: self.epilogue(sums, checked=False),
-            lambda: self.epilogue(sums, checked=True),
-        )
+        sides = (lambda c=c: self.epilogue(sums, checked=c) for c in (False, True))
+        f.branch(f.all_of(inside), *sides)
 
     def epilogue(self, sums: list[str], *, checked: bool) -> None:
         nest, points = self.nest, self.block(checked=checked)

@@ -250,9 +250,9 @@ class Tracer(Values):
         return self.reads.get(getattr, owner, node.attr)
 
     def expr_BinOp(self, node: ast.BinOp) -> Any:
-        fn = NAMES.get(type(node.op).__name__) or self.fail(
-            f"{ast.unparse(node)}: unknown operator"
-        )
+        fn = NAMES.get(type(node.op).__name__)
+        if fn is None:
+            self.fail(f"{ast.unparse(node)}: unknown operator")
         return self.binary(fn, self.expr(node.left), self.expr(node.right))
 
     def expr_UnaryOp(self, node: ast.UnaryOp) -> Any:

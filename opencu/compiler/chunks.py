@@ -73,13 +73,16 @@ class Chunks:
         return self.target.vector_bytes // max(d.part.bytes for d in (*within, *dtypes))
 
     def lane_of(self, value: Value) -> int:
-        """The axis along which vectors lie: where most of a tile's operands are contiguous."""
+        """The axis along which vectors lie: where most of a tile's operands are contiguous; those
+        that are stretched over it are read the less often."""
+        size = math.prod(value.type.shape)
         votes = [(s > 1) / 2 + d / 1e3 for d, s in enumerate(value.type.shape)]
         for v, where in places(value, self.points.access):
             a = self.points.access.get(v)
             unit = a.unit_axis(v.type.shape) if a else None
-            if unit is not None and where[unit][0] is not None:
-                votes[where[unit][0]] += value.type.shape[where[unit][0]] > 1
+            axis = where[unit][0] if unit is not None else None
+            if axis is not None and value.type.shape[axis] > 1:
+                votes[axis] += math.prod(v.type.shape) / size
         return votes.index(max(votes))
 
     def fast(self, at: Place, lane: int, safe: list[str]) -> str:

@@ -279,6 +279,10 @@ class Points(Memory):
 
     def binary(self, fn: str, v: Lanes, x: str, y: str) -> str:
         kind = v.dtype.kind
+        if fn in ("min", "max") and kind == "f" and self.target.format not in ("ptx", "elf"):
+            # LLVM's own also put -0 before 0, which takes longer; OpenCL's drop NaN.
+            better = v.select(v.compare("gt" if fn == "max" else "lt", x, y), x, y)
+            return v.select(v.op("fcmp uno", x, x), x, better)
         if fn in ("min", "max"):
             return v.call({"f": f"{fn}imum", "i": f"s{fn}", "u": f"u{fn}"}[kind], x, y)
         if fn in ("floordiv", "mod"):

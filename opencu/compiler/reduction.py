@@ -53,7 +53,8 @@ class Fold:
     def combine(self, x: Sequence[str], y: Sequence[str], width: int) -> list[str]:
         lanes = self.lanes(width)
         if not self.arg:
-            return [self.points.binary(PAIRWISE[self.fn], lanes[0], x[0], y[0])]
+            # y first: what must be known of it alone is not on the way from x to the next x.
+            return [self.points.binary(PAIRWISE[self.fn], lanes[0], y[0], x[0])]
         better = self._better(x, y, *lanes)
         return [v.select(better, b, a) for v, a, b in zip(lanes, x, y)]
 

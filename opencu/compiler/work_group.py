@@ -189,10 +189,3 @@ class GroupPoints(Points):
         inside, pointer = self.element(view, index, dtype.bytes, lane, width)
         read = lambda: [f.load(one, pointer, min(dtype.bytes, 8))]  # noqa: E731
         return f.branch(inside, read, lambda: [constant(dtype, 0)], [one])[0]
-
-    def binary(self, fn: str, v: Lanes, x: str, y: str) -> str:
-        if fn in ("min", "max") and v.dtype.kind == "f" and self.target.format == "spirv":
-            # OpenCL's fmin and fmax drop NaN.
-            best = v.select(v.compare("lt" if fn == "min" else "gt", x, y), x, y)
-            return v.select(v.op("fcmp uno", x, x), x, best)
-        return super().binary(fn, v, x, y)

@@ -68,7 +68,7 @@ static void one_product(void) {
 }
 
 static void products(void) {
-  for (int i = 0; i < 60; i++) one_product();
+  for (int i = 0; i < 40; i++) one_product();
 }
 
 static void refusals(void) {

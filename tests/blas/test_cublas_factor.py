@@ -99,7 +99,9 @@ def test_triangular_solutions(cublas, letter, mode):
     d, batch, m, n = LETTERS[letter], 2, 9, 5
     alpha = np.array([2]).astype(d)
     cublas.pointers(mode)
-    for side, fill, trans, diag in itertools.product((0, 1), (0, 1), "NTC", (0, 1)):
+    cases = list(itertools.product((0, 1), (0, 1), "NTC", (0, 1)))  # each is compiled
+    step = 24 if mode == DEVICE else 1 if letter in "SZ" else 5
+    for side, fill, trans, diag in cases[::step]:
         order, lower = (n if side else m), fill == 0
         dense = (random(d, batch, order, order) / order + 2 * np.eye(order)).astype(d)
         a, at, lda = columns(np.stack([stored(x, "full", lower) for x in dense]))

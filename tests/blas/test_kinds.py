@@ -37,7 +37,7 @@ def test_a_product_is_right_within_its_rounding(kind, layouts):
             same(kind, d, *expected(kind, a, b, c, alpha, beta))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     kind=st.sampled_from(KINDS),
     sizes=st.tuples(st.integers(1, 3), *[st.integers(1, 70)] * 3),

@@ -9,6 +9,9 @@ from opencu import blas
 
 EPS = {"f4": 2e-4, "f8": 1e-11, "c8": 4e-4, "c16": 1e-11}
 dtypes = pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
+layouts = pytest.mark.parametrize(
+    "dtype, columns", [("f4", False), ("f8", True), ("c8", True), ("c16", False)]
+)
 SIZES = [(0, 3, 2), (1, 0, 1), (1, 1, 1), (3, 5, 1), (4, 16, 3), (2, 37, 20), (1, 67, 1)]
 
 
@@ -32,8 +35,7 @@ def strided(device, x):
     return opencu.asarray(memory, device).transpose(0, 2, 1)[:, : x.shape[1]]
 
 
-@dtypes
-@pytest.mark.parametrize("columns", [False, True])
+@layouts
 def test_factors_solutions_and_inverses(device, dtype, columns):
     for batch, n, r in SIZES:
         a, b = stacks(device, dtype, batch, n, r, columns)
@@ -95,26 +97,25 @@ def test_nan_stays_in_its_own_matrix(device):
     assert (inverse[0] == np.eye(5)).all() and (inverse[2] == 0.5 * np.eye(5)).all()
 
 
-@dtypes
+@layouts
 @pytest.mark.parametrize("m, n, r", [(0, 0, 1), (1, 1, 1), (7, 3, 2), (40, 21, 5), (3, 7, 0)])
-def test_orthogonal_factors_and_least_squares(device, dtype, m, n, r):
-    for columns in (False, True):
-        A, B = random(dtype, 3, m, n), random(dtype, 3, m, r, seed=1)
-        put = strided if columns else lambda d, x: opencu.asarray(x.copy(), d)
-        qr, tau = blas.geqrf(put(device, A))
-        found, k = wide(np.asarray(qr)), min(m, n)
-        for z in range(3):
-            Q = np.eye(m, dtype=found.dtype)
-            for i in range(k):
-                v = np.r_[np.zeros(i), 1, found[z, i + 1 :, i]]
-                Q = Q @ (np.eye(m) - np.asarray(tau)[z, i] * np.outer(v, v.conj()))
-            close(Q @ np.triu(found[z]), A[z], dtype)
-            close(Q.conj().T @ Q, np.eye(m), dtype)
-        if m >= n:
-            x, info = blas.gels(put(device, A), put(device, B))
-            want = np.stack([np.linalg.lstsq(wide(a), wide(b))[0] for a, b in zip(A, B)])
-            close(np.asarray(x)[:, :n], want, dtype)
-            assert not np.asarray(info).any()
+def test_orthogonal_factors_and_least_squares(device, dtype, columns, m, n, r):
+    A, B = random(dtype, 3, m, n), random(dtype, 3, m, r, seed=1)
+    put = strided if columns else lambda d, x: opencu.asarray(x.copy(), d)
+    qr, tau = blas.geqrf(put(device, A))
+    found, k = wide(np.asarray(qr)), min(m, n)
+    for z in range(3):
+        Q = np.eye(m, dtype=found.dtype)
+        for i in range(k):
+            v = np.r_[np.zeros(i), 1, found[z, i + 1 :, i]]
+            Q = Q @ (np.eye(m) - np.asarray(tau)[z, i] * np.outer(v, v.conj()))
+        close(Q @ np.triu(found[z]), A[z], dtype)
+        close(Q.conj().T @ Q, np.eye(m), dtype)
+    if m >= n:
+        x, info = blas.gels(put(device, A), put(device, B))
+        want = np.stack([np.linalg.lstsq(wide(a), wide(b))[0] for a, b in zip(A, B)])
+        close(np.asarray(x)[:, :n], want, dtype)
+        assert not np.asarray(info).any()
 
 
 def test_least_squares_of_extreme_numbers(device):

@@ -75,13 +75,13 @@ PACKED = [(False, True), (False, False), (True, True)]
 
 def gemms():
     """Each layout and each packing once, quick, and those in f8; slow, each with each in f4: not on
-    WIDE, whose code for them is AVX2's with the register blocks of the first."""
+    WIDE and SSE2, whose code for them is AVX2's with register blocks of the first."""
     slow = [pytest.mark.slow]
     for target in marked():
         for i, layouts in enumerate(LAYOUTS):
             for j, packed in enumerate(PACKED):
                 case = (*target.values, layouts, packed)
-                if i == j or target.values[0] is not WIDE:
+                if i == j or target.values[0] in (AVX2, SPIRV):
                     yield pytest.param(*case, "f4", marks=target.marks if i == j else slow)
                 if i == j:
                     yield pytest.param(*case, "f8", marks=slow)

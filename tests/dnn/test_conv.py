@@ -50,8 +50,8 @@ CASES = [  # n, c, h, w, o, r, s, stride, padding, dilation, groups
 
 @pytest.mark.parametrize(
     ("case", "biased", "dtype"),
-    [(case, biased, "float32") for case in CASES for biased in (False, True)]
-    + [(case, True, dtype) for case in CASES[1::2] for dtype in ("float64", "float16")],
+    [(case, i % 3 > 0, "float32") for i, case in enumerate(CASES)]
+    + [(case, True, dtype) for case in CASES[1::4] for dtype in ("float64", "float16")],
 )
 def test_shapes(device, case, biased, dtype):
     *sizes, stride, padding, dilation, groups = case

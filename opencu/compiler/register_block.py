@@ -253,8 +253,7 @@ class AlongK(RegisterBlock):
         carried = [(type_of(nest.dtype, nest.w), x) for x in acc]
         read = self.reader(step, True)
         acc = f.loop(whole, nest.depth, str(step), carried, lambda k, c: read(k, c, 1))
-        sums = Fold(nest.state, "sum", nest.dtype)
-        return [x for sum in acc for x in sums.across([sum], nest.w)]
+        return [self.total(x) for x in acc]
 
     def pairs(self) -> bool:
         """Are both operands plain bf16? Two of them in 32 bits are f32s but for a shift and a mask,
@@ -304,3 +303,11 @@ class AlongK(RegisterBlock):
         bits = self.f.let(f"bitcast {type_of(bf16, 2 * w)} {x} to {words.type}")
         bits = words.op("and", bits, -(1 << 16)) if which else words.op("shl", bits, 16)
         return words.to("bitcast", bits, self.nest.dtype)
+
+    def total(self, x: str) -> str:
+        """The sum of a vector's lanes."""
+        fold, parts, w = Fold(self.nest.state, "sum", self.nest.dtype), [x], self.nest.w
+        while w > 1:
+            low, high = (fold.half(parts, at, w) for at in (0, w // 2))
+            parts, w = fold.combine(high, low, w // 2), w // 2
+        return parts[0]

@@ -349,26 +349,28 @@ class Function:
 
     # ---- the module ------------------------------------------------------------------------------
 
-    def module(self, entry: str, target: Target) -> str:
-        """The module's text: void entry(ptr params, i64 pid, ptr scratch)."""
-        wide = f'"prefer-vector-width"="{target.vector_bytes * 8}"'
-        stage = [f"  %stage = alloca [{self.stage_bytes} x i8], align 64"]
+    def text(self, target: Target, head: str, attributes: str, memory: str = "") -> str:
+        """The module's text: what stands before the body, and the kernel's attributes."""
+        stage = f"  %stage = alloca [{self.stage_bytes} x i8], align 64\n" * (self.stage_bytes > 0)
         return "\n".join(
             [
-                f'target triple = "{target.triple}"',
+                f'target triple = "{target.triple}"{memory}',
                 *sorted(self.declared),
-                f"define void @{entry}(ptr noalias readonly %params, i64 %pid, "
-                "ptr noalias align 64 %scratch) #0 {",
-                "entry:",
-                *(stage if self.stage_bytes else []),
-                *self.lines,
-                "  ret void",
-                "}",
-                f'attributes #0 = {{ nounwind "no-builtins" {wide} '
-                f'"min-legal-vector-width"="{target.vector_bytes * 8}" '
-                f'"target-cpu"="{target.cpu}" "target-features"="{target.features}" }}',
+                f"define {head} #0 {{\nentry:\n{stage}" + "\n".join(self.lines),
+                "  ret void\n}",
+                f'attributes #0 = {{ nounwind "no-builtins" {attributes} }}',
             ]
         )
+
+    def module(self, entry: str, target: Target) -> str:
+        """The module's text: void entry(ptr params, i64 pid, ptr scratch)."""
+        params = "ptr noalias readonly %params, i64 %pid, ptr noalias align 64 %scratch"
+        width = target.vector_bytes * 8
+        attributes = (
+            f'"prefer-vector-width"="{width}" "min-legal-vector-width"="{width}" '
+            f'"target-cpu"="{target.cpu}" "target-features"="{target.features}"'
+        )
+        return self.text(target, f"void @{entry}({params})", attributes)
 
 
 class Lanes:

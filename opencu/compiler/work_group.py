@@ -131,24 +131,11 @@ class GroupFunction(Function):
 
     def kernel(self, shared: int) -> str:
         """The module's text."""
-        memory = f"@shared = internal addrspace(3) global [{shared} x i8] undef, align 16"
+        memory = f"\n@shared = internal addrspace(3) global [{shared} x i8] undef, align 16"
         attributes = self.machine.attributes.format(threads=self.target.threads)
-        name = f"{self.machine.convention} void @opencu_kernel"
-        return "\n".join(
-            [
-                f'target triple = "{self.target.triple}"',
-                *([memory] if shared else []),
-                *sorted(self.declared),
-                f"define {name}({', '.join(self.params)}) #0 {{",
-                "entry:",
-                *self.lines,
-                "  ret void",
-                "}",
-                f'attributes #0 = {{ nounwind "no-builtins" {attributes} }}',
-                "attributes #1 = { convergent nounwind }",
-                self.machine.footer,
-            ]
-        )
+        head = f"{self.machine.convention} void @opencu_kernel({', '.join(self.params)})"
+        text = self.text(self.target, head, attributes, memory if shared else "")
+        return f"{text}\nattributes #1 = {{ convergent nounwind }}\n{self.machine.footer}"
 
 
 class GroupPoints(Points):

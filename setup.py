@@ -25,9 +25,9 @@ CORE_FLAGS = (
     " -falign-functions=64"  # else their places decide over 30 ns of a small product
 ).split()
 PLANNING = ("tile", "compiler", "blas", "drivers", "runtime")  # what a plan depends on
-BUILD_PACK = (
-    "import sys; sys.path.insert(0, sys.argv[1]);"
-    "from opencu.runtime.plan import build_pack; build_pack(*sys.argv[2:])"
+BUILD_PACK = (  # an editable install's is for this machine alone
+    "import sys; sys.path.insert(0, sys.argv[1]); from opencu.runtime import plan;"
+    "plan.build_pack(sys.argv[2], [plan.target_of(0)] if sys.argv[3:] else None)"
 )
 
 
@@ -129,7 +129,8 @@ class BuildNative(build_ext):
             return
         sources = [f for folder in PLANNING for f in (package / folder).rglob("*.py")]
         if stale(pack, [*sources, self.lib / "libopencu.so"]):
-            finish([sys.executable, "-c", BUILD_PACK, package.parent, pack])
+            here = ["here"] if self.inplace else []
+            finish([sys.executable, "-c", BUILD_PACK, package.parent, pack, *here])
 
 
 setup(

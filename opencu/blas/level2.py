@@ -76,18 +76,20 @@ def _reach(storage: int, lower: int, n: int, band: int) -> tuple[int, int]:
 def _product(storage, kind, a, x, y, alpha, beta, uplo, stream, dtypes=ALL) -> Any:
     call, m = _begin(a, storage, READ, stream, dtypes)
     n, lower = _order(m, "a", storage), letter("uplo", uplo, "UL")
-    _vector(call, "x", 1, x, n, m, READ)
-    given, out = _output(call, y, beta, n, m)
+    v = _vector(call, "x", 1, x, n, m, READ)
+    given, out = _output(call, y, beta, n, m, v)
     call.factors((m.dtype, m.dtype), alpha=alpha, beta=beta)
     band = m.shape[0] - 1 if storage == BAND else n
     call.run(lib.OCU_OP_MATVEC, bytes([storage, kind, lower]), (band, band, band))
     return call.result(out, given)
 
 
-def _output(call: Call, y: Any, beta: Any, n: int, of: Array) -> tuple[Any, Array]:
+def _output(call: Call, y: Any, beta: Any, n: int, of: Array, x: Array) -> tuple[Any, Array]:
     """y, or a new vector where beta is 0; both as given and as an array."""
     if y is not None:
-        return y, _vector(call, "y", 2, y, n, of, UPDATE)
+        out = _vector(call, "y", 2, y, n, of, UPDATE)
+        call.apart(out, "x", x, name_out="y")
+        return y, out
     if isinstance(beta, Array) or beta != 0:
         raise ValueError(f"beta is {beta!r} and y is None: expected a y to add to, or beta=0")
     out = call.empty((n,), of.dtype)
@@ -115,8 +117,8 @@ def gbmv(
     if rows < 0:
         raise ValueError(f"rows is {rows}: expected at least 0")
     columns, size = (rows, n) if op else (n, rows)
-    _vector(call, "x", 1, x, columns, m, READ)
-    given, out = _output(call, y, beta, size, m)
+    v = _vector(call, "x", 1, x, columns, m, READ)
+    given, out = _output(call, y, beta, size, m, v)
     call.factors((m.dtype, m.dtype), alpha=alpha, beta=beta)
     reach = (ku, kl) if op else (kl, ku)
     call.run(lib.OCU_OP_MATVEC, bytes([BAND, GENERAL, 0, op]), (ku, *reach))
@@ -271,10 +273,11 @@ def dgmm(a, x, out=None, *, side="L", stream=None) -> Any:
     """diag(x) a, or where side is "R" a diag(x), a (m, n); out may be a itself."""
     call, m = _begin(a, FULL, READ, stream)
     right = letter("side", side, "LR")
-    _vector(call, "x", 1, x, m.shape[right], m, READ)
+    v = _vector(call, "x", 1, x, m.shape[right], m, READ)
     d = call.output(out, m.shape, m.dtype)
     if out is not None:
         call.apart(d, "a", m, same=True)
+        call.apart(d, "x", v)
     call.operand(2, d, WRITE)
     call.run(lib.OCU_OP_SCALE, bytes([not right]))
     return call.result(d, out)
@@ -285,6 +288,8 @@ def trttp(a, out=None, *, uplo="L", stream=None) -> Any:
     call, m = _begin(a, FULL, READ, stream)
     n, lower = _order(m, "a", FULL), letter("uplo", uplo, "UL")
     d = call.output(out, (n * (n + 1) // 2,), m.dtype)
+    if out is not None:
+        call.apart(d, "a", m)
     call.operand(2, d, WRITE)
     call.run(lib.OCU_OP_REPACK, bytes([1, lower]))
     return call.result(d, out)
@@ -296,6 +301,8 @@ def tpttr(a, out=None, *, uplo="L", stream=None) -> Any:
     call, m = _begin(a, PACKED, READ, stream)
     n, lower = _order(m, "a", PACKED), letter("uplo", uplo, "UL")
     d = call.zeros((n, n), m.dtype) if out is None else call.output(out, (n, n), m.dtype)
+    if out is not None:
+        call.apart(d, "a", m)
     call.operand(2, d, WRITE)
     call.run(lib.OCU_OP_REPACK, bytes([0, lower]))
     return call.result(d, out)

@@ -187,6 +187,7 @@ def _triangular(a, b, out, side, uplo, trans, diag, alpha, stream, function, nam
     d = call.into(name, out, x.shape)
     if out is not None:
         call.apart(d, "a", m, name_out=name)
+        call.apart(d, "b", x, same=True, name_out=name)
     call.numbers(alpha, 0)
     call.g.kind.form = (1 + right) | lib.OCU_TRIANGULAR | (lib.OCU_UNIT if unit else 0)
     call.g.kind.form |= lib.OCU_LOWER if lower != (op > 0) else 0

@@ -43,12 +43,13 @@ static int callers(int info, const char *name) {
     const char *names;
     int a, b;
   } exchanged[] = {
-      {"gemm symm hemm", 4, 5}, {"gemm", 9, 11}, {"trmm trsm", 6, 7}, {"gemv gbmv", 3, 4},
-      {"gbmv", 5, 6}, {"geru gerc ger", 2, 3}, {"geru gerc ger her2 hpr2", 6, 8},
+      {" gemm symm hemm ", 4, 5}, {" gemm ", 9, 11}, {" trmm trsm ", 6, 7}, {" gemv gbmv ", 3, 4},
+      {" gbmv ", 5, 6}, {" ger geru gerc ", 2, 3}, {" ger geru gerc her2 hpr2 ", 6, 8},
   };
+  char word[16];
+  snprintf(word, sizeof word, " %s ", name + strlen("cblas_s"));
   for (size_t i = 0; i < sizeof exchanged / sizeof *exchanged; i++)
-    if (strstr(exchanged[i].names, name + strlen("cblas_s")) &&
-        (info == exchanged[i].a || info == exchanged[i].b))
+    if (strstr(exchanged[i].names, word) && (info == exchanged[i].a || info == exchanged[i].b))
       return exchanged[i].a + exchanged[i].b - info;
   return info;
 }

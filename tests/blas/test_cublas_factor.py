@@ -91,6 +91,10 @@ def test_orthogonal_factors_and_least_squares(cublas, letter):
     np.testing.assert_allclose(found, want, rtol=1e-3, atol=1e-3)
     assert (info == 0).all()
     assert cublas(f"{letter}gelsBatched", 1, *end) == NOT_SUPPORTED
+    (_a, at, lda), (c, ct, ldc) = columns(A), columns(B)
+    end = (m, n, r, at, lda, ct, ldc, one, None, batch)
+    assert cublas(f"{letter}gelsBatched", 0, *end) == SUCCESS
+    np.testing.assert_array_equal(c, b)
 
 
 @letters

@@ -188,6 +188,12 @@ def test_rotations_turn_the_second_to_zero(device, dtype):
             assert abs(c * c + abs(s) ** 2 - 1) < EPS[dtype] and c.imag == 0
 
 
+def test_a_rotation_of_a_subnormal_and_a_large_number(device):
+    a, b = (opencu.asarray(np.array([v], "c8"), device) for v in (2.0**-149, 2.0**126))
+    r, _, c, s = (complex(np.asarray(v)) for v in blas.rotg(a, b))
+    assert abs(r / 2.0**126 - 1) < EPS["c8"] and abs(s - 1) < EPS["c8"] and abs(c) < 1e-30
+
+
 @pytest.mark.parametrize("flag", [-2, -1, 0, 1])
 def test_a_modified_rotation_of_vectors(device, flag):
     param = np.array([flag, 1.5, -0.5, 0.25, 2])

@@ -158,7 +158,12 @@ def test_factors_in_device_memory(device):
         (lambda a, x: blas.gbmv(a, x, rows=3, ku=3), "ku is 3: expected 0 to 2"),
         (lambda a, x: blas.symv(a, x, beta=1), "beta is 1 and y is None"),
         (lambda a, x: blas.ger(a, x, a[0]), "a shares memory with y"),
+        (lambda a, x: blas.symv(a, x, x), "y shares memory with x"),
+        (lambda a, x: blas.gbmv(a, x, x, rows=3, ku=1), "y shares memory with x"),
         (lambda a, x: blas.dgmm(a, x, side="X"), "side is 'X'"),
+        (lambda a, x: blas.dgmm(a * 2, a[0], a), "out shares memory with x"),
+        (lambda a, x: blas.trttp(a, a.ravel()[:6]), "out shares memory with a"),
+        (lambda a, x: blas.tpttr(a.ravel()[:6], a), "out shares memory with a"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(call, text):

@@ -108,6 +108,14 @@ def test_triangular_products_and_solutions(device, dtype, trans, order):
         close(b, B, dtype, 8 * size)
 
 
+def test_alpha_of_zero_reads_no_triangle(device):
+    a, b = np.full((3, 3), np.nan), np.full((3, 70), np.nan)
+    for function in (blas.trmm, blas.trsm):
+        (found,) = on(device, b)
+        function(*on(device, a), found, *[found] * (function is blas.trmm), alpha=0)
+        assert not np.asarray(found).any()
+
+
 def test_torch_tensors_and_conjugate_views():
     torch = pytest.importorskip("torch")
     a = torch.complex(torch.randn(9, 9), torch.randn(9, 9)) + 5 * torch.eye(9)
@@ -130,6 +138,7 @@ def test_torch_tensors_and_conjugate_views():
         (lambda a: blas.herk(a + 0j, alpha=1j), TypeError, "alpha is 1j: expected a real number"),
         (lambda a: blas.herk(a + 0j, trans="T"), ValueError, "trans is 'T': expected 'N' or 'C'"),
         (lambda a: blas.trmm(a, a.copy(), a), ValueError, "c shares memory with a"),
+        (lambda a: blas.trmm(a * 2, a, a[::-1]), ValueError, "c shares memory with b"),
         (lambda a: blas.trsm(a, a[::-1]), ValueError, "b shares memory with a"),
         (lambda a: blas.trsm(a, a.astype("f4")), TypeError, "b has dtype float32"),
         (lambda a: blas.trsm(a, a.copy(), alpha="2"), TypeError, "alpha is '2'"),

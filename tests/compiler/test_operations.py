@@ -63,11 +63,11 @@ FUNCTIONS = [tile.sum, tile.max, tile.min, tile.argmax, tile.argmin]
 @targets
 @pytest.mark.parametrize("dtype", ["f4", "i8"])
 @pytest.mark.parametrize("fn", FUNCTIONS, ids=lambda f: f.__name__)
-@pytest.mark.parametrize("axis", [None, 0, 1, -1])
+@pytest.mark.parametrize("axis", [None, 0, -1])
 @pytest.mark.parametrize("order", ["rows", "columns", "reversed"])
 def test_an_axis_of_any_stride_is_reduced(target, dtype, fn, axis, order):
     x = strided(random((13, 45), dtype), order)
-    shape = {None: (1, 1), 0: (1, 45), 1: (13, 1), -1: (13, 1)}[axis]
+    shape = {None: (1, 1), 0: (1, 45), -1: (13, 1)}[axis]
     y = np.zeros(shape, "i8" if "arg" in fn.__name__ else dtype)
     ours, oracle = both(reduce_2d, target, (1,), [x, y], 1, M=13, N=45, fn=fn, axis=axis)
     close(ours, oracle)

@@ -38,6 +38,9 @@ WRONG = """
 import ctypes, sys
 blas = ctypes.CDLL(sys.argv[1])
 blas.cblas_dgemv(102, 111, -1, 1, ctypes.c_double(1), None, 1, None, 1, ctypes.c_double(1), None, 1)
+x, alpha = (ctypes.c_float * 4)(), ctypes.c_float(1)
+blas.cblas_cher(101, 121, 1, alpha, x, 0, x, 1)  # nothing is exchanged in row-major order
+blas.cblas_cher2(101, 121, 1, x, x, 0, x, 1, x, 1)  # x and y are
 blas.cblas_dgemv(9, 111, 1, 1, ctypes.c_double(1), None, 1, None, 1, ctypes.c_double(1), None, 1)
 """
 
@@ -46,4 +49,6 @@ def test_wrong_arguments_are_told_by_number(lib, run, tmp_path):
     (tmp_path / "wrong.py").write_text(WRONG)
     told = run(f"{sys.executable} -I {tmp_path}/wrong.py {lib}/libopencu_blas.so").stderr
     assert "Parameter 3 to routine cblas_dgemv was incorrect" in told
+    assert "Parameter 6 to routine cblas_cher was incorrect" in told
+    assert "Parameter 6 to routine cblas_cher2 was incorrect" in told
     assert "Illegal layout setting, 9" in told

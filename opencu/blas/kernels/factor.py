@@ -237,7 +237,7 @@ def geqrf(a, tau, R: int, C: int, N: int):
 
 
 @tile.kernel
-def gels(a, b, info, R: int, C: int, N: int):
+def gels(a, b, R: int, C: int, N: int, info=None):
     """The first rows of b become the X that makes |A X - b| least; A becomes Q R."""
     z = tile.pid(0)
     m, d = a[z], b[z]
@@ -247,7 +247,8 @@ def gels(a, b, info, R: int, C: int, N: int):
         reflect(m[k:, k], m[k:, k + 1 :], t, R, C)
         reflect(m[k:, k], d[k:], t, R, C)
     triangle(m, d[:n], R, C, N, False, False, False)
-    tile.scatter(info[z], 0, tile.cast(first_zero(m, n), tile.i32))
+    if info is not None:
+        tile.scatter(info[z], 0, tile.cast(first_zero(m, n), tile.i32))
 
 
 # ---- planner -------------------------------------------------------------------------------------
@@ -274,7 +275,7 @@ def plan(spec: bytes, target: Target) -> Plan:
         arguments["b"], work = b, n * n * b[1][3]
     if r.op in (GETRI, GELS):
         arguments["b"] = b
-    if r.op in (GETRF, GETRI, GELS):
+    if r.dtypes[3]:
         arguments["info"] = info
     if r.dtypes[1]:
         arguments["tau" if r.op == GEQRF else "pivots"] = r.vectors(1)

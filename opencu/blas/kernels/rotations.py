@@ -90,12 +90,12 @@ def complex_rotation(a, b, T):
     f2, g2 = tile.fma(fr, fr, fi * fi), tile.fma(gr, gr, gi * gi)
     h2 = tile.fma(f2 * w, w, g2)
     d = tile.sqrt(f2 * h2)
-    up = h2 / d * u
+    up = h2 / d  # times u only at the end: it overflows where a is subnormal
     g = tile.sqrt(g2)
     none, only = large == 0, small == 0
     r = tile.complex(
-        tile.select(none, tile.real(a), tile.select(only, g * u, fr * up)),
-        tile.select(none, tile.imag(a), tile.select(only, 0, fi * up)),
+        tile.select(none, tile.real(a), tile.select(only, g * u, fr * up * u)),
+        tile.select(none, tile.imag(a), tile.select(only, 0, fi * up * u)),
     )
     c = tile.select(none, 1, tile.select(only, 0, f2 / d * w))
     sr, si = (

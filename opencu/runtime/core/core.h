@@ -298,6 +298,7 @@ extern const uint8_t ocu_sizes[OCU_DTYPES];  /* bytes of a dtype */
 static inline bool ocu_is_complex(int dtype) { return dtype == OCU_C64 || dtype == OCU_C128; }
 typedef struct { int64_t re, im; } ocu_scalar_bits;
 ocu_scalar_bits ocu_read_scalar(const void *p, ocu_dtype dtype);
+bool ocu_is_zero(ocu_scalar_bits x, ocu_dtype dtype);
 /* What a kernel may know of an ocu_matrix: 1 rows, 2 columns lie side by side, 0 neither. */
 static inline uint8_t ocu_layout(const ocu_matrix *x) { return x->cs == 1 ? 2 : x->rs == 1 ? 1 : 0; }
 bool ocu_pooled(const void *p);  /* does work on it outlast the call? */

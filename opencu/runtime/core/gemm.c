@@ -55,13 +55,6 @@ static ocu_status check_scalars(const void *alpha, const void *beta, size_t size
 
 typedef ocu_scalar_bits scalar;
 
-static bool is_zero(scalar x, ocu_dtype dtype) {
-  int64_t value = dtype == OCU_I32                         ? -1
-                  : dtype == OCU_F32 || dtype == OCU_C64 ? 0x7fffffff
-                                                         : INT64_MAX;  /* all but the sign */
-  return !((x.re | x.im) & value);
-}
-
 static bool is_one(scalar x, ocu_dtype dtype) {
   if (x.im) return false;
   if (dtype == OCU_I32) return x.re == 1;
@@ -179,14 +172,14 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
     return ocu_fail(OCU_INVALID_VALUE, "gemm: a matrix with sides is square and without a batch");
   if (!g->alpha || !g->beta) return ocu_fail(OCU_INVALID_VALUE, "gemm: alpha or beta is NULL");
   if (!batch || !m || !n) return OCU_OK;
-  if (kind->form && !(kind->form & OCU_EXPANDED)) return ocu_multiply_expanded(s, g, flags);
 
   /* Scalars travel as bits; a product that BLAS defines as zero reads neither A nor B. */
   bool trusted = flags & OCU_CALL_TRUSTED;
   if (!trusted) OCU_TRY(check_scalars(g->alpha, g->beta, ocu_sizes[kind->scale]));
   scalar alpha = ocu_read_scalar(g->alpha, kind->scale), beta = ocu_read_scalar(g->beta, kind->scale);
-  if (is_zero(alpha, kind->scale) || !k) k = 0, alpha = (scalar){0, 0};
-  bool reads_c = !is_zero(beta, kind->scale);
+  if (ocu_is_zero(alpha, kind->scale) || !k) k = 0, alpha = (scalar){0, 0};
+  bool reads_c = !ocu_is_zero(beta, kind->scale);
+  if (k && kind->form && !(kind->form & OCU_EXPANDED)) return ocu_multiply_expanded(s, g, flags);
 
   ocu_matrix x = g->a, y = g->b, z = g->c, out = g->d;
   const char *missing = !out.p                   ? "D"
@@ -222,7 +215,8 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
     return OCU_OK;
 
   /* Kernels write rows: where D's rows are not contiguous but its columns are, compute D^T. */
-  uint8_t conj = kind->conj, bias = kind->bias, form = kind->form, d_form = kind->d_form;
+  uint8_t conj = kind->conj, bias = kind->bias;
+  uint8_t form = k ? kind->form : 0, d_form = kind->d_form;
   ocu_matrix extra[4] = {0};
   int n_extra = g->epilogue ? g->epilogue->n : 0;
   for (int i = 0; i < n_extra; i++) extra[i] = g->epilogue->extra[i];
@@ -293,7 +287,7 @@ ocu_status ocu_geam(ocu_stream *s, const ocu_product *g, int flags) {
   ocu_matrix x[3] = {g->a, g->b, g->d};
   uint8_t conj = kind->conj;
   for (int i = 2; i >= 0; i--) {
-    if (i < 2 && is_zero(factor[i], kind->c)) {  /* not read: of a class that is there */
+    if (i < 2 && ocu_is_zero(factor[i], kind->c)) {  /* not read: of a class that is there */
       x[i] = x[2];
       conj &= (uint8_t)~(1 << i);
       continue;

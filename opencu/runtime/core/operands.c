@@ -19,6 +19,13 @@ ocu_scalar_bits ocu_read_scalar(const void *p, ocu_dtype dtype) {
   return x;
 }
 
+bool ocu_is_zero(ocu_scalar_bits x, ocu_dtype dtype) {
+  int64_t value = dtype == OCU_I32                         ? -1
+                  : dtype == OCU_F32 || dtype == OCU_C64 ? 0x7fffffff
+                                                         : INT64_MAX;  /* all but the sign */
+  return !((x.re | x.im) & value);
+}
+
 /* The bytes of a matrix: its first, and how many to its last. */
 static ocu_status extent(const char *name, const ocu_matrix *x, int64_t batch, int64_t rows,
                          int64_t columns, int64_t size, int64_t *lo, int64_t *bytes) {

@@ -121,7 +121,12 @@ ocu_status ocu_trsm(ocu_stream *s, const ocu_product *g, int flags) {
     m = g->n, n = g->m;
     kind.form ^= OCU_LOWER;
   }
-  if (!a.p || !b.p || !g->alpha) return ocu_fail(OCU_INVALID_VALUE, "trsm: a matrix or alpha is NULL");
+  if (!b.p || !g->alpha) return ocu_fail(OCU_INVALID_VALUE, "trsm: B or alpha is NULL");
+  if (!ocu_scalar_readable(g->alpha, ocu_sizes[kind.ab]))
+    return ocu_fail(OCU_ILLEGAL_ADDRESS, "trsm: alpha at %p may not be read", g->alpha);
+  if (ocu_is_zero(ocu_read_scalar(g->alpha, kind.ab), kind.ab)) /* A may be singular */
+    return copy(s, g, g->alpha, b, b, m, n, flags);
+  if (!a.p) return ocu_fail(OCU_INVALID_VALUE, "trsm: A is NULL");
   if (!(flags & OCU_CALL_TRUSTED))
     OCU_TRY(ocu_check_matrix("A", &a, 1, m, m, ocu_sizes[kind.ab], 0));
   void *held;

@@ -109,11 +109,11 @@ class BuildNative(build_ext):
         target = self.lib / "libopencu.so"
         for header in ("opencu.h", "driver.h"):
             shutil.copy2(CORE / header, self.include)
-        if stale(target, [*CORE.glob("*.[ch]"), *DRIVERS.glob("*.py"), Path(__file__)]):
+        if stale(target, [*CORE.glob("*.[ch]"), *DRIVERS.glob("*.[ph]*"), Path(__file__)]):
             partial = self.lib / ".libopencu.so.new"  # a process may have the old one mapped
             made = extract_drivers(Path(self.build_temp, "drivers"))
             sources = [*sorted(CORE.glob("*.c")), *made]
-            finish([cc, *CORE_FLAGS, f"-I{CORE}", "-o", partial, *sources, "-ldl"])
+            finish([cc, *CORE_FLAGS, f"-I{CORE}", f"-I{DRIVERS}", "-o", partial, *sources, "-ldl"])
             partial.replace(target)
 
     def build_shims(self, cc: str) -> None:

@@ -60,12 +60,11 @@ def compile(function: Function, target: Target, blocks: Blocks | None = None) ->
     if target.kind == "simt":
         code = _group_code(module, target, function)
         return Code(lowered.header(len(code)) + code, 0, 0, lowered.params)
-    linked = blob.link(llvm.emit(module, target), lowered.entry)
+    code, entry = blob.link(llvm.emit(module, target), function.name)
     if target.format == "program":  # for another driver: it begins with the kernel
-        assert linked.entry == 0
-        head = simt.Lowered("", 1, lowered.scratch, lowered.params, 0).header(len(linked.code))
-        return Code(head + linked.code, 0, lowered.scratch, lowered.params)
-    return Code(linked.code, linked.entry, lowered.scratch, lowered.params)
+        assert entry == 0
+        code = lowered.header(len(code)) + code
+    return Code(code, entry, lowered.memory, lowered.params)
 
 
 def _group_code(module, target: Target, function: Function) -> bytes:

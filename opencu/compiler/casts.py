@@ -10,16 +10,6 @@ rounded sums", 2008).
 from opencu.compiler.llvm import Function, Lanes, i16
 from opencu.drivers.interface import Target
 from opencu.tile.dtypes import DType, bool_, f16, f32, f64, i32, i64
-from opencu.tile.ir import KernelError
-
-
-def cast(f: Function, target: Target, source: DType, to: DType, x: str, width: int) -> str:
-    """The value of `width` lanes x in another dtype, as dtypes.narrow defines it."""
-    if source == to:
-        return x
-    if "c" in (source.kind, to.kind):
-        raise KernelError(None, f"cast: the vector lowering has no {source} to {to}")
-    return Cast(f, target, width).value(source, to, x)
 
 
 class Cast:
@@ -35,6 +25,7 @@ class Cast:
         return Lanes(self.f, dtype, self.width)
 
     def value(self, source: DType, to: DType, x: str) -> str:
+        """x in another dtype, as dtypes.narrow defines it."""
         if source == to:
             return x
         if source.storage:

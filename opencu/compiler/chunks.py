@@ -6,13 +6,13 @@ A row of chunks of UNROLL vectors, in which every load is in bounds, is followed
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from opencu.compiler import llvm
 from opencu.compiler.expressions import places, root_view
 from opencu.compiler.llvm import type_of
 from opencu.compiler.memory import Access, Place, Point, moved, side_by_side
-from opencu.compiler.points import Points
 from opencu.drivers.interface import Target
 from opencu.tile.dtypes import DType
 from opencu.tile.ir import Op, Tile, Value
@@ -23,16 +23,16 @@ STREAMED_VIEW = 32 << 20  # bytes, a last-level cache's
 UNROLL = 4  # vectors of one chunk: enough loads in flight, few enough registers
 
 
+@dataclass
 class Chunks:
-    """What the lowerings of stores, reductions and loops share; its fields are Vector's."""
+    """What the lowerings of stores, reductions and loops share."""
 
     target: Target
-    f: llvm.Function
-    points: Points
-    read: set[Value]  # the parameters that are loaded from
-    ahead: list[tuple[Tile, Access]]  # to be fetched by a block's next loops
-    streams: bool  # does a store write past the caches?
-    scratch: int  # bytes in use
+    f: llvm.Function = field(default_factory=llvm.Function)
+    read: set[Value] = field(default_factory=set)  # the parameters that are loaded from
+    ahead: list[tuple[Tile, Access]] = field(default_factory=list)  # to be fetched by a next loop
+    streams: bool = False  # does a store write past the caches?
+    scratch: int = 0  # bytes in use
 
     # ---- scratch and tiles in memory -------------------------------------------------------------
 
@@ -68,9 +68,7 @@ class Chunks:
         """Lanes of a vector: as many as the widest dtype allows among those that a tile is computed
         from and others; but for indices of a gather, which are read one by one."""
         known = self.points.access.keys()
-        gathered = {
-            v for v, _ in places(value, known) if v.op is not None and v.op.name == "gather"
-        }
+        gathered = {v for v, _ in places(value, known) if v.made_by == "gather"}
         within = [v.type.dtype for v, _ in places(value, known | gathered)]
         return self.target.vector_bytes // max(d.part.bytes for d in (*within, *dtypes))
 
@@ -141,10 +139,8 @@ class Chunks:
                 return [end]
 
             def past_caches() -> list[str]:
-                first, line = (
-                    f.unaligned(start, LINE, bytes),
-                    points("0", LINE // bytes // w, checked=False),
-                )
+                first = f.unaligned(start, LINE, bytes)
+                line = points("0", LINE // bytes // w, checked=False)
                 f.when(f.less("0", first), lambda: write(line, False))
                 return chunks(first, True)
 
@@ -165,7 +161,9 @@ class Chunks:
         dtype = value.type.dtype
         for x, p in zip(self.points.at(value, points, {}), points):
             place = self.points.address(access, dtype.bytes, p)
-            self.f.store_past(type_of(dtype, p.width), x, place, p.width * dtype.bytes)
+            # Others see it behind a fence.
+            store = f"store {type_of(dtype, p.width)} {x}, ptr {place}"
+            self.f.do(f"{store}, align {p.width * dtype.bytes}, !nontemporal !1")
 
     def every(
         self, axes: list[int], ends: list[str], row: Callable[[Place], None], at: Place = ()
@@ -200,11 +198,8 @@ class Chunks:
     def whole(self, values: Sequence[Value], lane: int, w: int, *accesses: Access) -> str:
         """Is every load behind some tiles in bounds everywhere?"""
         sizes = [str(s) for s in values[0].type.shape]
-        return self.f.all_of(
-            self.f.let(f"icmp sge i64 {n}, {size}")
-            for v in values
-            for n, size in zip(self.safe(v, sizes), sizes)
-        )
+        pairs = (pair for v in values for pair in zip(self.safe(v, sizes), sizes))
+        return self.f.all_of(self.f.let(f"icmp sge i64 {n}, {size}") for n, size in pairs)
 
     def safe(self, value: Value, ends: list[str]) -> list[str]:
         """Per axis, below which index, `ends` at most, every load behind a tile is in bounds."""

@@ -96,10 +96,28 @@ class Nest(NamedTuple):
         """1, or 2 for complex numbers."""
         return len(self.results)
 
+    @property
+    def factors(self) -> tuple[list[Value], list[Value]]:
+        """The planes of a, and those of b."""
+        planes, operands = self.planes, self.dot.operands
+        return operands[:planes], operands[planes : 2 * planes]
+
+    @property
+    def init(self) -> list[Value]:
+        """What the sums start from."""
+        return self.loop.operands[3:] if self.loop else self.dot.operands[2 * self.planes :]
+
+    def begin_trip(self, state, k: str) -> None:
+        """Emit what the loop around the dot does besides."""
+        state.scalars[self.loop.blocks[0].args[0]] = k
+        for op in self.loop.blocks[0].ops:
+            if op.name not in ("dot", "yield"):
+                getattr(state, f"op_{op.name}", state.op_pointwise)(op)
+
     def fusible(self, rest: list[Op]) -> bool:
         """Is the result used by one store only, with nothing in between that must come first? The
         nest then stores while it still reads a and b, which must not be the stored view's."""
-        factors = self.dot.operands[: 2 * self.planes]
+        factors = (v for planes in self.factors for v in planes)
         read = {root_view(x.op.operands[0]) for v in factors for x in loads(v)}
         derived, store = set(self.results), None
         for op in rest:
@@ -136,10 +154,8 @@ class Lowering:
     def __init__(self, state, nest: Nest, fused: tuple[Value, Access] | None):
         self.state, self.nest, self.f, self.points = state, nest, state.f, state.points
         planes, blocks = range(nest.planes), state.blocks
-        operands = nest.dot.operands
         self.blocks, self.result = blocks, nest.results
-        self.factors = operands[: nest.planes], operands[nest.planes : 2 * nest.planes]
-        self.init = nest.loop.operands[3:] if nest.loop else operands[2 * nest.planes :]
+        self.factors, self.init = nest.factors, nest.init
         (self.bm, self.bk), (_, self.bn) = (x[0].type.shape for x in self.factors)
         self.dtype = nest.results[0].type.dtype
         self.bytes, self.w = self.dtype.bytes, state.target.vector_bytes // self.dtype.bytes
@@ -186,10 +202,7 @@ class Lowering:
         def chunk(t: str) -> None:
             self.first, self.last = f.let(f"icmp eq i64 {t}, 0"), f.less(f.sub(trips, "2"), t)
             k = f.add(lo, f.mul(t, step))
-            self.state.scalars[loop.blocks[0].args[0]] = k
-            for op in loop.blocks[0].ops:
-                if op.name not in ("dot", "yield"):
-                    getattr(self.state, f"op_{op.name}", self.state.op_pointwise)(op)
+            self.nest.begin_trip(self.state, k)
             self.chunk(f.less(k, hi))
 
         f.each("0", trips, "1", chunk)

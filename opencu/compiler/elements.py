@@ -51,9 +51,7 @@ def reads(v: Value, view: Value, known) -> bool:
     return any(
         x not in known or x.op.name == "load"
         for x, _ in places(v, known)
-        if x.op is not None
-        and x.op.name in ("load", "gather")
-        and root_view(x.op.operands[0]) is root_view(view)
+        if x.made_by in ("load", "gather") and root_view(x.op.operands[0]) is root_view(view)
     )
 
 

@@ -6,10 +6,10 @@ from collections.abc import Container
 
 from opencu.tile.ir import Block, Op, Tile, Value
 
-PURE = set(
-    "const pid npid dim slice pick load gather iota broadcast permute extract unary binary compare "
-    "select cast bitcast fma part complex yield".split()
-)
+PURE = {
+    *"const pid npid dim slice pick load gather iota broadcast permute extract unary".split(),
+    *"binary compare select cast bitcast fma part complex yield".split(),
+}
 WRITES = {"store", "scatter", "atomic"}
 COMPUTED = {"reduce", "scan", "cat", "reshape"}  # where they stand, into scratch; no effects
 
@@ -37,7 +37,7 @@ def step_along(v: Value, axis: int) -> int | None:
     op = v.op
     if not isinstance(v.type, Tile) or v.type.shape[axis] == 1:
         return 0
-    if op is None or op.name not in ("iota", "broadcast", "cast", "binary"):
+    if v.made_by not in ("iota", "broadcast", "cast", "binary"):
         return None
     if op.name == "iota":
         return int(op.attrs["axis"] == axis) if v.type.dtype.bits >= 32 else None
@@ -119,14 +119,12 @@ def reached(value: Value) -> dict[Value, tuple[bool, ...]]:
 
 def within(v: Value, view: Value, axis: int, size: int = 1) -> bool:
     """Is a number view.shape[axis] // size, or a minimum of that and others?"""
-    op = v.op
-    if op is None:
-        return False
-    if op.name == "binary" and op.attrs["fn"] == "min":
+    op, fn = v.op, v.op.attrs.get("fn") if v.op else None
+    if fn == "min":
         return any(within(x, view, axis, size) for x in op.operands)
-    if op.name == "binary" and op.attrs["fn"] == "floordiv" and _number(op.operands[1]) == size:
+    if fn == "floordiv" and _number(op.operands[1]) == size:
         return within(op.operands[0], view, axis)
-    return size == 1 and op.name == "dim" and (op.operands[0], op.attrs["axis"]) == (view, axis)
+    return size == 1 and v.made_by == "dim" and (op.operands[0], op.attrs["axis"]) == (view, axis)
 
 
 def stays_whole(loop: Op | None, view: Value, axis: int, size: int) -> bool:
@@ -139,7 +137,7 @@ def stays_whole(loop: Op | None, view: Value, axis: int, size: int) -> bool:
 
 def _number(v: Value) -> int:
     """A constant's value; -1 of others."""
-    return v.op.attrs["value"] if v.op is not None and v.op.name == "const" else -1
+    return v.op.attrs["value"] if v.made_by == "const" else -1
 
 
 def root_view(v: Value) -> Value:
@@ -170,13 +168,11 @@ def reads_elsewhere(store: Op, known: Container[Value] = ()) -> bool:
 
     def source(load: Op) -> list[Value]:
         view, *index = load.operands
-        is_part = view.op is not None and view.op.name == "part"
-        return [view.op.operands[0] if is_part else view, *index]
+        return [view.op.operands[0] if view.made_by == "part" else view, *index]
 
     return any(
         v not in known
-        and v.op is not None
-        and v.op.name in ("load", "gather")
+        and v.made_by in ("load", "gather")
         and root_view(v.op.operands[0]) is root_view(place[0])
         and (
             source(v.op) != place
@@ -189,12 +185,12 @@ def reads_elsewhere(store: Op, known: Container[Value] = ()) -> bool:
 
 def parts(v: Value) -> list[Value]:
     """The real values that a stored one is made of: two if it is complex."""
-    return v.op.operands if v.op is not None and v.op.name == "complex" else [v]
+    return v.op.operands if v.made_by == "complex" else [v]
 
 
 def loads(v: Value) -> list[Value]:
     """The loads and gathers that a tile is computed from."""
-    return [x for x in reached(v) if x.op is not None and x.op.name in ("load", "gather")]
+    return [x for x in reached(v) if x.made_by in ("load", "gather")]
 
 
 def uses(op: Op) -> set[Value]:
@@ -205,19 +201,13 @@ def uses(op: Op) -> set[Value]:
 
 def is_zero(v: Value) -> bool:
     """Is the tile the constant zero?"""
-    while v.op is not None and v.op.name == "broadcast":
+    while v.made_by == "broadcast":
         v = v.op.operands[0]
-    return v.op is not None and v.op.name == "const" and v.op.attrs["value"] == 0
+    return v.made_by == "const" and v.op.attrs["value"] == 0
 
 
 def zero_outside(v: Value) -> bool:
     """Is the tile zero wherever its loads are out of bounds?"""
-    if v.op is None:
-        return False
-    if v.op.name == "load":
-        return True
-    return (
-        v.op.name in ("cast", "unary")
-        and v.op.attrs.get("fn") != "not"
-        and zero_outside(v.op.operands[0])
-    )
+    if v.made_by not in ("cast", "unary") or v.op.attrs.get("fn") == "not":
+        return v.made_by == "load"
+    return zero_outside(v.op.operands[0])

@@ -45,15 +45,11 @@ class GroupDot:
 
     def __init__(self, state, nest: Nest):
         self.state, self.nest, self.f, self.points = state, nest, state.f, state.points
-        operands, planes = nest.dot.operands, nest.planes
         self.dtype = nest.results[0].type.dtype
         self.type, self.bytes = type_of(self.dtype), self.dtype.bytes
-        self.multiply = choose(state.target, operands[0].type.dtype, self.dtype, True)
-        self.a, self.b = (
-            [converted(v, self.multiply.element) for v in x]
-            for x in (operands[:planes], operands[planes : 2 * planes])
-        )
-        self.init = nest.loop.operands[3:] if nest.loop else operands[2 * planes :]
+        self.multiply = choose(state.target, nest.factors[0][0].type.dtype, self.dtype, True)
+        self.a, self.b = ([converted(v, self.multiply.element) for v in x] for x in nest.factors)
+        self.init = nest.init
         (bm, self.bk), (_, bn) = self.a[0].type.shape, self.b[0].type.shape
         self.shape = bm, bn
         self.block = self.sizes()
@@ -62,7 +58,7 @@ class GroupDot:
         count = math.prod(self.across)
         self.turns = -(-count // state.target.threads)  # blocks of a thread
         self.sums = math.prod(self.block) * self.turns  # of a plane
-        registers = self.sums * planes * self.bytes // 4
+        registers = self.sums * nest.planes * self.bytes // 4
         if registers > SUMS:
             what = f"a dot of {bm} x {bn} takes {registers} registers a thread for its sums"
             raise KernelError(nest.dot.loc, f"{state.target.name}: {what}: at most {SUMS}")
@@ -70,15 +66,13 @@ class GroupDot:
         self.exists = []
         for turn in range(self.turns):
             number = self.f.add(self.f.thread, str(turn * state.target.threads))
-            self.exists.append(
-                self.f.less(number, str(count)) if count % state.target.threads else "true"
-            )
+            ragged = count % state.target.threads
+            self.exists.append(self.f.less(number, str(count)) if ragged else "true")
             number = self.f.select(self.exists[-1], number, str(count - 1))
             place = state.at(number, self.across)
             axes = zip(place, self.strips, self.across, self.block)
-            self.starts.append(
-                [self.spread(self.f.mul(p, str(s)), s, n * s, r) for p, s, n, r in axes]
-            )
+            spread = [self.spread(self.f.mul(p, str(s)), s, n * s, r) for p, s, n, r in axes]
+            self.starts.append(spread)
         each = [[self.each(axis, turn) for axis in (0, 1)] for turn in range(self.turns)]
         self.points_of = [[Point((r, c), 1, 1, True) for r in x for c in y] for x, y in each]
 
@@ -111,10 +105,7 @@ class GroupDot:
             lo, hi, step = (state.scalars[v] for v in loop.operands[:3])
 
             def trip(k: str, acc: list[str]) -> list[str]:
-                state.scalars[loop.blocks[0].args[0]] = k
-                for op in loop.blocks[0].ops:
-                    if op.name not in ("dot", "yield"):
-                        getattr(state, f"op_{op.name}", state.op_pointwise)(op)
+                self.nest.begin_trip(state, k)
                 acc = self.chunk(acc)
                 state.settle()
                 return acc
@@ -138,11 +129,9 @@ class GroupDot:
         self.kc = max(d for d in range(1, most + 1) if self.bk % d == 0)
         rows, columns = self.lines
         a, b = ([self.state.allocate(n * self.kc * self.bytes) for _ in self.a] for n in self.lines)
-        limits = (str(rows), str(self.kc)), (str(self.kc), str(columns))
-        self.staged = (
-            [Access(p, ("1", str(rows)), limits[0]) for p in a],
-            [Access(p, (str(columns), "1"), limits[1]) for p in b],
-        )
+        m, n, k = str(rows), str(columns), str(self.kc)
+        staged_b = [Access(p, (n, "1"), (k, n)) for p in b]
+        self.staged = [Access(p, ("1", m), (m, k)) for p in a], staged_b
 
     def copy(self, v: Value, to: Access, axis: int, start: str) -> None:
         """Rows (axis 0) or columns of an operand, from k = start on."""
@@ -175,10 +164,8 @@ class GroupDot:
             spaces = [self.f.spaces[s.pointer] for x in self.staged for s in x]
             self.state.touch(spaces, [])
             unroll = math.gcd(self.kc, 4)
-            end, step = str(self.kc), str(unroll)
-            return self.f.loop(
-                "0", end, step, self.carried(acc), lambda k, acc: self.steps(k, acc, unroll)
-            )
+            steps = lambda k, acc: self.steps(k, acc, unroll)  # noqa: E731
+            return self.f.loop("0", str(self.kc), str(unroll), self.carried(acc), steps)
 
         if self.kc == self.bk:
             return part("0", acc)
@@ -192,29 +179,27 @@ class GroupDot:
         return self.state.around(lambda: self.f.loop("0", end, step, self.carried(acc), trip))
 
     def steps(self, k: str, acc: list[str], count: int) -> list[str]:
-        acc, planes = list(acc), len(self.a)
-        columns = self.block[1]
+        acc = list(acc)
         for u in range(count):
             at = self.f.add(k, str(u))
             for turn in range(self.turns):
-                xs, ys = (
-                    [self.line(s, axis, turn, at) for s in self.staged[axis]] for axis in (0, 1)
-                )
-                for p, meets in enumerate(MEETS[planes]):
-                    for r, x in enumerate(xs[p]):
-                        for q, plane in meets:
-                            factor = self.f.let(f"fneg {self.type} {x}") if p and q else x
-                            for c, y in enumerate(ys[q]):
-                                n = (
-                                    plane * self.sums
-                                    + turn * math.prod(self.block)
-                                    + r * columns
-                                    + c
-                                )
-                                acc[n] = self.multiply.step(
-                                    self.f, self.dtype, 1, factor, y, acc[n]
-                                )
+                self.products(turn, at, acc)
         return acc
+
+    def products(self, turn: int, k: str, acc: list[str]) -> None:
+        """Add those of one column of a and one row of b to a block's sums."""
+        f, step = self.f, self.multiply.step
+        xs, ys = ([self.line(s, axis, turn, k) for s in self.staged[axis]] for axis in (0, 1))
+        for p, meets in enumerate(MEETS[len(self.a)]):
+            for r, x in enumerate(xs[p]):
+                for q, plane in meets:
+                    factor = f.let(f"fneg {self.type} {x}") if p and q else x
+                    for n, y in enumerate(ys[q], self.first(plane, turn, r)):
+                        acc[n] = step(f, self.dtype, 1, factor, y, acc[n])
+
+    def first(self, plane: int, turn: int, row: int) -> int:
+        """Where the sums of a block's row start."""
+        return plane * self.sums + turn * math.prod(self.block) + row * self.block[1]
 
     def line(self, a: Access, axis: int, turn: int, k: str) -> list[str]:
         """This thread's elements of a staged column or row."""
@@ -251,15 +236,14 @@ class GroupDot:
         whole = state.whole(values, 1, w, *(a for _, a in outputs)) if fits else "false"
 
         def write(turn: int, w: int, checked: bool) -> None:
-            lanes, width = Lanes(self.f, self.dtype, w), self.block[1]
+            lanes = Lanes(self.f, self.dtype, w)
             for r, row in enumerate(self.each(0, turn)):
                 points = [Point((row, c), 1, w, checked) for c in self.each(1, turn, w)]
                 memo: Memo = {}
                 for plane, v in enumerate(results):
-                    first = plane * self.sums + turn * math.prod(self.block) + r * width
+                    first = self.first(plane, turn, r)
                     for i, p in enumerate(points):
-                        some = acc[first + i * w : first + (i + 1) * w]
-                        memo[v, p] = lanes.of(some) if w > 1 else some[0]
+                        memo[v, p] = lanes.of(acc[first + i * w : first + (i + 1) * w])
                 for value, access in outputs:
                     self.points.put(access, value, points, memo)
 

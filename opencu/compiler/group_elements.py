@@ -75,15 +75,13 @@ def _scatter(state, op: Op, tile: Tile) -> None:
         state.touch([space], [GLOBAL])
 
         def look(other: str, found: list[str]) -> list[str]:
-            same = f.let(
-                f"icmp eq i64 {state.points.load(slots, i64, Point((other,), 0, 1))}, {key}"
-            )
+            theirs = state.points.load(slots, i64, Point((other,), 0, 1))
+            same = f.let(f"icmp eq i64 {theirs}, {key}")
             return [f.let(f"or i1 {found[0]}, {same}")]
 
-        last = f.loop(f.add(f.thread, "1"), str(min(threads, total)), "1", [("i1", "false")], look)[
-            0
-        ]
-        write = f.let(f"and i1 {inside}, {f.let(f'xor i1 {last}, true')}")
+        start, behind = [("i1", "false")], f.add(f.thread, "1")
+        (again,) = f.loop(behind, str(min(threads, total)), "1", start, look)
+        write = f.let(f"and i1 {inside}, {f.let(f'xor i1 {again}, true')}")
         found = [state.points.at(v, [p], memo)[0] for v in values]
 
         def put() -> None:

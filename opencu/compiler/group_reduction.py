@@ -98,6 +98,7 @@ class GroupReduction(Reduction):
         outer = [1 if d in self.axes else s for d, s in enumerate(shape)]
         work, count = math.prod(inner) // self.w, math.prod(outer)
         state.sync([self.x])
+        self.memory = memory
         team = Team(state, fold.dtypes, count, work, max(state.target.lanes, 8) if wide else 1)
         whole = state.whole([self.x], self.lane, self.w)
         types = [v.type for v in fold.lanes(self.w)]
@@ -118,11 +119,8 @@ class GroupReduction(Reduction):
             parts = state.either(whole, lambda: partial(False), lambda: partial(True), types)
             total = team.together(fold, fold.across(list(parts), self.w))[-1]
             state.touch([], [f.spaces[memory.pointer]])
-            place = Point(tuple(there), 0, 1)
             write = f.all_of((exists, f.let(f"icmp eq i64 {team.rank}, 0")))
-            f.when(
-                write, lambda: state.points.store(memory, self.op.result.type.dtype, total, place)
-            )
+            f.when(write, lambda: self.store(total, Point(tuple(there), 0, 1)))
 
         team.each(one)
 
@@ -158,10 +156,8 @@ def scan(state, op: Op) -> None:
                 distance *= 2
             value = fold.combine([carried], value, 1)
             state.touch([], [f.spaces[memory.pointer]])
-            f.when(
-                inside,
-                lambda: state.points.store(memory, dtype, value[0], replace(p, checked=False)),
-            )
+            place = replace(p, checked=False)
+            f.when(inside, lambda: state.points.store(memory, dtype, value[0], place))
             if team.size == 1 or shape[axis] <= team.size:
                 return value[0]
             last = f.let(f"or i64 {f.thread}, {team.size - 1}")

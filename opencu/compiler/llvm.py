@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,6 +41,24 @@ def constant(dtype: DType, value: bool | int | float) -> str:
         double = np.float64(dtypes.narrow(float(value), dtype))  # LLVM writes floats as doubles
         return f"0x{double.view(np.uint64):016X}"
     return str(int(value))
+
+
+WORDS = 256  # of the parameters, at most, whose pointers are marked by bits
+
+
+class Lowered(NamedTuple):
+    """A kernel as LLVM IR."""
+
+    text: str
+    threads: int  # of a program
+    memory: int  # bytes: shared by a work-group's threads, or the scratch of one
+    params: int  # 64-bit words of the parameter array
+    pointers: int  # bit i: word i is a pointer
+
+    def header(self, bytes: int) -> bytes:
+        """ocu_group_code (driver.h), which lies before the code."""
+        masks = [self.pointers >> at & (1 << 64) - 1 for at in range(0, WORDS, 64)]
+        return struct.pack("<QII4Q", bytes, self.threads, self.memory, *masks)
 
 
 class Space(NamedTuple):
@@ -111,10 +130,6 @@ class Function:
         self.stage_bytes = max(self.stage_bytes, bytes)
         return "%stage"
 
-    def store_past(self, type: str, value: str, pointer: str, align: int) -> None:
-        """A store past the caches; the pointer is aligned. Others see it behind a fence."""
-        self.do(f"store {type} {value}, ptr {pointer}, align {align}, !nontemporal !1")
-
     # ---- 64-bit integers, folded where both are known --------------------------------------------
 
     def _int(self, op: str, fold: Callable[[int, int], int], a: str, b: str) -> str:
@@ -140,15 +155,14 @@ class Function:
         return self._int("mul nsw", lambda x, y: x * y, a, b)
 
     def min(self, a: str, b: str) -> str:
-        return self._extreme("smin", min, a, b)
+        if _known(a) and _known(b):
+            return str(min(int(a), int(b)))
+        return self.call("i64", "smin.i64", ("i64", a), ("i64", b))
 
     def max(self, a: str, b: str) -> str:
-        return self._extreme("smax", max, a, b)
-
-    def _extreme(self, name: str, fold: Callable[[int, int], int], a: str, b: str) -> str:
         if _known(a) and _known(b):
-            return str(fold(int(a), int(b)))
-        return self.call("i64", f"{name}.i64", ("i64", a), ("i64", b))
+            return str(max(int(a), int(b)))
+        return self.call("i64", "smax.i64", ("i64", a), ("i64", b))
 
     def clamp(self, x: str, hi: str) -> str:
         """x within [0, hi]."""
@@ -335,26 +349,28 @@ class Function:
 
     # ---- the module ------------------------------------------------------------------------------
 
-    def module(self, entry: str, target: Target) -> str:
-        """The module's text: void entry(ptr params, i64 pid, ptr scratch)."""
-        wide = f'"prefer-vector-width"="{target.vector_bytes * 8}"'
-        stage = [f"  %stage = alloca [{self.stage_bytes} x i8], align 64"]
+    def text(self, target: Target, head: str, attributes: str, memory: str = "") -> str:
+        """The module's text: what stands before the body, and the kernel's attributes."""
+        stage = f"  %stage = alloca [{self.stage_bytes} x i8], align 64\n" * (self.stage_bytes > 0)
         return "\n".join(
             [
-                f'target triple = "{target.triple}"',
+                f'target triple = "{target.triple}"{memory}',
                 *sorted(self.declared),
-                f"define void @{entry}(ptr noalias readonly %params, i64 %pid, "
-                "ptr noalias align 64 %scratch) #0 {",
-                "entry:",
-                *(stage if self.stage_bytes else []),
-                *self.lines,
-                "  ret void",
-                "}",
-                f'attributes #0 = {{ nounwind "no-builtins" {wide} '
-                f'"min-legal-vector-width"="{target.vector_bytes * 8}" '
-                f'"target-cpu"="{target.cpu}" "target-features"="{target.features}" }}',
+                f"define {head} #0 {{\nentry:\n{stage}" + "\n".join(self.lines),
+                "  ret void\n}",
+                f'attributes #0 = {{ nounwind "no-builtins" {attributes} }}',
             ]
         )
+
+    def module(self, entry: str, target: Target) -> str:
+        """The module's text: void entry(ptr params, i64 pid, ptr scratch)."""
+        params = "ptr noalias readonly %params, i64 %pid, ptr noalias align 64 %scratch"
+        width = target.vector_bytes * 8
+        attributes = (
+            f'"prefer-vector-width"="{width}" "min-legal-vector-width"="{width}" '
+            f'"target-cpu"="{target.cpu}" "target-features"="{target.features}"'
+        )
+        return self.text(target, f"void @{entry}({params})", attributes)
 
 
 class Lanes:
@@ -397,6 +413,8 @@ class Lanes:
 
     def of(self, values: Iterable[str]) -> str:
         """A vector of one value for each lane."""
+        if self.width == 1:
+            return next(iter(values))
         vector, one = "poison", type_of(self.dtype)
         for i, x in enumerate(values):
             vector = self.f.let(f"insertelement {self.type} {vector}, {one} {x}, i64 {i}")

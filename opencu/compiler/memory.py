@@ -81,9 +81,8 @@ class Memory:
         """The lanes of p that lie in the view."""
         f, masks = self.f, Lanes(self.f, bool_, p.width)
         lanes = f.lanes_below(p.at[p.lane], a.limits[p.lane], p.width)
-        inside = f.all_of(
-            f.less(at, limit) for d, (at, limit) in enumerate(zip(p.at, a.limits)) if d != p.lane
-        )
+        others = (x for d, x in enumerate(zip(p.at, a.limits)) if d != p.lane)
+        inside = f.all_of(f.less(at, limit) for at, limit in others)
         if inside == "true":
             return lanes
         return masks.op("and", lanes, f.splat(inside, bool_, p.width))

@@ -9,7 +9,7 @@ import functools
 from dataclasses import replace
 from typing import Any
 
-from opencu.compiler import casts
+from opencu.compiler.casts import Cast
 from opencu.compiler.expressions import Where, operand_place, step_along, weight
 from opencu.compiler.llvm import Function, Lanes, constant, suffix, type_of
 from opencu.compiler.memory import Access, Memory, Point, ViewRef, moved
@@ -62,14 +62,10 @@ class Points(Memory):
         return [self.apply(op, list(args), p.width) for p, *args in zip(points, *operands)]
 
     def _branch(self, op: Op, which: int, points: list[Point], memo: Memo) -> list[str]:
-        sides = [
-            lambda b=block: self.at(b.ops[-1].operands[which], points, dict(memo))
-            for block in op.blocks
-        ]
-        dtype = op.results[which].type.dtype
-        return self.f.branch(
-            self.scalars[op.operands[0]], *sides, [type_of(dtype, p.width) for p in points]
-        )
+        ends = [block.ops[-1].operands[which] for block in op.blocks]
+        sides = [lambda v=v: self.at(v, points, dict(memo)) for v in ends]
+        types = [type_of(op.results[which].type.dtype, p.width) for p in points]
+        return self.f.branch(self.scalars[op.operands[0]], *sides, types)
 
     def _moved(self, op: Op, points: list[Point], memo: Memo) -> list[str]:
         """An operand that is read at other places: broadcast, permute, extract, and a reshape that
@@ -98,9 +94,8 @@ class Points(Memory):
         if v in self.access:
             return self.access[v].unit_axis()
         axes = range(len(v.type.shape))
-        return next(
-            (d for d in axes if v.type.shape[d] > 1 and self._line(v.op, d) is not None), None
-        )
+        lines = (d for d in axes if v.type.shape[d] > 1 and self._line(v.op, d) is not None)
+        return next(lines, None)
 
     def _line(self, op: Op, axis: int) -> int | None:
         """The axis of a gather's view along which the lanes of an axis of the tile lie side by
@@ -129,10 +124,8 @@ class Points(Memory):
             return apart()[0]
         f, view, t = self.f, self.views[op.operands[0]], type_of(op.result.type.dtype, p.width)
         first = [self.at(x, [replace(p, width=1)], memo)[0] for x in op.operands[1:]]
-        whole = [
-            f.less("-1", first[line]),
-            f.let(f"icmp sle i64 {f.add(first[line], str(p.width))}, {view.sizes[line]}"),
-        ]
+        whole, end = [f.less("-1", first[line])], f.add(first[line], str(p.width))
+        whole.append(f.let(f"icmp sle i64 {end}, {view.sizes[line]}"))
         exists, pointer = [], f.offset(view.pointer, first[line], op.result.type.dtype.bytes)
         for d, (i, size, stride) in enumerate(zip(first, view.sizes, view.strides)):
             if d != line:  # outside, the line at 0 is read for nothing
@@ -158,11 +151,7 @@ class Points(Memory):
         Where all lanes are inside, loads of single lanes are faster than AVX2's instruction."""
         f, view, index = self.f, self.views[op.operands[0]], op.operands[1]
         dtype, size = op.result.type.dtype, view.sizes[0]
-        if (
-            index.op is not None
-            and index.op.name == "cast"
-            and index.op.operands[0].type.dtype == i32
-        ):
+        if index.made_by == "cast" and index.op.operands[0].type.dtype == i32:
             index = index.op.operands[0]
             size = self.narrow.get(size) or f.narrow(size)
         lanes, t = Lanes(f, index.type.dtype, p.width), type_of(dtype, p.width)
@@ -178,9 +167,8 @@ class Points(Memory):
         def singly() -> list[str]:
             index = (self._at_lane(op, p, i)[0] for i in range(p.width))
             places = (f.offset(view.pointer, i, dtype.bytes) for i in index)
-            return [
-                Lanes(f, dtype, p.width).of(f.load(type_of(dtype), q, dtype.bytes) for q in places)
-            ]
+            numbers = (f.load(type_of(dtype), q, dtype.bytes) for q in places)
+            return [Lanes(f, dtype, p.width).of(numbers)]
 
         if self.target.vector_bytes > 32 or not self._rereads(op, p):
             return at_once()[0]
@@ -213,7 +201,7 @@ class Points(Memory):
                     pointer = f.select(inside, pointer, "%params", "ptr")
                 x = f.load(one, pointer, size)
                 found.append(f.select(inside, x, constant(dtype, 0), one) if checked else x)
-            return [found[0] if width == 1 else Lanes(f, dtype, width).of(found)]
+            return [Lanes(f, dtype, width).of(found)]
 
         if width == 1:
             return lanes(True)[0]
@@ -232,7 +220,7 @@ class Points(Memory):
 
     def put(self, a: Access, v: Value, points: list[Point], memo: Memo) -> None:
         """Compute a value at some points and store it there."""
-        if v.op is None or v.op.name != "complex":
+        if v.made_by != "complex":
             for x, p in zip(self.at(v, points, memo), points):
                 self.store(a, v.type.dtype, x, p)
             return
@@ -258,7 +246,7 @@ class Points(Memory):
         if op.name == "fma":
             return v.op("add", v.op("mul", x[0], x[1]), x[2])
         if op.name == "cast":
-            return casts.cast(f, self.target, dtype, to, x[0], width)
+            return Cast(f, self.target, width).value(dtype, to, x[0])
         if op.name == "bitcast":
             return v.to("bitcast", x[0], to)
         raise KernelError(op.loc, f"the vector lowering has no operation {op.name}")

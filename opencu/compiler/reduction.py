@@ -75,11 +75,11 @@ class Fold:
         """One partial of all lanes: the upper half onto the lower, until one is left."""
         while width > 1:
             half = width // 2
-            low, high = (self._half(x, at, width) for at in (0, half))
+            low, high = (self.half(x, at, width) for at in (0, half))
             x, width = self.combine(low, high, half), half
         return x
 
-    def _half(self, x: list[str], at: int, width: int) -> list[str]:
+    def half(self, x: list[str], at: int, width: int) -> list[str]:
         pairs = zip(self.dtypes, x)
         if width == 2:
             return [Lanes(self.f, d, 2).extract(v, at) for d, v in pairs]
@@ -87,6 +87,16 @@ class Fold:
 
 
 Parts = list[str]  # partial results side by side
+
+
+def reduce(state, op: Op) -> None:
+    """Emit a reduction."""
+    Reduction(state, op).run()
+
+
+def scan(state, op: Op) -> None:
+    """Emit a scan."""
+    Scan(state, op).run()
 
 
 class Reduction:

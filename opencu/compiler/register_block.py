@@ -13,6 +13,7 @@ from opencu.compiler.expressions import is_zero, loads
 from opencu.compiler.llvm import Lanes, type_of
 from opencu.compiler.memory import Point
 from opencu.compiler.points import Memo
+from opencu.compiler.reduction import Fold
 from opencu.tile.dtypes import bf16, i32
 from opencu.tile.ir import Value
 
@@ -220,11 +221,8 @@ class RegisterBlock:
         bottom = f.add(self.rows.first, str(self.rows.count))
         right = f.add(self.columns.first, str(self.columns.vectors * self.w))
         inside = [f.let(f"icmp sle i64 {x}, {limit}") for x, limit in zip((bottom, right), safe)]
-        f.branch(
-            f.all_of(inside),
-            lambda: self.epilogue(sums, checked=False),
-            lambda: self.epilogue(sums, checked=True),
-        )
+        sides = (lambda c=c: self.epilogue(sums, checked=c) for c in (False, True))
+        f.branch(f.all_of(inside), *sides)
 
     def epilogue(self, sums: list[str], *, checked: bool) -> None:
         nest, points = self.nest, self.block(checked=checked)
@@ -308,12 +306,8 @@ class AlongK(RegisterBlock):
 
     def total(self, x: str) -> str:
         """The sum of a vector's lanes."""
-        f, t, w = self.f, self.nest.dtype, self.nest.w
+        fold, parts, w = Fold(self.nest.state, "sum", self.nest.dtype), [x], self.nest.w
         while w > 1:
-            w //= 2
-            if w > 1:
-                halves = [f.slice(x, t, 2 * w, at, w) for at in (0, w)]
-            else:
-                halves = [Lanes(f, t, 2).extract(x, i) for i in (0, 1)]
-            x = Lanes(f, t, w).op("fadd" if t.kind == "f" else "add", *halves)
-        return x
+            low, high = (fold.half(parts, at, w) for at in (0, w // 2))
+            parts, w = fold.combine(high, low, w // 2), w // 2
+        return parts[0]

@@ -45,7 +45,7 @@ def _fold(op: Op) -> None:
     """Turn scalar integer arithmetic on constants into a constant."""
     if op.name not in ("binary", "compare") or not isinstance(op.result.type, Scalar):
         return
-    sources = [v.op for v in op.operands if v.op and v.op.name == "const"]
+    sources = [v.op for v in op.operands if v.made_by == "const"]
     if len(sources) == 2 and all(s.result.type.dtype.kind in "iu" for s in sources):
         x, y = (s.attrs["value"] for s in sources)
         if op.attrs["fn"] in ("floordiv", "mod") and y == 0:

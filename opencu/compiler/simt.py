@@ -11,7 +11,6 @@ or read, since the last one is about to be read or overwritten.
 
 import itertools
 import math
-import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple
 from opencu.compiler import complex, dot, group_dot, group_elements, group_reduction
 from opencu.compiler.expressions import is_pure, parts, places, uses
 from opencu.compiler.held import held
-from opencu.compiler.llvm import Space
+from opencu.compiler.llvm import WORDS, Lowered, Space
 from opencu.compiler.memory import Access, Point
 from opencu.compiler.order import early_loads
 from opencu.compiler.simplify import simplify
@@ -31,20 +30,6 @@ from opencu.tile.ir import Block, Function, KernelError, Op, Tile, Value
 
 UNROLL = 4  # vectors that a thread has in flight
 CARRIED = 64  # 4-byte registers of a thread that hold a loop's tiles
-WORDS = 256  # of the parameters, whose pointers are marked by bits
-
-
-class Lowered(NamedTuple):
-    text: str  # LLVM IR
-    threads: int
-    shared: int  # bytes of shared memory
-    params: int  # 64-bit words of the parameter array
-    pointers: int  # bit i: word i is a pointer
-
-    def header(self, bytes: int) -> bytes:
-        """ocu_group_code (driver.h), which lies before the code."""
-        masks = [self.pointers >> at & (1 << 64) - 1 for at in range(0, WORDS, 64)]
-        return struct.pack("<QII4Q", bytes, self.threads, self.shared, *masks)
 
 
 class Pending(NamedTuple):
@@ -157,7 +142,7 @@ class Simt(Vector):
         for x, _ in places(v, known) if isinstance(v.type, Tile) else ():
             if x in known:
                 yield self.f.spaces[known[x].pointer]
-            elif x.op is not None and x.op.name == "gather":
+            elif x.made_by == "gather":
                 yield GLOBAL
 
     def around(self, loop: Callable[[], list[str]]) -> list[str]:
@@ -340,20 +325,9 @@ class Simt(Vector):
 
     # ---- the other roots -------------------------------------------------------------------------
 
-    def op_reduce(self, op: Op) -> None:
-        group_reduction.reduce(self, op)
-
-    def op_scan(self, op: Op) -> None:
-        group_reduction.scan(self, op)
-
-    def lower_dot(self, nest: dot.Nest, fused: tuple[Value, Access] | None) -> None:
-        group_dot.lower(self, nest, fused)
-
-    def op_scatter(self, op: Op) -> None:
-        group_elements.lower(self, op)
-
-    def atomic(self, op: Op, dtype: DType, pointer: str, values: list[str]) -> str:
-        return group_elements.atomic(self, op, dtype, pointer, values)
+    op_reduce, op_scan = group_reduction.reduce, group_reduction.scan
+    op_scatter = op_atomic = group_elements.lower
+    atomic, lower_dot = group_elements.atomic, group_dot.lower
 
     def op_gather(self, op: Op) -> None:
         if not isinstance(op.result.type, Tile):
@@ -377,7 +351,7 @@ def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) 
     """The LLVM IR of a kernel for a simt target."""
     simplify(complex.split(simplify(function)))
     keep = held(function, target.shared_bytes // 4) | early_loads(function.body)
-    state = Simt(target, blocks, held=keep)
+    state = Simt(target, blocks=blocks, held=keep)
     f, pointers, count = state.f, 0, itertools.count()
 
     def word(type: str) -> str:

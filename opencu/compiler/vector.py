@@ -11,9 +11,8 @@ values that must be put into memory.
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
-from opencu.compiler import carried, complex, dot, elements, llvm, reduction
+from opencu.compiler import carried, complex, dot, elements, reduction
 from opencu.compiler.chunks import Chunks
 from opencu.compiler.expressions import (
     is_pure,
@@ -27,7 +26,7 @@ from opencu.compiler.expressions import (
     within,
 )
 from opencu.compiler.held import held
-from opencu.compiler.llvm import Lanes, constant, type_of
+from opencu.compiler.llvm import Lanes, Lowered, constant, type_of
 from opencu.compiler.memory import Access, ViewRef, moved
 from opencu.compiler.order import early_loads
 from opencu.compiler.points import Points
@@ -43,31 +42,18 @@ METADATA = """
 """
 
 
-class Lowered(NamedTuple):
-    text: str  # LLVM IR
-    entry: str
-    scratch: int  # bytes that a thread needs
-    params: int  # 64-bit words of the parameter array
-
-
 @dataclass
 class Vector(Chunks):
     """The state of one lowering."""
 
-    target: Target
-    blocks: dot.Blocks | None
-    f: llvm.Function = field(default_factory=llvm.Function)
+    blocks: dot.Blocks | None = None
     nests: dict[Value, dot.Nest] = field(default_factory=dict)  # dots that wait for their store
-    read: set[Value] = field(default_factory=set)  # the parameters that are loaded from
     used: set[Value] = field(default_factory=set)  # the values that some op uses
     held: set[Value] = field(default_factory=set)  # tiles that go to scratch where they stand
     waiting: dict[Value, Access] = field(default_factory=dict)  # of them, for their reduction
     counted: dict[Value, Op] = field(default_factory=dict)  # the loops of counters
-    ahead: list[tuple[Tile, Access]] = field(default_factory=list)  # to be fetched by a next loop
-    streams: bool = False  # does a store write past the caches?
     grid: list[str] = field(default_factory=list)  # its three sizes
     pid: list[str] = field(default_factory=list)  # this program's place in it
-    scratch: int = 0
 
     def __post_init__(self) -> None:
         self.points = Points(self.f, self.target)
@@ -129,8 +115,7 @@ class Vector(Chunks):
             if v in self.held:
                 self.hold(v, rest)
 
-    def lower_dot(self, nest: dot.Nest, fused: tuple[Value, Access] | None) -> None:
-        dot.lower(self, nest, fused)
+    lower_dot = dot.lower
 
     def sync(self, values: Iterable[Value], *written: Access) -> None:
         """Before values are computed and places written: what must have happened has."""
@@ -258,17 +243,8 @@ class Vector(Chunks):
 
     # ---- reductions, shapes, elements ------------------------------------------------------------
 
-    def op_reduce(self, op: Op) -> None:
-        reduction.Reduction(self, op).run()
-
-    def op_scan(self, op: Op) -> None:
-        reduction.Scan(self, op).run()
-
-    def op_scatter(self, op: Op) -> None:
-        elements.lower(self, op)
-
-    def op_atomic(self, op: Op) -> None:
-        self.op_scatter(op)
+    op_reduce, op_scan = reduction.reduce, reduction.scan
+    op_scatter = op_atomic = elements.lower
 
     def atomic(self, op: Op, dtype: DType, pointer: str, values: list[str]) -> str:
         f, fn = self.f, op.attrs["fn"]
@@ -335,13 +311,13 @@ def reduces_first(v: Value, rest: Sequence[Op]) -> bool:
 
 def loaded(access: dict[Value, Access]) -> set[Value]:
     """The values whose place is the view that they are loaded from."""
-    return {v for v in access if v.op is not None and v.op.name == "load"}
+    return {v for v in access if v.made_by == "load"}
 
 
 def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) -> Lowered:
     """The LLVM IR of a kernel for a vector target; blocks: how its dots are register-blocked."""
     simplify(complex.split(simplify(function)))
-    state = Vector(target, blocks, held=held(function) | early_loads(function.body))
+    state = Vector(target, blocks=blocks, held=held(function) | early_loads(function.body))
     state.read = read_views(function.body)
     state.used = {v for op in function.body.ops for v in uses(op)}
     f = state.f
@@ -353,4 +329,4 @@ def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) 
 
     state.run(function, word, "%pid")
     text = f.module(function.name, target) + METADATA
-    return Lowered(text, function.name, state.scratch, next(words))
+    return Lowered(text, 1, state.scratch, next(words), 0)

@@ -11,7 +11,7 @@ from opencu.compiler.llvm import Function, Lanes, Space, constant, type_of
 from opencu.compiler.memory import Access, Point, ViewRef, moved
 from opencu.compiler.points import Points
 from opencu.drivers.interface import Target
-from opencu.tile.dtypes import DType, bool_, f32, i32, i64
+from opencu.tile.dtypes import DType, bool_, i32, i64
 from opencu.tile.ir import Op
 
 SHARED, GLOBAL = 3, Space(1, 0, 1)  # address spaces; any two views may be the same memory
@@ -83,9 +83,8 @@ class GroupFunction(Function):
         self.target, self.machine = target, MACHINES[target.format]
         self.params: list[str] = []
         self.spaces["@shared"] = Space(SHARED, 0, 0)
-        self.thread, self.group = (
-            self.number(x) for x in (self.machine.thread, self.machine.group)
-        )
+        self.thread = self.number(self.machine.thread)
+        self.group = self.number(self.machine.group)
 
     def foreign(self, call: str) -> str:
         """Declare what a call names; the text of the call."""
@@ -110,22 +109,19 @@ class GroupFunction(Function):
 
     def shuffled(self, x: str, dtype: DType, lane: str) -> str:
         """The x of another thread that runs in step with this one."""
-        one = Lanes(self, dtype, 1)
+        one, word, long = (Lanes(self, d, 1) for d in (dtype, i32, i64))
+        if dtype.kind == "f" and not dtype.storage:
+            bits = word if dtype.bits == 32 else long
+            there = self.shuffled(one.to("bitcast", x, bits.dtype), bits.dtype, lane)
+            return bits.to("bitcast", there, dtype)
         if dtype.bits == 64:
-            bits = one.to("bitcast", x, i64) if dtype.kind == "f" else x
-            high = Lanes(self, i64, 1).op("lshr", bits, 32)
-            words = [
-                self._shuffle(Lanes(self, i64, 1).to("trunc", z, i32), lane) for z in (bits, high)
-            ]
-            low, high = (Lanes(self, i32, 1).to("zext", z, i64) for z in words)
-            both = Lanes(self, i64, 1).op("or", low, Lanes(self, i64, 1).op("shl", high, 32))
-            return Lanes(self, i64, 1).to("bitcast", both, dtype) if dtype.kind == "f" else both
-        if dtype == f32:
-            word = self._shuffle(one.to("bitcast", x, i32), lane)
-            return Lanes(self, i32, 1).to("bitcast", word, f32)
+            high = long.op("lshr", x, 32)
+            words = [self._shuffle(long.to("trunc", z, i32), lane) for z in (x, high)]
+            low, high = (word.to("zext", z, i64) for z in words)
+            return long.op("or", low, long.op("shl", high, 32))
         if dtype.bits == 32:
             return self._shuffle(x, lane)
-        return Lanes(self, i32, 1).to("trunc", self._shuffle(one.to("zext", x, i32), lane), dtype)
+        return word.to("trunc", self._shuffle(one.to("zext", x, i32), lane), dtype)
 
     def _shuffle(self, word: str, lane: str) -> str:
         lane = self.let(f"trunc i64 {lane} to i32")
@@ -135,24 +131,11 @@ class GroupFunction(Function):
 
     def kernel(self, shared: int) -> str:
         """The module's text."""
-        memory = f"@shared = internal addrspace(3) global [{shared} x i8] undef, align 16"
+        memory = f"\n@shared = internal addrspace(3) global [{shared} x i8] undef, align 16"
         attributes = self.machine.attributes.format(threads=self.target.threads)
-        name = f"{self.machine.convention} void @opencu_kernel"
-        return "\n".join(
-            [
-                f'target triple = "{self.target.triple}"',
-                *([memory] if shared else []),
-                *sorted(self.declared),
-                f"define {name}({', '.join(self.params)}) #0 {{",
-                "entry:",
-                *self.lines,
-                "  ret void",
-                "}",
-                f'attributes #0 = {{ nounwind "no-builtins" {attributes} }}',
-                "attributes #1 = { convergent nounwind }",
-                self.machine.footer,
-            ]
-        )
+        head = f"{self.machine.convention} void @opencu_kernel({', '.join(self.params)})"
+        text = self.text(self.target, head, attributes, memory if shared else "")
+        return f"{text}\nattributes #1 = {{ convergent nounwind }}\n{self.machine.footer}"
 
 
 class GroupPoints(Points):
@@ -184,14 +167,9 @@ class GroupPoints(Points):
 
     def gather(self, op: Op, index: list[str], width: int, single: Any = None) -> str:
         """Elements of a view, lane by lane, each behind its bounds check."""
-        f, view, dtype = self.f, self.views[op.operands[0]], op.result.type.dtype
-        return (
-            Lanes(f, dtype, width).of(
-                self._element(view, dtype, index, lane, width) for lane in range(width)
-            )
-            if width > 1
-            else self._element(view, dtype, index, 0, 1)
-        )
+        view, dtype = self.views[op.operands[0]], op.result.type.dtype
+        lanes = (self._element(view, dtype, index, lane, width) for lane in range(width))
+        return Lanes(self.f, dtype, width).of(lanes)
 
     def _element(self, view: ViewRef, dtype: DType, index: list[str], lane: int, width: int) -> str:
         f, one = self.f, type_of(dtype)

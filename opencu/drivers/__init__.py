@@ -1,10 +1,16 @@
-"""Drivers: one file per vendor, all in the order of interface.py; others come as entry points."""
+"""Drivers: one file per vendor, all in the order of core.py; others come as entry points."""
+
+from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from opencu.drivers.interface import Driver, Target
+from opencu.drivers.interface import Target
+
+if TYPE_CHECKING:
+    from opencu.drivers.core import CoreDriver
 
 OWN = ("cpu", "opencl", "cuda", "hip")
 
@@ -15,7 +21,7 @@ def _own() -> dict[str, ModuleType]:
 
 
 @cache
-def drivers() -> dict[str, Driver]:
+def drivers() -> dict[str, CoreDriver]:
     """Every driver that is installed, by name, the CPU's own first; opens no vendor's library."""
     from importlib.metadata import entry_points
 
@@ -32,7 +38,7 @@ def target(name: str) -> Target:
     known = {each: t for module in _own().values() for each, t in module.TARGETS.items()}
     if name not in known:
         for driver in drivers().values():
-            known |= getattr(driver, "targets", {})
+            known |= driver.targets
     if name not in known:
         raise ValueError(f"unknown target '{name}': expected one of {', '.join(known)}")
     return known[name]

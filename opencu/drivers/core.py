@@ -2,6 +2,8 @@
 each.
 
 A driver file gives its targets and, as SOURCE, the C that fills the table (runtime/core/driver.h).
+The core keeps the books for all of them alike: streams, events and their order, memory pools,
+plans. Addresses are integers. A failure is an exception whose text says what to do.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +15,8 @@ from opencu.drivers.status import check, ffi, lib
 
 
 class CoreDriver:
+    """One vendor. `name` is the first part of its devices' names: "cpu" in "cpu:1"."""
+
     def __init__(
         self,
         name: str,
@@ -54,17 +58,19 @@ class CoreDriver:
                 note.write_text(text)
 
     def number(self, device: int) -> int:
-        """The core's number of a device."""
+        """The core's number of a device; others here are counted from 0."""
         first, count, _ = self.open()
         if not 0 <= device < count:
             raise ValueError(f"{self.name} has no device {device}: there are {count}")
         return first + device
 
     def devices(self) -> int:
+        """How many devices are present; 0 if the vendor's own runtime is missing."""
         check(lib.ocu_alive())  # says why there is none
         return self.open()[1]
 
     def absent(self) -> str:
+        """Why there is none, or not this and that device; "" if none is missing."""
         return self.open()[2]
 
     def info(self, device: int) -> DeviceInfo:
@@ -77,14 +83,17 @@ class CoreDriver:
         return self.targets[self.info(device).target]
 
     def alloc(self, device: int, nbytes: int) -> int:
+        """Device memory, at least 256-byte aligned; MemoryError if there is not enough."""
         out = ffi.new("void **")
         check(lib.ocu_alloc(self.number(device), nbytes, lib.OCU_MEM_DEVICE, out))
         return int(ffi.cast("uintptr_t", out[0]))
 
     def free(self, address: int) -> None:
+        """Give memory back once the device's work is done."""
         check(lib.ocu_free(ffi.cast("void *", address)))
 
     def copy(self, stream: Handle, dst: int, src: int, nbytes: int, wait: bool) -> None:
+        """Copy in stream order between any two memories; with wait, return when it is done."""
         to, origin = ffi.cast("void *", dst), ffi.cast("void *", src)
         check(lib.ocu_copy(stream, to, origin, nbytes, wait))
 
@@ -92,9 +101,11 @@ class CoreDriver:
         check(lib.ocu_fill(stream, ffi.cast("void *", dst), byte, nbytes, wait))
 
     def load(self, plan: bytes) -> None:
+        """Make a plan's code objects ready to launch."""
         check(lib.ocu_plan_add(plan, len(plan)))
 
     def launch(self, stream: Handle, spec: bytes, args: Sequence[int]) -> None:
+        """Run the loaded plan of this spec in stream order."""
         check(lib.ocu_call(stream, ffi.new("ocu_spec *", [spec]), args, len(args), 0))
 
     def stream(self, device: int, flags: int) -> Handle:
@@ -108,4 +119,5 @@ class CoreDriver:
         return out[0]
 
     def synchronize(self, device: int) -> None:
+        """Wait for everything that was put on the device."""
         check(lib.ocu_device_sync(self.number(device)))

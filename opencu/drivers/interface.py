@@ -1,15 +1,9 @@
-"""What a vendor brings: a Target, and a Driver of about a dozen methods in this order.
+"""What the compiler must know of a chip, and what a device says of itself."""
 
-The C core keeps the books for all of them alike: streams, events and their order, memory pools,
-plans. Addresses are integers; streams and events are the core's handles (0 or NULL: the default
-stream of the thread's current device). A failure is an exception whose text says what to do.
-"""
-
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-Handle = Any
+Handle = Any  # a stream or an event of the C core; 0 or NULL: the default stream
 
 
 @dataclass(frozen=True)
@@ -48,46 +42,3 @@ class DeviceInfo:
     l1: int
     l2: int
     l3: int
-
-
-class Driver(Protocol):
-    """One vendor. `name` is the first part of its devices' names: "cpu" in "cpu:1"."""
-
-    name: str
-
-    def devices(self) -> int:
-        """How many devices are present; 0 if the vendor's own runtime is missing."""
-
-    def absent(self) -> str:
-        """Why there is none, or not this and that device; "" if none is missing."""
-
-    def number(self, device: int) -> int:
-        """The C core's number of a device; others here are counted from 0."""
-
-    def info(self, device: int) -> DeviceInfo: ...
-
-    def target(self, device: int) -> Target: ...
-
-    def alloc(self, device: int, nbytes: int) -> int:
-        """Device memory, at least 256-byte aligned; MemoryError if there is not enough."""
-
-    def free(self, address: int) -> None:
-        """Give memory back once the device's work is done."""
-
-    def copy(self, stream: Handle, dst: int, src: int, nbytes: int, wait: bool) -> None:
-        """Copy in stream order between any two memories; with wait, return when it is done."""
-
-    def fill(self, stream: Handle, dst: int, byte: int, nbytes: int, wait: bool) -> None: ...
-
-    def load(self, plan: bytes) -> None:
-        """Make a plan's code objects ready to launch."""
-
-    def launch(self, stream: Handle, spec: bytes, args: Sequence[int]) -> None:
-        """Run the loaded plan of this spec in stream order."""
-
-    def stream(self, device: int, flags: int) -> Handle: ...
-
-    def event(self, device: int, flags: int) -> Handle: ...
-
-    def synchronize(self, device: int) -> None:
-        """Wait for everything that was put on the device."""

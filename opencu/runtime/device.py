@@ -6,7 +6,8 @@ import os
 from functools import cache
 
 from opencu.drivers import drivers
-from opencu.drivers.interface import DeviceInfo, Driver
+from opencu.drivers.core import CoreDriver
+from opencu.drivers.interface import DeviceInfo
 from opencu.drivers.status import check, lib
 
 _numbered: dict[int, Device] = {}  # by the core's numbers, those that Python has met
@@ -17,7 +18,7 @@ class Device:
 
     __slots__ = ("driver", "index", "name", "number", "on_host")
 
-    def __init__(self, driver: Driver, index: int):
+    def __init__(self, driver: CoreDriver, index: int):
         self.driver, self.index = driver, index
         self.name = f"{driver.name}:{index}"
         self.number = driver.number(index)  # the C core's

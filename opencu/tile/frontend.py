@@ -16,9 +16,8 @@ from opencu.tile.dtypes import i64
 from opencu.tile.ir import Block, Scalar, Tile, Value, View
 from opencu.tile.kernel import Kernel, source_of
 from opencu.tile.reads import Reads
-from opencu.tile.values import OPERATORS, Values, is_static
+from opencu.tile.values import NAMES, Values, is_static
 
-_NAMES: dict[type, str] = {node: name for node, name, _ in OPERATORS}
 _UNARY = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
@@ -102,7 +101,7 @@ class Tracer(Values):
             self.assign(s.target, self.expr(s.value))
 
     def stmt_AugAssign(self, s: ast.AugAssign) -> None:
-        fn = _NAMES.get(type(s.op))
+        fn = NAMES.get(type(s.op).__name__)
         if fn is None:
             self.fail("this operator is not part of the kernel language")
         self.assign(s.target, self.binary(fn, self.expr(s.target), self.expr(s.value)))
@@ -251,7 +250,9 @@ class Tracer(Values):
         return self.reads.get(getattr, owner, node.attr)
 
     def expr_BinOp(self, node: ast.BinOp) -> Any:
-        fn = _NAMES.get(type(node.op)) or self.fail(f"{ast.unparse(node)}: unknown operator")
+        fn = NAMES.get(type(node.op).__name__)
+        if fn is None:
+            self.fail(f"{ast.unparse(node)}: unknown operator")
         return self.binary(fn, self.expr(node.left), self.expr(node.right))
 
     def expr_UnaryOp(self, node: ast.UnaryOp) -> Any:
@@ -269,7 +270,7 @@ class Tracer(Values):
             return same == isinstance(node.ops[0], ast.Is)
         if isinstance(node.ops[0], ast.In):
             return self.known(operator.contains, *map(self.expr, (node.comparators[0], node.left)))
-        fn = _NAMES.get(type(node.ops[0]))
+        fn = NAMES.get(type(node.ops[0]).__name__)
         if fn is None:
             self.fail(f"{ast.unparse(node)}: unknown comparison")
         return self.compare(fn, self.expr(node.left), self.expr(node.comparators[0]))

@@ -12,34 +12,16 @@ import numpy as np
 
 from opencu.tile import dtypes
 from opencu.tile.ir import Block, Function, Op, Scalar, Value
+from opencu.tile.values import OPERATORS
 
-FUNCTIONS = {
+FUNCTIONS = OPERATORS | {
+    **{name: getattr(np, name) for name in ("abs", "sqrt", "floor", "conj", "rint")},
     "neg": np.negative,
-    "abs": np.abs,
-    "sqrt": np.sqrt,
-    "floor": np.floor,
     "not": np.logical_not,
-    "conj": np.conjugate,
-    "rint": np.rint,
-    "add": np.add,
-    "sub": np.subtract,
-    "mul": np.multiply,
-    "div": np.divide,
-    "floordiv": np.floor_divide,
-    "mod": np.mod,
     "min": np.minimum,
     "max": np.maximum,
-    "and": np.bitwise_and,
-    "or": np.bitwise_or,
-    "xor": np.bitwise_xor,
-    "shl": lambda x, n: np.left_shift(x, n & x.dtype.type(x.dtype.itemsize * 8 - 1)),
-    "shr": lambda x, n: np.right_shift(x, n & x.dtype.type(x.dtype.itemsize * 8 - 1)),
-    "eq": np.equal,
-    "ne": np.not_equal,
-    "lt": np.less,
-    "le": np.less_equal,
-    "gt": np.greater,
-    "ge": np.greater_equal,
+    "shl": lambda x, n: x << (n & x.dtype.type(x.dtype.itemsize * 8 - 1)),
+    "shr": lambda x, n: x >> (n & x.dtype.type(x.dtype.itemsize * 8 - 1)),
 }
 PAIRWISE = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}  # of scans
 

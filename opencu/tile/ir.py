@@ -70,6 +70,11 @@ class Value:
     op: "Op | None" = None  # None: a parameter or a block argument
     name: str = ""
 
+    @property
+    def made_by(self) -> str:
+        """The name of the op that gives it; "" of a parameter or a block argument."""
+        return self.op.name if self.op else ""
+
 
 @dataclass(eq=False)
 class Block:

@@ -1,7 +1,6 @@
 """What a kernel's operators and functions compute with: objects that are known while it is read,
 and IR values, which are given one dtype and one shape."""
 
-import ast
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -11,27 +10,13 @@ from opencu.tile.ir import KernelError, Scalar, Tile, Value, View, retype
 from opencu.tile.ops import Builder
 from opencu.tile.reads import Reads
 
-# (in the source, in the IR, on objects that are known while reading)
-OPERATORS = (
-    (ast.Add, "add", operator.add),
-    (ast.Sub, "sub", operator.sub),
-    (ast.Mult, "mul", operator.mul),
-    (ast.Div, "div", operator.truediv),
-    (ast.FloorDiv, "floordiv", operator.floordiv),
-    (ast.Mod, "mod", operator.mod),
-    (ast.BitAnd, "and", operator.and_),
-    (ast.BitOr, "or", operator.or_),
-    (ast.BitXor, "xor", operator.xor),
-    (ast.LShift, "shl", operator.lshift),
-    (ast.RShift, "shr", operator.rshift),
-    (ast.Eq, "eq", operator.eq),
-    (ast.NotEq, "ne", operator.ne),
-    (ast.Lt, "lt", operator.lt),
-    (ast.LtE, "le", operator.le),
-    (ast.Gt, "gt", operator.gt),
-    (ast.GtE, "ge", operator.ge),
-)
-_STATIC = {name: function for _, name, function in OPERATORS} | {"min": min, "max": max}
+# An operator's name in the IR, by its name in the source; and on objects that are known now.
+NAMES = {"Mult": "mul", "BitAnd": "and", "BitOr": "or", "BitXor": "xor", "LShift": "shl"}
+NAMES |= {"RShift": "shr", "NotEq": "ne", "LtE": "le", "GtE": "ge"}
+NAMES |= {name: name.lower() for name in "Add Sub Div FloorDiv Mod Eq Lt Gt".split()}
+_ODD = {"div": "truediv", "and": "and_", "or": "or_", "shl": "lshift", "shr": "rshift"}
+OPERATORS = {name: getattr(operator, _ODD.get(name, name)) for name in NAMES.values()}
+_STATIC = OPERATORS | {"min": min, "max": max}
 
 
 def is_static(x: Any) -> bool:

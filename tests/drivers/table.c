@@ -4,11 +4,11 @@
 #include <string.h>
 #include "driver.h"
 
-extern const ocu_driver TABLE;
+extern const ocu_driver DRIVER;
 #define OK(call) do { if ((call) != OCU_OK) printf("%s: %s\n", #call, ocu_error()), exit(1); } while (0)
 
 int main(void) {
-  const ocu_driver *t = &TABLE;
+  const ocu_driver *t = &DRIVER;
   char why[500] = "", handle[64], back[64] = "";
   void *a, *b, *s, *s2, *e, *graph, *opened;
   if (t->open(why, sizeof why) != 2) return printf("%s\n", why), 1;

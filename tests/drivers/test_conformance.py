@@ -1,4 +1,4 @@
-"""What every driver must do, as drivers/interface.py says; runs over all that are present."""
+"""What every driver must do, as drivers/core.py says; runs over all that are present."""
 
 import numpy as np
 import pytest

@@ -445,7 +445,8 @@ assert (get(there, 64, np.uint8) == 1).all()
 def test_graphs_peers_and_memory_of_other_processes(program, vendor, tmp_path):
     source = tmp_path / "driver.c"
     source.write_text(SOURCES[vendor])
-    options = [f"-DTABLE=ocu_{vendor}_driver", f"-I{CORE}", HERE / "table.c", source]
+    include = [f"-I{CORE}", f"-I{ROOT / 'opencu/drivers'}"]
+    options = [f"-DDRIVER=ocu_{vendor}_driver", *include, HERE / "table.c", source]
     libraries = [f"-L{shims.lib_dir()}", f"-Wl,-rpath,{shims.lib_dir()}", "-lopencu", "-pthread"]
     cc(*options, "-o", tmp_path / "table", *libraries)
     said = program.run([tmp_path / "table"], STANDIN_DEVICES=DEVICES[vendor])

@@ -237,16 +237,21 @@ def geqrf(a, tau, R: int, C: int, N: int):
 
 
 @tile.kernel
-def gels(a, b, R: int, C: int, N: int, info=None):
-    """The first rows of b become the X that makes |A X - b| least; A becomes Q R."""
-    z = tile.pid(0)
-    m, d = a[z], b[z]
-    n = m.shape[1]
-    for k in range(n):
+def reflect_both(a, b, R: int, C: int, N: int):
+    """A becomes Q R, b becomes Q^H b."""
+    m, d = a[tile.pid(0)], b[tile.pid(0)]
+    for k in range(m.shape[1]):
         t = conj(reflector(m[k:, k], N))
         reflect(m[k:, k], m[k:, k + 1 :], t, R, C)
         reflect(m[k:, k], d[k:], t, R, C)
-    triangle(m, d[:n], R, C, N, False, False, False)
+
+
+@tile.kernel
+def solve_upper(a, b, R: int, C: int, N: int, info=None):
+    """The first rows of b become R^-1 of them."""
+    z = tile.pid(0)
+    m, n = a[z], a.shape[2]
+    triangle(m, b[z][:n], R, C, N, False, False, False)
     if info is not None:
         tile.scatter(info[z], 0, tile.cast(first_zero(m, n), tile.i32))
 
@@ -287,7 +292,11 @@ def plan(spec: bytes, target: Target) -> Plan:
         lower, unit, conjugate = map(bool, r.form[:3])
         consts |= dict(lower=lower, unit=unit, conjugate=conjugate and T.kind == "c")
         consts["scalars"] = fetched if r.fetched else given
-    kernels = {GETRF: getrf, GETRS: getrs, GETRI: getri, GEQRF: geqrf, GELS: gels, TRSM: trsm}
+    if r.op == GELS:  # two kernels: the compiler of Intel's OpenCL crashes at both as one
+        factored = {name: arguments[name] for name in ("a", "b")}
+        steps = (reflect_both, factored), (solve_upper, arguments)
+        return Plan(r.slots, [_launch(r, step, work, given, consts) for step, given in steps])
+    kernels = {GETRF: getrf, GETRS: getrs, GETRI: getri, GEQRF: geqrf, TRSM: trsm}
     return Plan(r.slots, [_launch(r, kernels[r.op], work, arguments, consts)])
 
 

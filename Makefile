@@ -27,11 +27,14 @@ LARGE_CLIENTS_NEEDS := numpy==2.4.6 onnx==1.23.2 protobuf==7.36.2 ml_dtypes==0.6
 
 build: .venv/built
 
-.venv/ready: pyproject.toml
+.venv/base: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("opencu needs Python 3.10 \
 	or newer; name one: make PYTHON=python3.12")'
 	test -x $(PY) || $(PYTHON) -m venv .venv
 	$(PIP) 'setuptools>=77,<81' 'cffi>=1.16' 'numpy>=2.1' 'llvmlite>=0.44'
+	touch $@
+
+.venv/ready: .venv/base
 	$(PIP) --no-build-isolation --editable '.[test]'
 	touch $@
 
@@ -44,19 +47,20 @@ build: .venv/built
 	$(PIP) --no-build-isolation --editable '.[$*]'
 	touch $@
 
-.venv/clients.ready: .venv/ready
+.venv/clients.ready: .venv/base
 	-$(PIP) markupsafe && $(PIP) --no-deps --no-build-isolation $(CLIENTS)
 	touch $@
 
 # An OpenCL device for the tests of that driver, without which they are skipped.
-.venv/opencl.ready: .venv/ready
+.venv/opencl.ready: .venv/base
 	-$(PIP) 'intel-opencl-rt>=2025,<2027' 'intel-cmplr-lib-rt>=2025,<2027'
 	touch $@
 
 # In the files' order, not the longest list of tests first: that leaves those with few long ones last.
 TESTS := $(PY) -m pytest -n auto --dist loadscope --no-loadscope-reorder
 
-test: build .venv/clients.ready .venv/opencl.ready
+test:
+	@$(MAKE) --no-print-directory -j3 build .venv/clients.ready .venv/opencl.ready
 	$(TESTS)
 
 .venv-clients/ready: Makefile

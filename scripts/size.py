@@ -53,7 +53,7 @@ def calls(path: Path) -> int:
 
 
 def is_driver(path: Path) -> bool:
-    contract = ("__init__.py", "core.py", "interface.py", "status.py")
+    contract = ("__init__.py", "core.py", "gpu.h", "interface.py", "status.py")
     return path.parent == ROOT / "opencu/drivers" and path.name not in contract
 
 

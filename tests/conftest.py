@@ -31,6 +31,14 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("device", opencu.devices(), ids=[d.name for d in opencu.devices()])
 
 
+LONGEST = ("test_programs.py", "test_targets.py")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest lists of tests first: then no process has one left when the others end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 def absent(driver):
     return pytest.mark.skip(reason=f"{driver.name}: {driver.absent()}")
 

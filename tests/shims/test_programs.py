@@ -33,7 +33,7 @@ def test_every_product_of_cublas_agrees_with_sums_in_double_precision(build, kin
     assert run(f"{build('products.c')} {kind} {operands}").stdout == "ok\n"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "-" not in kind])
 def test_every_product_of_cublaslt_agrees_with_sums_in_double_precision(build, kind, run):
     assert run(f"{build('lt.c')} {kind}").stdout == "ok\n"
 

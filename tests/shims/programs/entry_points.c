@@ -141,9 +141,11 @@ static void run_round(uint64_t seed, int most, struct progress *progress) {
     int at = (int)below(CALLS);
     progress->call = i;
     progress->name = calls[at].name;
+    alarm(60); /* a call, with all that may have to be compiled for it */
     if (calls[at].call() == 0) progress->succeeded++;
   }
   progress->name = "the last cudaDeviceSynchronize";
+  alarm(60);
   cudaSetDevice(0);
   cudaDeviceSynchronize();
 }
@@ -173,7 +175,6 @@ int main(int argc, char **argv) {
     pid_t child = fork();
     TRUE(child >= 0);
     if (!child) {
-      alarm(60);
       run_round(seed, most, progress);
       _exit(0);
     }

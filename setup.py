@@ -109,7 +109,8 @@ class BuildNative(build_ext):
         target = self.lib / "libopencu.so"
         for header in ("opencu.h", "driver.h"):
             shutil.copy2(CORE / header, self.include)
-        if stale(target, [*CORE.glob("*.[ch]"), *DRIVERS.glob("*.[ph]*"), Path(__file__)]):
+        read = [*CORE.glob("*.[ch]"), *DRIVERS.glob("*.py"), DRIVERS / "gpu.h"]
+        if stale(target, [*read, Path(__file__)]):
             partial = self.lib / ".libopencu.so.new"  # a process may have the old one mapped
             made = extract_drivers(Path(self.build_temp, "drivers"))
             sources = [*sorted(CORE.glob("*.c")), *made]

@@ -119,7 +119,7 @@ def reached(value: Value) -> dict[Value, tuple[bool, ...]]:
 
 def within(v: Value, view: Value, axis: int, size: int = 1) -> bool:
     """Is a number view.shape[axis] // size, or a minimum of that and others?"""
-    op, fn = v.op, v.op.attrs.get("fn") if v.op else None
+    op, fn = v.op, v.op.attrs["fn"] if v.made_by == "binary" else ""
     if fn == "min":
         return any(within(x, view, axis, size) for x in op.operands)
     if fn == "floordiv" and _number(op.operands[1]) == size:

@@ -25,13 +25,25 @@ from opencu import tile
 from opencu.tile.dtypes import DType, f32, f64, i32, i64
 from opencu.tile.frontend import Builtin, Tracer
 from opencu.tile.ir import Value
-
-# isort: off
 from opencu.tile.minimax import (
-    COS, ERF, ERFCX, EXP, EXP2, EXP2_SHORT, HALF_PI, LN2, LOG, LOG2_ERFC, LOG2_NORMAL, LOG2E,
-    LOG2E_PARTS, SIN, TANH, TURN_MAGIC, TWO_OVER_PI,
-)  # fmt: skip
-# isort: on
+    COS,
+    ERF,
+    ERFCX,
+    EXP,
+    EXP2,
+    EXP2_SHORT,
+    HALF_PI,
+    LN2,
+    LOG,
+    LOG2_ERFC,
+    LOG2_NORMAL,
+    LOG2E,
+    LOG2E_PARTS,
+    SIN,
+    TANH,
+    TURN_MAGIC,
+    TWO_OVER_PI,
+)
 
 INFINITY, NAN = float("inf"), float("nan")
 

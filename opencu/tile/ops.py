@@ -5,12 +5,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from opencu.tile.dtypes import bool_, i64
-
-# isort: off
 from opencu.tile.ir import (
-    SUMS, Block, Function, KernelError, Op, Scalar, Tile, Type, Value, View, retype,
-)  # fmt: skip
-# isort: on
+    SUMS,
+    Block,
+    Function,
+    KernelError,
+    Op,
+    Scalar,
+    Tile,
+    Type,
+    Value,
+    View,
+    retype,
+)
 
 # What each function is defined for: kinds of dtypes.
 UNARY = {"neg": "fiuc", "abs": "fiu", "not": "b", "conj": "c"}

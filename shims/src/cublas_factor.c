@@ -15,9 +15,9 @@ static ocu_operand vectors(const void *p, int64_t n, uint8_t dtype, int how) {
 /* What is wrong with arguments of LAPACK's has in info the number that LAPACK gives it. */
 cublasStatus_t systems(const struct systems *g, int wrong) {
   if (!is_live(g->handle)) return CUBLAS_STATUS_NOT_INITIALIZED;
-  if (g->host_info && OUT(g->host_info)) *g->host_info = -wrong;
-  if (wrong || g->batch < 0 || (g->host_info && !OUT(g->host_info)))
-    return CUBLAS_STATUS_INVALID_VALUE;
+  if (g->host_info && !OUT(g->host_info)) return CUBLAS_STATUS_INVALID_VALUE;
+  if (g->host_info) *g->host_info = -wrong;
+  if (wrong || g->batch < 0) return CUBLAS_STATUS_INVALID_VALUE;
   const int updates = g->op == OCU_OP_GETRF || g->op == OCU_OP_GEQRF || g->op == OCU_OP_GELS;
   const int inverts = g->op == OCU_OP_GETRI || g->op == OCU_OP_MATINV;
   const size_t each = (size_t)g->n * ((size_t)g->n * ocu_dtype_bytes(g->dtype) + sizeof(int));

@@ -84,7 +84,7 @@ def test_f32_is_within_two_ulp(target, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", runnable()[:2][-1:], ids=lambda t: t.name)
+@pytest.mark.parametrize("target", runnable()[:2][-1:], ids=lambda t: t.name)  # AVX2, or SSE2
 @functions
 def test_f32_is_within_two_ulp_everywhere(target, name):
     for start in range(0, 257, 128):

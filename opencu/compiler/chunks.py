@@ -18,6 +18,7 @@ from opencu.tile.dtypes import DType
 from opencu.tile.ir import Op, Tile, Value
 
 LINE = 64  # bytes of a cache line
+SMALL = 256  # bytes: what LLVM may keep in registers all its life
 STREAMED_TILE = 4 << 10  # bytes: a smaller tile's loop is not worth two versions
 STREAMED_VIEW = 32 << 20  # bytes, a last-level cache's
 UNROLL = 4  # vectors of one chunk: enough loads in flight, few enough registers
@@ -37,7 +38,9 @@ class Chunks:
     # ---- scratch and tiles in memory -------------------------------------------------------------
 
     def allocate(self, bytes: int) -> str:
-        """The address of a piece of the thread's scratch."""
+        """The address of a piece of the thread's scratch; a small one is on the stack."""
+        if bytes <= SMALL:
+            return self.f.room(bytes)
         at, self.scratch = self.scratch, self.scratch + (bytes + 63) // 64 * 64
         return self.f.let(f"getelementptr i8, ptr %scratch, i64 {at}")
 

@@ -117,14 +117,23 @@ def reached(value: Value) -> dict[Value, tuple[bool, ...]]:
     return found
 
 
+def least(v: Value) -> list[Value]:
+    """The numbers of which v is the minimum."""
+    if v.made_by == "binary" and v.op.attrs["fn"] == "min":
+        return [x for operand in v.op.operands for x in least(operand)]
+    return [v]
+
+
 def within(v: Value, view: Value, axis: int, size: int = 1) -> bool:
     """Is a number view.shape[axis] // size, or a minimum of that and others?"""
-    op, fn = v.op, v.op.attrs["fn"] if v.made_by == "binary" else ""
-    if fn == "min":
-        return any(within(x, view, axis, size) for x in op.operands)
-    if fn == "floordiv" and _number(op.operands[1]) == size:
-        return within(op.operands[0], view, axis)
-    return size == 1 and v.made_by == "dim" and (op.operands[0], op.attrs["axis"]) == (view, axis)
+
+    def fits(x: Value) -> bool:
+        if x.made_by == "binary" and x.op.attrs["fn"] == "floordiv":
+            return number(x.op.operands[1]) == size and within(x.op.operands[0], view, axis)
+        own = x.made_by == "dim" and (x.op.operands[0], x.op.attrs["axis"]) == (view, axis)
+        return own and size == 1
+
+    return any(map(fits, least(v)))
 
 
 def stays_whole(loop: Op | None, view: Value, axis: int, size: int) -> bool:
@@ -132,10 +141,10 @@ def stays_whole(loop: Op | None, view: Value, axis: int, size: int) -> bool:
     if loop is None:
         return False
     lo, hi, step = loop.operands[:3]
-    return _number(lo) >= 0 and _number(step) > 0 and within(hi, view, axis, size)
+    return number(lo) >= 0 and number(step) > 0 and within(hi, view, axis, size)
 
 
-def _number(v: Value) -> int:
+def number(v: Value) -> int:
     """A constant's value; -1 of others."""
     return v.op.attrs["value"] if v.made_by == "const" else -1
 

@@ -79,7 +79,7 @@ class Function:
         self.declared: set[str] = set()
         self.products: dict[tuple[str, str], str] = {}  # made ahead of a loop, known in it
         self.spaces: dict[str, Space] = {}  # of pointers that are not plain addresses
-        self.stage_bytes = 0
+        self.stack: dict[str, int] = {}  # bytes of each piece
         self.count = 0
         self.current = "entry"
 
@@ -127,8 +127,14 @@ class Function:
 
     def stage(self, bytes: int) -> str:
         """Room on the stack for a vector that is moved lane by lane."""
-        self.stage_bytes = max(self.stage_bytes, bytes)
+        self.stack["%stage"] = max(self.stack.get("%stage", 0), bytes)
         return "%stage"
+
+    def room(self, bytes: int) -> str:
+        """A piece of the stack: LLVM keeps it in registers where it can."""
+        name = self.name("room")
+        self.stack[name] = bytes
+        return name
 
     # ---- 64-bit integers, folded where both are known --------------------------------------------
 
@@ -351,12 +357,12 @@ class Function:
 
     def text(self, target: Target, head: str, attributes: str, memory: str = "") -> str:
         """The module's text: what stands before the body, and the kernel's attributes."""
-        stage = f"  %stage = alloca [{self.stage_bytes} x i8], align 64\n" * (self.stage_bytes > 0)
+        stack = (f"  {p} = alloca [{n} x i8], align 64\n" for p, n in self.stack.items())
         return "\n".join(
             [
                 f'target triple = "{target.triple}"{memory}',
                 *sorted(self.declared),
-                f"define {head} #0 {{\nentry:\n{stage}" + "\n".join(self.lines),
+                f"define {head} #0 {{\nentry:\n{''.join(stack)}" + "\n".join(self.lines),
                 "  ret void\n}",
                 f'attributes #0 = {{ nounwind "no-builtins" {attributes} }}',
             ]

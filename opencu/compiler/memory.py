@@ -63,6 +63,7 @@ class Memory:
 
     def __init__(self, f: Function, target: Target):
         self.f, self.target = f, target
+        self.below: dict[str, set[str]] = {}  # what counters of loops, from 0 on, are less than
 
     def address(self, a: Access, bytes: int, p: Point) -> str:
         place = "0"
@@ -94,7 +95,8 @@ class Memory:
         f, inside, pointer = self.f, [], view.pointer
         for i, size, stride in zip(index, view.sizes, view.strides):
             at = Lanes(f, i64, width).extract(i, lane)
-            inside.append(f.let(f"icmp ult i64 {at}, {size}"))
+            known = size in self.below.get(at, ())
+            inside.append("true" if known else f.let(f"icmp ult i64 {at}, {size}"))
             # A wild index may overflow here: the address is then not used.
             step = at if stride == "1" else f.let(f"mul i64 {at}, {stride}")
             step = f.let(f"mul i64 {step}, {bytes}")

@@ -6,11 +6,13 @@ scan(histogram(rows, m), out=indptr[1:])
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from opencu.runtime.arguments import count
+from opencu.runtime.device import Device
 from opencu.runtime.operands import FLOATS, Operands
 from opencu.runtime.stream import Stream
 from opencu.sparse.kernels import build as kernels
@@ -56,7 +58,7 @@ def scan(x: Any, *, out: Any = None, stream: Stream | None = None) -> Any:
     is stream-ordered.
 
     Raises TypeError or ValueError where dtypes, shapes or devices do not fit. Algorithm: the scan
-    of Blelloch, "Prefix sums and their applications" (1990), in three launches.
+    of Blelloch, "Prefix sums and their applications" (1990), in one launch or three.
     """
     call = Operands("x", x, stream)
     a = call.take("x", x, INTEGERS + FLOATS)
@@ -67,11 +69,19 @@ def scan(x: Any, *, out: Any = None, stream: Stream | None = None) -> Any:
     if a.size:
         wide = np.dtype("f4") if a.dtype in FLOATS[2:] else y.dtype
         programs, N = kernels.plan(call.target, a.size, wide)
-        sums = call.empty((programs,), wide)
-        call.launch(kernels.strip_sums, (programs,), a, sums, N=N)
-        call.launch(kernels.offsets, (1,), sums)
+        if wide.kind == "i" and threads(call.device) == 1:
+            programs = 1  # integers have the same sums in any strips
+        sums = call.zeros((programs,), wide)
+        if programs > 1:
+            call.launch(kernels.strip_sums, (programs,), a, sums, N=N)
+            call.launch(kernels.offsets, (1,), sums)
         call.launch(kernels.scan, (programs,), a, sums, y, N=N)
     return call.result(y, out)
+
+
+@cache
+def threads(device: Device) -> int:
+    return device.info.threads
 
 
 def _line(x: Any) -> None:

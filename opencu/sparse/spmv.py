@@ -86,11 +86,13 @@ def spmv(
         call.apart(out, "x", v, name_out="y")
         call.apart(out, "the matrix", data, name_out="y")
     if m:
-        programs, consts = kernels.plan(call.target, m, data.shape[0])
+        programs, each, consts = kernels.plan(call.target, m, data.shape[0])
         a, b = (v.dtype.type(s) for s in (alpha, beta))
         heads = call.empty((programs,), v.dtype)
         arrays = indptr, indices, data, v, out, heads
-        call.launch(kernels.spmv, (programs,), *arrays, a, b, BETA=bool(beta), **consts)
+        call.launch(
+            kernels.spmv, (programs,), *arrays, a, b, np.int64(each), BETA=bool(beta), **consts
+        )
         if programs > 1:
-            call.launch(kernels.add_heads, (1,), indptr, out, heads, a, SHARE=consts["SHARE"])
+            call.launch(kernels.add_heads, (1,), indptr, out, heads, a, np.int64(each))
     return call.result(out, y)

@@ -105,9 +105,7 @@ def test_any_rows_and_shares(lengths, n, share, step):
     x = RNG.standard_normal(n * abs(step))[::step]
     with pytest.MonkeyPatch.context() as patch:
         plan = kernels.plan
-        patch.setattr(
-            kernels, "plan", lambda *a: (max(-(-a[2] // share), 1), plan(*a)[1] | {"SHARE": share})
-        )
+        patch.setattr(kernels, "plan", lambda *a: (max(-(-a[2] // share), 1), share, plan(*a)[2]))
         found = spmv(a, x)
     want = kernels.reference(a.indptr, a.indices, a.data, x)
     np.testing.assert_allclose(found, want, rtol=1e-11, atol=1e-11)

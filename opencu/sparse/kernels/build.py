@@ -18,19 +18,17 @@ from opencu.tile import cdiv
 
 def strip(x, p, N: int):
     """Program p's chunks."""
-    chunks = cdiv(x.shape[0], N)
-    each = cdiv(chunks, tile.npid(0))
-    first = p * each
-    return first, min(first + each, chunks)
+    each = cdiv(cdiv(x.shape[0], N), tile.npid(0)) * N
+    return x[p * each : (p + 1) * each]
 
 
 @tile.kernel
 def count(x, parts, N: int, scope: str):
-    first, last = strip(x, tile.pid(0), N)
-    own, whole = parts[tile.pid(0) % parts.shape[0]], x.shape[0] // N
-    for k in range(first, min(last, whole)):
+    x, own = strip(x, tile.pid(0), N), parts[tile.pid(0) % parts.shape[0]]
+    whole = x.shape[0] // N
+    for k in range(whole):
         tile.atomic_add(own, tile.load(x, k, N), 1, scope)
-    if last > whole:
+    if x.shape[0] > whole * N:
         b = tile.cast(tile.load(x, whole, N), tile.i64)
         b = tile.select(tile.iota(N) < x.shape[0] - whole * N, b, -1)
         tile.atomic_add(own, b, 1, scope)
@@ -47,9 +45,9 @@ def add_parts(parts, counts, N: int):
 
 @tile.kernel
 def strip_sums(x, sums, N: int):
-    first, last = strip(x, tile.pid(0), N)
+    x = strip(x, tile.pid(0), N)
     acc = tile.full(N, 0, sums.dtype)
-    for k in range(first, last):
+    for k in range(cdiv(x.shape[0], N)):
         acc += tile.cast(tile.load(x, k, N), sums.dtype)
     tile.scatter(sums, tile.pid(0), tile.sum(acc))
 
@@ -67,9 +65,9 @@ def offsets(sums):
 @tile.kernel
 def scan(x, sums, y, N: int):
     p = tile.npid(0) - 1 - tile.pid(0)  # what strip_sums read last is in the caches
-    first, last = strip(x, p, N)
+    x, y = strip(x, p, N), strip(y, p, N)
     before = tile.full(1, tile.gather(sums, p), sums.dtype)
-    for k in range(first, last):
+    for k in range(cdiv(x.shape[0], N)):
         v = tile.cumsum(tile.cast(tile.load(x, k, N), sums.dtype)) + before
         tile.store(y, k, tile.cast(v, y.dtype))
         before = v[N - 1 : N]

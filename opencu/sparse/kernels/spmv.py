@@ -3,7 +3,7 @@
     data     | a a a | a | a a a a a a a | a a |     rows 0, 1, 3 (row 2 is empty), 4
     indices  | 0 2 5 | 1 | 0 1 2 3 4 5 6 | 3 7 |     their columns
     indptr     0       3   4 4             11   13   where each begins
-             |   program 0   |   program 1   |       SHARE stored elements each
+             |   program 0   |   program 1   |       `share` stored elements each
 
 A program adds up, row by row, what is in its share: a row that begins there is stored, the end of a
 row that began before goes to heads[program]. A second launch adds the heads to their rows, in
@@ -56,9 +56,10 @@ def totals(indices, data, x, lo, count, longest, W: int):
 
 def one_by_one(indptr, indices, data, x, y, alpha, beta, first, last, end, W: int, BETA: bool):
     """Rows first to last, each W elements at a time."""
+    ends, y = indptr[first + 1 : last + 1], y[first:last]
     lo = tile.cast(tile.gather(indptr, first), tile.i64)
-    for r in range(first, last):
-        hi = tile.cast(tile.gather(indptr, r + 1), tile.i64)
+    for r in range(min(ends.shape[0], y.shape[0])):  # they are equal
+        hi = tile.cast(tile.gather(ends, r), tile.i64)
         out = alpha * total(indices, data, x, lo, min(hi, end), W)
         if BETA:
             out = tile.fma(beta, tile.gather(y, r), out)
@@ -89,12 +90,12 @@ def side_by_side(
 
 
 @tile.kernel
-def spmv(indptr, indices, data, x, y, heads, alpha, beta, SHARE: int, W: int, R: int, BETA: bool):
+def spmv(indptr, indices, data, x, y, heads, alpha, beta, share, W: int, R: int, BETA: bool):
     p, rows = tile.pid(0), indptr.shape[0] - 1
     stored = min(indices.shape[0], data.shape[0])  # they are equal
     indices, data = indices[:stored], data[:stored]
-    start, end = p * SHARE, min((p + 1) * SHARE, stored)
-    row, behind = first_row(indptr, start), first_row(indptr, (p + 1) * SHARE)
+    start, end = p * share, min((p + 1) * share, stored)
+    row, behind = first_row(indptr, start), first_row(indptr, (p + 1) * share)
     last = tile.select(p + 1 == tile.npid(0), rows, behind)  # empty rows at the end are its own
     head = tile.cast(tile.gather(indptr, row), tile.i64)
     tile.scatter(heads, p, total(indices, data, x, start, min(head, end), W))
@@ -105,9 +106,9 @@ def spmv(indptr, indices, data, x, y, heads, alpha, beta, SHARE: int, W: int, R:
 
 
 @tile.kernel
-def add_heads(indptr, y, heads, alpha, SHARE: int):
+def add_heads(indptr, y, heads, alpha, share):
     for p in range(1, heads.shape[0]):
-        r = first_row(indptr, p * SHARE) - 1
+        r = first_row(indptr, p * share) - 1
         tile.scatter(y, r, tile.fma(alpha, tile.gather(heads, p), tile.gather(y, r)))
 
 
@@ -119,10 +120,11 @@ def reference(indptr, indices, data, x, alpha=1.0, beta=0.0, y=0.0) -> np.ndarra
     return alpha * out if beta == 0 else alpha * out + beta * np.asarray(y, "f8")
 
 
-def plan(target: Target, rows: int, stored: int) -> tuple[int, dict]:
-    """The programs, and the kernel's constants."""
+def plan(target: Target, rows: int, stored: int) -> tuple[int, int, dict]:
+    """The programs, the share of each, and the kernel's constants."""
     sizes = tiles(target)
+    share = max(sizes.share, cdiv(stored, sizes.programs))
     W = sizes.long if stored >= rows * sizes.long else sizes.short
     W = W or target.vector_bytes // 4
     R = 1 if stored >= rows * sizes.many else sizes.rows
-    return max(cdiv(stored, sizes.share), 1), dict(SHARE=sizes.share, W=W, R=R)
+    return max(cdiv(stored, share), 1), share, dict(W=W, R=R)

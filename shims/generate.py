@@ -29,9 +29,10 @@ from pycparser import c_ast, c_generator, c_parser
 
 HERE = Path(__file__).parent
 if str(HERE) not in sys.path:
-    sys.path.append(str(HERE))  # for the two beside it, wherever this is run from
+    sys.path.append(str(HERE))  # for those beside it, wherever this is run from
 
 import blas_names  # noqa: E402
+import cublas_names  # noqa: E402
 import rocm_names  # noqa: E402
 
 TABLES = HERE / "tables"
@@ -57,22 +58,25 @@ HEADERS = {
         *("stddef.h", "stdint.h", "driver_types.h", "cublas_types.h", "cuComplex.h"),
         *("cuda_bf16.h", "cuda_fp16.h"),
     ),
+    "cublasXt.h": ("cublas_v2.h",),
     "cublasLt.h": ("stdio.h", "cublas_api.h"),
     "cuda.h": ("stddef.h", "stdint.h"),
 }
 # library: the tables that declare its functions, in the order that they need one another
+CUBLAS = ("driver_types.h", "library_types.h", "cublas_types.h", "cublas_api.h")
 DECLARED = {
     "cudart": ("driver_types.h", "cuda_runtime_api.h", "cuda_registration.h"),
-    "cublas": ("driver_types.h", "library_types.h", "cublas_types.h", "cublas_api.h"),
+    "cublas": (*CUBLAS, "cublasXt.h"),
+    "cublas_v2": CUBLAS,
     "cublasLt": ("driver_types.h", "library_types.h", "cublas_types.h", "cublasLt.h"),
     "cuda_driver": ("cuda.h",),
 }
 # The same functions under other shapes' names: the library that has them.
 SHAPES = {
-    "opencu_blas": "cublas",
+    "opencu_blas": "cublas_v2",
     "amdhip64": "cudart",
-    "hipblas": "cublas",
-    "rocblas": "cublas",
+    "hipblas": "cublas_v2",
+    "rocblas": "cublas_v2",
 }
 # The macro of a refusal, by what it returns; others return a number of the type that is named.
 REFUSALS = {
@@ -314,12 +318,14 @@ def library(out, row):
     if unknown:
         raise SystemExit(f"shims/tables: {name} {major} declares {unknown}, not in its exports")
     forwards, forwarded = per_thread(declared, symbols)
-    implemented = set(declared) | set(forwarded)
+    legacy, without_handle = cublas_names.legacy(declared, symbols)
+    implemented = set(declared) | set(forwarded) | set(without_handle)
     refused = [r for r in exported if r["symbol"] not in implemented and r["returns"] != "hand"]
     attributes = [r for r in rows("descriptors.csv") if r["attribute"] and in_major(r, major)]
     write(own / "refusals.inc", (refusal(name, r) for r in refused))
     write(own / "per_thread.inc", forwards)
     write(own / "calls.inc", calls(name, major))
+    write(own / "legacy.inc", legacy)
     write(own / "properties.inc", properties(major))
     write(own / "descriptor_attributes.inc", map(attribute, attributes))
     listed = "".join(f"  {symbol};\n" for symbol in symbols)
@@ -358,14 +364,16 @@ def generate(out):
     include.mkdir(parents=True, exist_ok=True)
     for name in HEADERS:
         write(include / name, header(name))
-    renamed = [n for n in prototypes("cublas", 13) if "_v2" in n]
+    renamed = [n for n in prototypes("cublas_v2", 13) if "_v2" in n]
     write(include / "cublas_renames.h", (f"#define {n.replace('_v2', '')} {n}\n" for n in renamed))
+    symbols = [row["symbol"] for row in exports("cublas", 13)]
+    write(include / "cublas_legacy.h", cublas_names.header(prototypes("cublas_v2", 13), symbols))
     _, made, _ = rocm_names.hip(rows("hip.csv"), prototypes("cudart", 12))
     write(
         include / "hip_names.h", rocm_names.hip_header(made, for_major(table("driver_types.h"), 12))
     )
     for name in ("hipblas", "rocblas"):
-        made, _ = rocm_names.blas(name, prototypes("cublas", 13))
+        made, _ = rocm_names.blas(name, prototypes("cublas_v2", 13))
         write(include / f"{name}_names.h", rocm_names.blas_header(name, made))
     write(out / "errors.inc", map(error_entry, rows("errors.csv")))
     answers = (f"case {r['value']}: return {r['answer']};\n" for r in rows("attributes.csv"))

@@ -2,6 +2,9 @@
  * cublasSgemm, are CUBLAS 1's calls without a handle; these macros name the calls of today. */
 #ifndef CUBLAS_V2_H_
 #define CUBLAS_V2_H_
+#ifdef CUBLAS_H_
+#error "cublas.h and cublas_v2.h give the same names to different functions: include one of them"
+#endif
 #include "cublas_api.h"
 #include "cublas_renames.h"
 

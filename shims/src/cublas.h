@@ -6,9 +6,9 @@
 
 #define HIDDEN __attribute__((visibility("hidden")))
 
-enum { HANDLE_FREE, HANDLE_CUBLAS, HANDLE_LT };
+enum { HANDLE_FREE, HANDLE_CUBLAS, HANDLE_LT, HANDLE_XT };
 
-/* libopencu_shim.so keeps the handles, since cuBLASLt takes cuBLAS's as its own. */
+/* libopencu_shim.so keeps the handles, since cuBLASLt takes cuBLAS's as its own; cuBLASXt's too. */
 struct cublasContext {
   atomic_int kind;
   cudaStream_t stream;
@@ -20,6 +20,7 @@ struct cublasContext {
   cudaEmulationSpecialValuesSupport special_values;
   cudaEmulationMantissaControl mantissa_control;
   int mantissa_bits, mantissa_offset;
+  int block_dim, pinning, device; /* cuBLASXt's; device -1: the current one */
 } __attribute__((aligned(64)));
 
 enum { HANDLES = 16384 };

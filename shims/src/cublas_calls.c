@@ -1,5 +1,6 @@
 /* cublas_calls.c - cuBLAS's copies and settings, and the entry points that are a row of a table, or
  * one for each type letter and integer width: made from shims/tables/cublas_api.h. */
+#include "cublas_xt.h"
 #include "gemm.h"
 
 /* ---- vectors and matrices between host and device -------------------------------------------- */

@@ -1,4 +1,4 @@
-/* handles.c - the handles of cuBLAS and cuBLASLt, for all shim libraries of a process. */
+/* handles.c - the handles of cuBLAS, cuBLASLt and cuBLASXt, for all shim libraries of a process. */
 #include "cublas.h"
 
 struct cublasContext ocu_shim_handles[HANDLES];
@@ -20,6 +20,9 @@ struct cublasContext *ocu_shim_handle(int kind) {
     slot->special_values = CUDA_EMULATION_SPECIAL_VALUES_SUPPORT_DEFAULT;
     slot->mantissa_control = CUDA_EMULATION_MANTISSA_CONTROL_DYNAMIC;
     slot->mantissa_bits = slot->mantissa_offset = 0;
+    slot->block_dim = 4096;
+    slot->pinning = 0;
+    slot->device = -1;
     return slot;
   }
   return NULL;

@@ -17,7 +17,7 @@ TABLES = runpy.run_path(str(ROOT / "shims/generate.py"))
 
 PUBLIC = (
     "cuda_runtime.h cuda_runtime_api.h driver_types.h library_types.h cublas_v2.h cublas_api.h"
-    " cublasLt.h cublas_types.h cuComplex.h cuda_fp16.h cuda.h opencu.h"
+    " cublasXt.h cublasLt.h cublas_types.h cuComplex.h cuda_fp16.h cuda.h opencu.h"
 ).split()
 both_majors = pytest.mark.parametrize("major", [12, 13])
 
@@ -34,7 +34,7 @@ def check(text, command, include=None):
 @both_majors
 @pytest.mark.parametrize("language", ["cc -xc -std=c99", "c++ -xc++ -std=c++11"])
 def test_each_header_compiles_alone_and_all_together(language, major):
-    for names in [[name] for name in PUBLIC] + [PUBLIC, PUBLIC[::-1]]:
+    for names in [[name] for name in (*PUBLIC, "cublas.h")] + [PUBLIC, PUBLIC[::-1]]:
         text = "".join(f"#include <{name}>\n" for name in names)
         assert not check(text, f"{language} -Wall -pedantic -DOPENCU_CUDA_MAJOR={major}")
 
@@ -67,8 +67,11 @@ def test_cpp_programs_may_name_a_computation_by_its_data_type_as_before_cuda_11(
     assert not check(text, "c++ -xc++ -std=c++11 -Wall -Wextra -pedantic")
 
 
-def test_the_cublas_1_header_says_what_to_include():
-    assert "include cublas_v2.h" in check("#include <cublas.h>\n", "cc -xc")
+@pytest.mark.parametrize("names", [("cublas.h", "cublas_v2.h"), ("cublasLt.h", "cublas.h")])
+def test_the_two_apis_of_cublas_are_not_mixed(names):
+    text = "".join(f"#include <{name}>\n" for name in names)
+    both = "cublas_v2.h" in names
+    assert ("include one of them" in check(text, "cc -xc")) == both
 
 
 @pytest.mark.parametrize("major, size", [(12, 1032), (13, 1008)])

@@ -103,6 +103,8 @@ OCU_API void ocu_keep(const void *p, size_t bytes);
 
 /* Can kernels on the device use memory of the other one? If they can, they may from now on. */
 OCU_API ocu_status ocu_peer(int device, int other, int *can);
+/* Do kernels on the device use the host's ordinary memory where it lies? 1 or 0. */
+OCU_API int ocu_reaches_host(int device);
 /* Device memory of another process, by a handle that it got; the whole allocation, from its start.
  * OCU_UNSUPPORTED: the driver has none. */
 OCU_API ocu_status ocu_ipc_get(const void *p, char handle[64]);

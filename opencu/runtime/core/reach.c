@@ -10,6 +10,10 @@ ocu_status ocu_native_follows(const ocu_stream *s) {
                   "pass matrices at strides", d->driver->name, d->index);
 }
 
+int ocu_reaches_host(int device) {
+  return ocu_check_device(device) == OCU_OK && !ocu_devices[device].driver;
+}
+
 /* ---- peers: the driver is asked once for each pair, which also enables it ----------------------- */
 
 ocu_status ocu_peer(int device, int other, int *can) {

@@ -4,6 +4,7 @@
  *
  * Says which call of which seed crashed or hung, and exits 1; "entry_points SEED 0" is one round. */
 #include <cublasLt.h>
+#include <cublasXt.h>
 #include <cublas_v2.h>
 #include <cuda.h>
 #include <cuda_runtime.h>
@@ -108,7 +109,7 @@ static void refresh(void) {
                                    .location = {cudaMemLocationTypeDevice, 0}};
   CUcontext context;
   if (!cuDevicePrimaryCtxRetain(&context, 0)) cuCtxSetCurrent(context);
-  void **o = objects + below(OBJECTS - 8);
+  void **o = objects + below(OBJECTS - 9);
   o[0] = context;
   cudaStreamCreateWithFlags((cudaStream_t *)(void *)&o[1], below(2));
   cudaEventCreate((cudaEvent_t *)(void *)&o[2]);
@@ -116,6 +117,7 @@ static void refresh(void) {
   cudaMallocManaged(&o[4], 1 + below(1 << 12), cudaMemAttachGlobal);
   cudaMallocHost(&o[5], 1 + below(1 << 12));
   if (!below(4)) cublasCreate((cublasHandle_t *)(void *)&o[6]);
+  if (!below(4)) cublasXtCreate((cublasXtHandle_t *)(void *)&o[8]);
   cudaMemPoolCreate((cudaMemPool_t *)(void *)&o[7], &props);
   for (int i = 3; i <= 5; i++) {
     uintptr_t p = (uintptr_t)o[i];

@@ -162,16 +162,18 @@ class Vector(Chunks):
         self.views[op.result] = ViewRef(pointer, sizes, view.strides)
 
     def op_pick(self, op: Op) -> None:
-        """One index of an axis; out of bounds, a view in which nothing is in bounds."""
+        """One index of an axis; out of bounds, a view in which nothing is in bounds. A pointer to an
+        empty one is not read."""
         f, axis = self.f, op.attrs["axis"]
         view, index = self.views[op.operands[0]], self.scalars[op.operands[1]]
         inside = f.let(f"icmp ult i64 {index}, {view.sizes[axis]}")
         step = f.mul(index, view.strides[axis])
         if op.operands[0].type.pointers:
             place = f.offset(view.pointer, step, 8)
+            some = f.all_of([inside, *(f.less("0", n) for n in view.sizes[1:])])
             kind = f.pointer_type(place)
             read, none = (lambda: [f.load(kind, place, 8)]), (lambda: ["null"])
-            pointer = f.points_like(f.branch(inside, read, none, [kind])[0], place)
+            pointer = f.points_like(f.branch(some, read, none, [kind])[0], place)
         else:
             pointer = f.offset(view.pointer, step, op.result.type.dtype.bytes)
         sizes, strides = (x[:axis] + x[axis + 1 :] for x in (view.sizes, view.strides))

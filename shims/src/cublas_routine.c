@@ -29,8 +29,8 @@ static int form(struct form *f, int storage, int kind, int64_t rows, int64_t col
   f->stored_rows = storage == BAND ? k + 1 : storage == PACKED ? 1 : rows;
   f->stored_columns = columns;
   if (storage == PACKED) {
-    if (rows > UINT32_MAX) return 0; /* more than memory can be */
-    f->stored_columns = rows * (rows + 1) / 2;
+    if (rows >= UINT32_MAX) return 0; /* more than memory can be */
+    f->stored_columns = (int64_t)((uint64_t)rows * ((uint64_t)rows + 1) / 2);
   }
   f->least_ld = storage == PACKED ? 0 : at_least_1(f->stored_rows);
   return 1;

@@ -1,5 +1,6 @@
 """cuBLAS's batches of small systems by ctypes, by columns and through pointers, against numpy."""
 
+import ctypes
 import itertools
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from cublas import DEVICE, HOST, LETTERS, Cublas
 from forms import op, random, stored, triangular, wide
 
-SUCCESS, INVALID, NOT_SUPPORTED = 0, 7, 15
+SUCCESS, INVALID, EXECUTION_FAILED, NOT_SUPPORTED = 0, 7, 13, 15
 letters = pytest.mark.parametrize("letter", "SZ")  # the others are of the same rows
 
 
@@ -134,3 +135,24 @@ def test_what_is_wrong_has_the_vendors_status(cublas):
     assert cublas("SgeqrfBatched", 4, 4, at, 3, at, info, 1) == INVALID
     assert info[0] == -4
     assert cublas("SgetrfBatched", 0, None, 1, None, info, 0) == SUCCESS
+
+
+def test_an_empty_matrix_of_a_batch_is_not_looked_for(cublas):
+    info = np.full(2, 9, "i4")
+    for wild in (ctypes.c_void_p(8), None):
+        info[:] = 9
+        assert cublas("SgetrfBatched", 0, wild, 1, None, info, 2) == SUCCESS
+        assert (info == 0).all()
+
+
+@pytest.mark.parametrize("which", ["pivots", "info", "matrix"])
+def test_results_do_not_overwrite_the_array_that_leads_to_them(cublas, which):
+    A, info = np.stack([np.eye(4, dtype="f4")] * 3), np.zeros(3, "i4")
+    memory, at, lda = columns(A, 0)
+    pivots = np.zeros((3, 4), "i4")
+    if which == "matrix":
+        at[1] = at.ctypes.data
+    before = at.copy()
+    given = {"pivots": (at, info), "info": (pivots, at), "matrix": (pivots, info)}[which]
+    assert cublas("SgetrfBatched", 4, at, lda, *given, 3) == EXECUTION_FAILED
+    assert (at == before).all() and (memory.transpose(0, 2, 1) == A).all()

@@ -76,7 +76,9 @@ def test_a_call_without_a_handle(library, handle, result, name, parameters):
             old.append(ctypes.c_void_p(x.ctypes.data))
             new.append(ctypes.c_void_p(twin.ctypes.data))
         elif ctype == "int":
-            value = {"k": 2, "kl": 1, "ku": 1}.get(n, 5 if n[:2] == "ld" else 1 if "inc" in n else 4)
+            value = {"k": 2, "kl": 1, "ku": 1}.get(
+                n, 5 if n[:2] == "ld" else 1 if "inc" in n else 4
+            )
             old.append(ctypes.c_int(value))
             new.append(ctypes.c_int(value))
         else:

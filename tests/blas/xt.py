@@ -23,7 +23,9 @@ class Xt:
 
     def __call__(self, name, *arguments):
         def c(x):
-            return ctypes.c_void_p(x.ctypes.data) if isinstance(x, np.ndarray) else ctypes.c_size_t(x)
+            return (
+                ctypes.c_void_p(x.ctypes.data) if isinstance(x, np.ndarray) else ctypes.c_size_t(x)
+            )
 
         return self.library[f"cublasXt{name}"](self.handle, *map(c, arguments))
 
@@ -51,7 +53,9 @@ def check(letter):
     alpha, beta = (np.array([x]).astype(d) for x in (0.5, -2))
     half, two = (np.array([x], d).real.copy() for x in (0.5, -2))
     for transa, transb in ((N, N), (T, C)):
-        (a, lda), (b, ldb) = (columns(x.T if t else x) for x, t in ((A, transa), (B.conj(), transb)))
+        (a, lda), (b, ldb) = (
+            columns(x.T if t else x) for x, t in ((A, transa), (B.conj(), transb))
+        )
         c, ldc = columns(first)
         arguments = (alpha, a, lda, b, ldb, beta, c, ldc)
         assert xt(f"{letter}gemm", transa, transb, m, n, k, *arguments) == SUCCESS

@@ -305,6 +305,14 @@ bool ocu_pooled(const void *p);  /* does work on it outlast the call? */
 /* Are all elements of a batch in accessible memory? */
 ocu_status ocu_check_matrix(const char *name, const ocu_matrix *x, int64_t batch, int64_t rows,
                             int64_t columns, int64_t size, int write);
+/* The arrays of pointers of a call on the CPU, which no result may overlap: a program would follow
+ * what another one wrote. */
+typedef struct { int count; uintptr_t at[4]; size_t bytes; } ocu_arrays;
+ocu_status ocu_check_arrays(const char *name, const ocu_matrix *x, int64_t batch, int64_t rows,
+                            int64_t columns, int64_t size, const ocu_arrays *arrays);
+/* The matrices that an array leads to; x: its address, and 2 and 3 words on, their steps. */
+ocu_status ocu_check_pointed(const char *name, const int64_t *x, int64_t batch, int64_t rows,
+                             int64_t columns, int64_t size, int write, const ocu_arrays *arrays);
 /* routine.c: are the matrices there that arrays of pointers name? */
 ocu_status ocu_routine_pointed(const ocu_spec *spec, const int64_t *args);
 

@@ -77,13 +77,11 @@ ocu_status ocu_gemm_pointed(const ocu_spec *spec, const int64_t *args) {
   int64_t batch = args[0], m = args[1], n = args[2], k = args[3];
   int64_t ab = ocu_sizes[spec->f[1]], c = ocu_sizes[spec->f[2]];
   const int64_t shape[4][3] = {{m, k, ab}, {k, n, ab}, {m, n, c}, {m, n, c}};
-  for (int i = k ? 0 : 2; i < 4; i++) {
-    const int64_t *x = args + 4 + 4 * i;
-    for (int64_t z = 0; z < batch; z++) {
-      const ocu_matrix one = {((const void *const *)x[0])[z], 0, x[2], x[3]};
-      OCU_TRY(ocu_check_matrix(names[i], &one, 1, shape[i][0], shape[i][1], shape[i][2], i == 3));
-    }
-  }
+  ocu_arrays arrays = {4, {0}, (size_t)batch * sizeof(void *)};
+  for (int i = 0; i < 4; i++) arrays.at[i] = (uintptr_t)args[4 + 4 * i];
+  for (int i = k ? 0 : 2; i < 4; i++)
+    OCU_TRY(ocu_check_pointed(names[i], args + 4 + 4 * i, batch, shape[i][0], shape[i][1],
+                              shape[i][2], i == 3, &arrays));
   return OCU_OK;
 }
 

@@ -83,3 +83,24 @@ ocu_status ocu_check_matrix(const char *name, const ocu_matrix *x, int64_t batch
   }
   return OCU_OK;
 }
+
+ocu_status ocu_check_arrays(const char *name, const ocu_matrix *x, int64_t batch, int64_t rows,
+                            int64_t columns, int64_t size, const ocu_arrays *arrays) {
+  int64_t lo, bytes;
+  OCU_TRY(extent(name, x, x->bs ? batch : 1, rows, columns, size, &lo, &bytes));
+  const uintptr_t first = (uintptr_t)x->p + (uintptr_t)lo;
+  for (int i = 0; i < arrays->count; i++)
+    if (first < arrays->at[i] + arrays->bytes && arrays->at[i] < first + (uintptr_t)bytes)
+      return ocu_fail(OCU_ILLEGAL_ADDRESS, "%s at %p overlaps an array of pointers", name, x->p);
+  return OCU_OK;
+}
+
+ocu_status ocu_check_pointed(const char *name, const int64_t *x, int64_t batch, int64_t rows,
+                             int64_t columns, int64_t size, int write, const ocu_arrays *arrays) {
+  for (int64_t z = 0; z < batch; z++) {
+    const ocu_matrix one = {((const void *const *)x[0])[z], 0, x[2], x[3]};
+    OCU_TRY(ocu_check_matrix(name, &one, 1, rows, columns, size, write));
+    if (write) OCU_TRY(ocu_check_arrays(name, &one, 1, rows, columns, size, arrays));
+  }
+  return OCU_OK;
+}

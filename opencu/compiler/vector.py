@@ -162,8 +162,8 @@ class Vector(Chunks):
         self.views[op.result] = ViewRef(pointer, sizes, view.strides)
 
     def op_pick(self, op: Op) -> None:
-        """One index of an axis; out of bounds, a view in which nothing is in bounds. A pointer to an
-        empty one is not read."""
+        """One index of an axis; out of bounds, a view in which nothing is in bounds. The pointer to
+        an empty one is not read."""
         f, axis = self.f, op.attrs["axis"]
         view, index = self.views[op.operands[0]], self.scalars[op.operands[1]]
         inside = f.let(f"icmp ult i64 {index}, {view.sizes[axis]}")

@@ -1,4 +1,4 @@
-"""Every call of cuBLASXt on host memory against float64; also run on devices that do not reach it."""
+"""Every call of cuBLASXt against float64, also for devices that do not reach the host's memory."""
 
 import ctypes
 

@@ -13,7 +13,7 @@ from pycparser import c_generator
 # Functions that AMD's libraries do not have, or have with other parameters.
 NOT_IN_ROCM = re.compile(
     r"Get(Property|CudartVersion|Version|StatusName|StatusString)|Logger|Emulation|Workspace|SmCount"
-    r"|[SC]gemmEx|gemm3m|[Gg]rouped|GemmGrouped|tpttr|trttp|Cgemm3mEx|^cublasGemm\w*Ex|MathMode"
+    r"|[SC]gemmEx|gemm3m|[Gg]rouped|GemmGrouped|tpttr|trttp|Uint8|Cgemm3mEx|^cublasGemm\w*Ex|MathMode"
     r"|AtomicsMode|Create|Destroy|Xt|^cublas[A-Z]gemvBatched_x|Xerbla"
 )
 WRITTEN = {

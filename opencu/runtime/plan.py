@@ -29,6 +29,7 @@ PLANNERS = {
         range(lib.OCU_OP_GETRF, lib.OCU_OP_TRSM_BATCHED + 1), "opencu.blas.kernels.factor"
     ),
     lib.OCU_OP_EXPAND: "opencu.blas.kernels.triangle",
+    lib.OCU_OP_QUANTIZED: "opencu.blas.kernels.quantized",
 }
 
 

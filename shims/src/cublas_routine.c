@@ -143,3 +143,31 @@ cudaDataType part_of(cudaDataType type) {
 cudaDataType computed(cudaDataType type) {
   return type == CUDA_R_16F || type == CUDA_R_16BF ? CUDA_R_32F : type;
 }
+
+/* ---- products of 8-bit numbers ------------------------------------------------------------------ */
+
+static ocu_operand bytes_of(const void *p, int64_t ld, int64_t rows, int64_t columns, int turned,
+                            int how) {
+  const ocu_matrix x = turned ? (ocu_matrix){p, 0, ld, 1} : (ocu_matrix){p, 0, 1, ld};
+  return (ocu_operand){x, rows, columns, OCU_I8, (uint8_t)how};
+}
+
+/* A shift counts modulo 32, and 31 gives 0. */
+cublasStatus_t cublasUint8gemmBias(cublasHandle_t handle, cublasOperation_t transa,
+                                   cublasOperation_t transb, cublasOperation_t transc, int m, int n,
+                                   int k, const unsigned char *A, int A_bias, int lda,
+                                   const unsigned char *B, int B_bias, int ldb, unsigned char *C,
+                                   int C_bias, int ldc, int C_mult, int C_shift) {
+  if (!is_live(handle)) return CUBLAS_STATUS_NOT_INITIALIZED;
+  const int a = transa != CUBLAS_OP_N, b = transb != CUBLAS_OP_N, c = transc != CUBLAS_OP_N;
+  if (transa > CUBLAS_OP_C || transb > CUBLAS_OP_C || transc > CUBLAS_OP_C || m < 0 || n < 0 ||
+      k < 0 || lda < at_least_1(a ? k : m) || ldb < at_least_1(b ? n : k) ||
+      ldc < at_least_1(c ? n : m))
+    return CUBLAS_STATUS_INVALID_VALUE;
+  const int shift = C_shift & 31, none = shift == 31;
+  return routine(handle, __func__, &(ocu_routine){
+      .op = OCU_OP_QUANTIZED, .batch = 1,
+      .size = {A_bias, B_bias, C_bias, none ? 0 : (int64_t)C_mult * 32 + shift},
+      .x = {bytes_of(A, lda, m, k, a, OCU_READS), bytes_of(B, ldb, k, n, b, OCU_READS),
+            bytes_of(C, ldc, m, n, c, OCU_WRITES)}});
+}

@@ -108,6 +108,11 @@ cublasStatus_t cublas{T:SDCZ}gemm_v2{_64}(cublasHandle_t handle, cublasOperation
     cublasOperation_t transb, {int} m, {int} n, {int} k, const {t} *alpha, const {t} *A, {int} lda,
     const {t} *B, {int} ldb, const {t} *beta, {t} *C, {int} ldc)
   => GEMM({types});
+/* C = (sums of (A - A_bias) (B - B_bias) + C_bias) C_mult / 2^C_shift, rounded, from 0 to 255 */
+cublasStatus_t cublasUint8gemmBias(cublasHandle_t handle, cublasOperation_t transa,
+    cublasOperation_t transb, cublasOperation_t transc, int m, int n, int k, const unsigned char *A,
+    int A_bias, int lda, const unsigned char *B, int B_bias, int ldb, unsigned char *C, int C_bias,
+    int ldc, int C_mult, int C_shift);
 cublasStatus_t cublas{T:SDCZ}geam{_64}(cublasHandle_t handle, cublasOperation_t transa,
     cublasOperation_t transb, {int} m, {int} n, const {t} *alpha, const {t} *A, {int} lda, const {t}
     *beta, const {t} *B, {int} ldb, {t} *C, {int} ldc)

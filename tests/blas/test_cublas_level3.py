@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from cublas import DEVICE, HOST, LETTERS, Cublas
 from forms import op, random, stored, symmetric, triangular, wide
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from opencu import shims
 
@@ -141,3 +143,50 @@ def test_what_is_wrong_has_the_vendors_status(cublas):
     assert cublas("Strsm_v2", 0, 0, 0, 2, 4, 4, one, a, 4, a, 4) == INVALID
     assert cublas("Strsm_v2", 0, 0, 0, 0, 4, 4, one, a, 3, a, 4) == INVALID
     assert cublas("Strsm_v2", 0, 0, 0, 0, 0, 4, one, None, 1, None, 1) == SUCCESS
+
+
+def bytewise(a, b, a_bias, b_bias, c_bias, mult, shift):
+    """cublasUint8gemmBias on Python's integers."""
+    sums = (a.astype(object) - a_bias) @ (b.astype(object) - b_bias) + c_bias
+    shift %= 32
+    if shift == 31:
+        return np.zeros(sums.shape, "u1")
+    scaled = (sums * mult + ((1 << shift) >> 1)) // (1 << shift)
+    return np.clip(scaled, 0, 255).astype("u1")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    shape=st.tuples(*map(st.sampled_from, ([1, 2, 5, 17, 40], [1, 3, 37], range(10)))),
+    ops=st.tuples(*[st.integers(0, 2)] * 3), bias=st.tuples(*[st.integers(-300, 300)] * 3),
+    mult=st.integers(-3, 5000), shift=st.integers(0, 66),
+)  # fmt: skip
+def test_bytes_with_offsets(cublas, shape, ops, bias, mult, shift):
+    m, n, k = shape
+    rng = np.random.default_rng(m * n + k)
+    A, B = rng.integers(0, 256, (m, k), "u1"), rng.integers(0, 256, (k, n), "u1")
+    (a, lda), (b, ldb), (c, ldc) = (
+        bytes_of(x, o) for x, o in zip((A, B, np.zeros((m, n), "u1")), ops)
+    )
+    end = (a, bias[0], lda, b, bias[1], ldb, c, bias[2], ldc, mult, shift)
+    assert cublas("Uint8gemmBias", *ops, m, n, k, *end) == SUCCESS
+    want = bytes_of(bytewise(A, B, *bias, mult, shift), ops[2])[0]
+    np.testing.assert_array_equal(c, want)
+
+
+def bytes_of(x, turned):
+    """By columns that are longer than needed, filled with 77; of the transpose."""
+    x = x.T if turned else x
+    memory = np.full((x.shape[1], x.shape[0] + 2), 77, "u1")
+    memory[:, : x.shape[0]] = x.T
+    return memory, x.shape[0] + 2
+
+
+def test_bytes_that_are_refused(cublas):
+    x = np.ones((4, 4), "u1")
+    good = [0, 0, 0, 4, 4, 4, x, 0, 4, x, 0, 4, x, 0, 4, 1, 0]
+    for at, wrong in [(0, 3), (2, 9), (3, -1), (5, -1), (8, 3), (11, 3), (14, 3), (6, None)]:
+        given = [*good[:at], wrong, *good[at + 1 :]]
+        assert cublas("Uint8gemmBias", *given) == INVALID
+    assert (x == 1).all()
+    assert cublas("Uint8gemmBias", 0, 0, 0, 0, 4, 4, x, 0, 1, x, 0, 4, x, 0, 1, 1, 0) == SUCCESS

@@ -129,14 +129,12 @@ def test_a_refusal_says_why(lib, run, name):
 
 def test_a_refusal_is_said_once_and_strict_aborts(lib, tmp_path, run):
     script = tmp_path / "twice.py"
-    script.write_text(
-        "import ctypes, sys\nf = ctypes.CDLL(sys.argv[1]).cublasUint8gemmBias\nf(); f()\n"
-    )
+    script.write_text("import ctypes, sys\nf = ctypes.CDLL(sys.argv[1]).cublasSbdmm\nf(); f()\n")
     command = f"{sys.executable} -I {script} {lib}/libcublas.so.13"
-    assert run(command).stderr == "opencu: cublasUint8gemmBias: not implemented yet; refused\n"
+    assert run(command).stderr == "opencu: cublasSbdmm: not implemented yet; refused\n"
     for strict in ("1", "yes"):
-        assert "cublasUint8gemmBias" in run(command, code=-6, OPENCU_STRICT=strict).stderr
-    assert "cublasUint8gemmBias" in run(command, OPENCU_STRICT=0).stderr
+        assert "cublasSbdmm" in run(command, code=-6, OPENCU_STRICT=strict).stderr
+    assert "cublasSbdmm" in run(command, OPENCU_STRICT=0).stderr
 
 
 def test_the_old_call_without_a_handle_is_not_the_new_one(lib, run):

@@ -54,7 +54,7 @@ static ocu_status copy(const struct xt_matrix *x, int back) {
 cublasStatus_t xt_begin(cublasXtHandle_t xt, struct xt_matrix *list, cublasHandle_t *handle,
                         int *before) {
   if (!xt_context(xt)) return CUBLAS_STATUS_NOT_INITIALIZED;
-  CHECK(create_handle(handle, HANDLE_CUBLAS, __func__));
+  CHECK(create_handle(handle, HANDLE_CUBLAS, "cublasXt"));
   *before = ocu_device_get();
   const int device = xt_context(xt)->device < 0 ? *before : xt_context(xt)->device;
   ocu_status status = ocu_device_set(device);
@@ -67,7 +67,7 @@ cublasStatus_t xt_begin(cublasXtHandle_t xt, struct xt_matrix *list, cublasHandl
     if (status == OCU_OK && x->how != XT_SCRATCH) status = copy(x, 0);
   }
   if (status == OCU_OK) return CUBLAS_STATUS_SUCCESS;
-  return xt_end(finish(status, __func__), list, *handle, *before);
+  return xt_end(finish(status, "cublasXt"), list, *handle, *before);
 }
 
 cublasStatus_t xt_end(cublasStatus_t result, struct xt_matrix *list, cublasHandle_t handle,
@@ -82,5 +82,5 @@ cublasStatus_t xt_end(cublasStatus_t result, struct xt_matrix *list, cublasHandl
   }
   atomic_store(&handle->kind, HANDLE_FREE);
   ocu_device_set(before);
-  return result == CUBLAS_STATUS_SUCCESS ? finish(status, __func__) : result;
+  return result == CUBLAS_STATUS_SUCCESS ? finish(status, "cublasXt") : result;
 }

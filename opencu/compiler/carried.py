@@ -9,7 +9,7 @@ writes the other, and they swap.
 import itertools
 from dataclasses import replace
 
-from opencu.compiler.expressions import is_pure, least, number, places, uses
+from opencu.compiler.expressions import counts_up, is_pure, least, places, uses
 from opencu.compiler.llvm import type_of
 from opencu.compiler.memory import Point
 from opencu.tile.ir import KernelError, Op, Scalar, Tile, Value, View
@@ -40,7 +40,7 @@ def lower(state, op: Op) -> None:
         def counted_trip(counter: str, values: list[str]) -> list[str]:
             state.scalars[op.blocks[0].args[0]] = counter
             state.counted[op.blocks[0].args[0]] = op
-            if number(op.operands[0]) >= 0 and number(op.operands[2]) > 0:
+            if counts_up(op):
                 state.points.below[counter] = {state.scalars[v] for v in least(op.operands[1])}
             return trip(values)
 

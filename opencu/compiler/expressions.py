@@ -129,7 +129,7 @@ def within(v: Value, view: Value, axis: int, size: int = 1) -> bool:
 
     def fits(x: Value) -> bool:
         if x.made_by == "binary" and x.op.attrs["fn"] == "floordiv":
-            return number(x.op.operands[1]) == size and within(x.op.operands[0], view, axis)
+            return _number(x.op.operands[1]) == size and within(x.op.operands[0], view, axis)
         own = x.made_by == "dim" and (x.op.operands[0], x.op.attrs["axis"]) == (view, axis)
         return own and size == 1
 
@@ -138,13 +138,15 @@ def within(v: Value, view: Value, axis: int, size: int = 1) -> bool:
 
 def stays_whole(loop: Op | None, view: Value, axis: int, size: int) -> bool:
     """Are the tiles of so many elements that a loop's counter names all whole?"""
-    if loop is None:
-        return False
-    lo, hi, step = loop.operands[:3]
-    return number(lo) >= 0 and number(step) > 0 and within(hi, view, axis, size)
+    return loop is not None and counts_up(loop) and within(loop.operands[1], view, axis, size)
 
 
-def number(v: Value) -> int:
+def counts_up(loop: Op) -> bool:
+    """Is a loop's counter never negative, and less than its end?"""
+    return _number(loop.operands[0]) >= 0 and _number(loop.operands[2]) > 0
+
+
+def _number(v: Value) -> int:
     """A constant's value; -1 of others."""
     return v.op.attrs["value"] if v.made_by == "const" else -1
 

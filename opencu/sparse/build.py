@@ -69,7 +69,7 @@ def scan(x: Any, *, out: Any = None, stream: Stream | None = None) -> Any:
     if a.size:
         wide = np.dtype("f4") if a.dtype in FLOATS[2:] else y.dtype
         programs, N = kernels.plan(call.target, a.size, wide)
-        if wide.kind == "i" and threads(call.device) == 1:
+        if wide.kind == "i" and _threads(call.device) == 1:
             programs = 1  # integers have the same sums in any strips
         sums = call.zeros((programs,), wide)
         if programs > 1:
@@ -80,7 +80,7 @@ def scan(x: Any, *, out: Any = None, stream: Stream | None = None) -> Any:
 
 
 @cache
-def threads(device: Device) -> int:
+def _threads(device: Device) -> int:
     return device.info.threads
 
 

@@ -40,15 +40,15 @@ static ocu_status check_operand(ocu_stream *s, const ocu_routine *r, int i, int 
 /* In stream order, before the routine: a wild pointer fails the stream and no program runs. */
 ocu_status ocu_routine_pointed(const ocu_spec *spec, const int64_t *args) {
   ocu_arrays arrays = {0, {0}, (size_t)args[BATCH] * sizeof(void *)};
-  for (int pass = 0; pass < 3; pass++) /* the arrays, what they lead to, the others */
+  for (int check = 0; check < 2; check++) /* the arrays first */
     for (int i = 0; i < OPERANDS; i++) {
       const int64_t *x = args + X + WORDS * i, size = ocu_sizes[spec->f[DTYPES + i]];
       const int how = spec->f[LAYOUTS + i / 2] >> (4 * (i % 2) + 2) & 3, write = how & OCU_WRITES;
       const bool pointers = spec->f[DTYPES + i] != OCU_I32;
-      if (!how || x[4] < 1 || x[5] < 1 || pointers == (pass == 2)) continue;
-      if (pass == 0) {
-        arrays.at[arrays.count++] = (uintptr_t)x[0];
-      } else if (pass == 1) {
+      if (!how || x[4] < 1 || x[5] < 1) continue;
+      if (!check) {
+        if (pointers) arrays.at[arrays.count++] = (uintptr_t)x[0];
+      } else if (pointers) {
         OCU_TRY(ocu_check_pointed(names[i], x, args[BATCH], x[4], x[5], size, write, &arrays));
       } else if (write) {
         const ocu_matrix direct = {(const void *)x[0], x[1], x[2], x[3]};

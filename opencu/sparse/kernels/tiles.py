@@ -1,13 +1,13 @@
 """Tile sizes of the kernels per kind of target. Data; never searched.
 
-share      stored elements of a program of spmv: rows are cut there, so none is too long
+share      stored elements of a program of spmv at least: rows are cut there, so none is too long
 short      elements of a row that are read at once; 0: as many as a vector has 32-bit lanes
 long       the same, where rows have more than so many on average
 rows       rows that are added up side by side, a lane each (whole unrolled chunks), ..
 many       .. where they have fewer than so many elements on average
 chunk      bytes of counts or sums that histogram and scan take at once
 strip      elements of a program of theirs at least
-programs   of theirs at most
+programs   of theirs, and of spmv's, at most
 private    elements per bin for which a program of histogram counts for itself; 0: none does
 """
 

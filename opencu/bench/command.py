@@ -7,9 +7,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from opencu.bench import gemm, kernels, latency, report, stream
+from opencu.bench import blas, gemm, kernels, latency, report, stream
 
-AREAS = {"gemm": gemm, "kernels": kernels, "latency": latency, "stream": stream}
+AREAS = {"blas": blas, "gemm": gemm, "kernels": kernels, "latency": latency, "stream": stream}
 PAGE = "OUT.html"
 
 

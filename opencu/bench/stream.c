@@ -57,9 +57,22 @@ static void widened(const job *j) {
   for (int64_t i = 0; i < j->rows * j->columns; i++) y[i] = x[i];
 }
 
-enum { ROW_SUMS = 3, WIDENED = 6 };
-static void (*const loops[])(const job *) = {activation, residual, in_place, row_sums,
-                                             row_scale,  numbers,  widened};
+/* The reads of a dot product; the reads and writes of an update in place. */
+static void row_dots(const job *j) {
+  for (int64_t i = 0; i < j->rows; i++) {
+    float sum = 0;
+    for (int64_t k = i * j->columns; k < (i + 1) * j->columns; k++) sum += j->x[k] * j->r[k];
+    j->y[i] = sum;
+  }
+}
+
+static void scale(const job *j) {
+  for (int64_t i = 0; i < j->rows * j->columns; i++) j->y[i] *= 0.5f;
+}
+
+enum { ROW_SUMS = 3, WIDENED = 6, ROW_DOTS };
+static void (*const loops[])(const job *) = {activation, residual, in_place, row_sums, row_scale,
+                                             numbers,    widened,  row_dots, scale};
 
 typedef struct {
   int loop;
@@ -79,7 +92,7 @@ void run(int loop, const float *x, const float *r, float *y, int64_t rows, int64
   task part[64];
   for (int t = 0; t < threads && t < 64; t++) {
     int64_t lo = rows * t / threads, hi = rows * (t + 1) / threads;
-    int64_t out = lo * (loop == ROW_SUMS ? 1 : loop == WIDENED ? 2 * columns : columns);
+    int64_t out = lo * (loop == ROW_SUMS || loop == ROW_DOTS ? 1 : loop == WIDENED ? 2 * columns : columns);
     part[t] = (task){loop, {x + lo * columns, r + lo * columns, y + out, hi - lo, columns}};
     if (t) pthread_create(&thread[t], 0, work, &part[t]);
   }

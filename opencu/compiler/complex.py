@@ -168,4 +168,4 @@ class _Splitter:
 
     def op_dot(self, op: Op) -> None:
         t = _part_type(op.result.type)
-        self.parts[op.result] = tuple(self.b.op("dot", self.flat(op.operands), [t, t]))
+        self.parts[op.result] = tuple(self.b.op("dot", self.flat(op.operands), [t, t], **op.attrs))

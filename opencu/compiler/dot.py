@@ -84,11 +84,11 @@ class Nest(NamedTuple):
         if len(dots) != 1 or not all(is_pure(o) or o is dots[0] for o in body.ops):
             return None
         dot, accs = dots[0], body.args[1:]
-        factors = 2 * len(dot.operands) // 3
+        sums = slice(2 * len(dot.results), 3 * len(dot.results))
         users = [o for o in body.ops if set(accs) & uses(o)]
-        ok = users == dots and accs == dot.operands[factors:]
+        ok = users == dots and accs == dot.operands[sums]
         ok = ok and body.ops[-1].operands == dot.results
-        ok = ok and not set(accs) & set(dot.operands[:factors])
+        ok = ok and not set(accs) & set(dot.operands[: sums.start])
         return Nest(dot, op, op.results) if ok else None
 
     @property
@@ -105,7 +105,10 @@ class Nest(NamedTuple):
     @property
     def init(self) -> list[Value]:
         """What the sums start from."""
-        return self.loop.operands[3:] if self.loop else self.dot.operands[2 * self.planes :]
+        start = 2 * self.planes
+        return (
+            self.loop.operands[3:] if self.loop else self.dot.operands[start : start + self.planes]
+        )
 
     def begin_trip(self, state, k: str) -> None:
         """Emit what the loop around the dot does besides."""
@@ -265,11 +268,12 @@ class Lowering:
     def columns(
         self, start: str, end: str, vectors: int, lo: str, hi: str, *, checked: bool = False
     ) -> None:
-        f, mr = self.f, self.blocks.mr
+        f, mr, outer = self.f, self.blocks.mr, (lo, hi)
 
         def strip(j: str) -> None:
+            lo, hi = self.rows_of(j, vectors * self.lanes, *outer)
             if self.blocks.pack_a:
-                self.rows(lo, hi, mr, lo, Columns(j, vectors, checked))
+                self.rows(lo, hi, mr, outer[0], Columns(j, vectors, checked))
                 return
             deep = f.let(f"icmp sle i64 {self.depth}, {self.limits[0][1]}")
             readable = f.max(f.min(hi, self.limits[0][0]), lo)
@@ -282,6 +286,21 @@ class Lowering:
             self.rows(i, hi, 1, lo, Columns(j, vectors, checked), checked=True)
 
         f.each(start, end, str(vectors * self.lanes), strip)
+
+    def rows_of(self, j: str, width: int, lo: str, hi: str) -> tuple[str, str]:
+        """Of the rows lo..hi, those whose sums in the columns from j on are used."""
+        f, (where, by) = self.f, self.where()
+        if where == "j<=i":
+            above = f.max(f.sub(f.sub(j, by), lo), "0")
+            lo = f.min(f.add(lo, f.floor_to(above, self.blocks.mr)), hi)
+        elif where == "j>=i":
+            hi = f.max(f.min(f.sub(f.add(j, str(width)), by), hi), lo)
+        return lo, hi
+
+    def where(self) -> tuple[str, str]:
+        """What the dot says of the sums, or the products, that count."""
+        where = self.nest.dot.attrs.get("where", "")
+        return where, self.state.scalars[self.nest.dot.operands[-1]] if where else "0"
 
     def rows(
         self, start: str, end: str, size: int, band: str, columns: Columns, *, checked: bool = False

@@ -128,17 +128,31 @@ class RegisterBlock:
             self.b_panels = [f.offset(p, place, nest.bytes) for p in nest.packed_b]
         biased = self.columns.vectors * nest.multiply.biased
         acc = ["zeroinitializer"] * (self.size * len(self.planes) + biased)
-        acc = self.over_k(nest.units, nest.blocks.unroll, 1, acc, self.steps)
+        acc = self.over_k(*self.span(), nest.blocks.unroll, 1, acc, self.steps)
         return self.unbias(acc) if biased else acc
 
+    def span(self) -> tuple[str, str]:
+        """The units of k from and to which products are not zero."""
+        nest, f = self.nest, self.f
+        (where, by), units = nest.where(), nest.units
+        if where[:1] != "k" or nest.multiply.group > 1:
+            return "0", units
+        at, size = self.rows.first, self.rows.count
+        if where[-1] == "j":
+            at, size = self.columns.first, self.columns.vectors * self.w
+        first = f.add(at, by)
+        if where[1] == ">":
+            return f.clamp(first, units), units
+        return "0", f.clamp(f.add(first, str(size)), units)
+
     def over_k(
-        self, depth: str, unroll: int, step: int, acc: list[str], steps: Callable
+        self, first: str, depth: str, unroll: int, step: int, acc: list[str], steps: Callable
     ) -> list[str]:
-        """acc after steps(k, acc, how many) for all k below depth, in whole steps."""
+        """acc after steps(k, acc, how many) for all k from first to depth, in whole steps."""
         f, t = self.f, type_of(self.nest.dtype, self.nest.w)
-        main = f.floor_to(depth, unroll * step)
+        main = f.add(first, f.floor_to(f.sub(depth, first), unroll * step))
         f.products = self.lines_ahead()
-        for lo, hi, count in (("0", main, unroll), (main, depth, 1))[: 1 + (unroll > 1)]:
+        for lo, hi, count in ((first, main, unroll), (main, depth, 1))[: 1 + (unroll > 1)]:
             carried = [(t, x) for x in acc]
             stride = str(count * step)
             acc = f.loop(lo, hi, stride, carried, lambda k, c, n=count: steps(k, c, n))
@@ -249,7 +263,7 @@ class AlongK(RegisterBlock):
         whole = f.floor_to(nest.depth, step)
         checked = self.rows.checked or self.columns.checked
         acc = ["zeroinitializer"] * (self.size * len(self.planes))
-        acc = self.over_k(whole, nest.blocks.unroll, step, acc, self.reader(step, checked))
+        acc = self.over_k("0", whole, nest.blocks.unroll, step, acc, self.reader(step, checked))
         carried = [(type_of(nest.dtype, nest.w), x) for x in acc]
         read = self.reader(step, True)
         acc = f.loop(whole, nest.depth, str(step), carried, lambda k, c: read(k, c, 1))

@@ -137,7 +137,7 @@ class _Program:
     def op_complex(self, op: Op, re: Any, im: Any) -> Any:
         return (re + 1j * im).astype(op.result.type.dtype.numpy)
 
-    def op_dot(self, op: Op, a: np.ndarray, b: np.ndarray, acc: np.ndarray) -> np.ndarray:
+    def op_dot(self, op: Op, a: np.ndarray, b: np.ndarray, acc: np.ndarray, by=0) -> np.ndarray:
         a, b = (dtypes.widen(x, v.type.dtype) for x, v in zip((a, b), op.operands))
         wide = {"c": "c16", "i": "i8"}.get(acc.dtype.kind, "f8")
         return (acc + a.astype(wide) @ b.astype(wide)).astype(acc.dtype)

@@ -28,6 +28,7 @@ BINARY = {"div": "f"} | dict.fromkeys(("add", "sub", "mul"), "fiuc")
 BINARY |= dict.fromkeys(("min", "max"), "fiu") | dict.fromkeys(("and", "or", "xor"), "biu")
 BINARY |= dict.fromkeys(("floordiv", "mod", "shl", "shr"), "iu")
 COMPARE = ("eq", "ne", "lt", "le", "gt", "ge")
+WHERE = (None, "j<=i", "j>=i", "k<=i", "k>=i", "k<=j", "k>=j")  # of a dot
 SCAN = ("sum", "prod", "max", "min")
 REDUCE = dict.fromkeys((*SCAN, "argmax", "argmin"), "fiu") | dict.fromkeys(("any", "all"), "b")
 REDUCE |= {"sum": "fiuc"}
@@ -174,9 +175,12 @@ def _elementwise(op: Op, need) -> None:
 
 
 def _dot(op: Op, need) -> None:
-    need(len(op.operands) in (3, 6), "expected a, b and an accumulator")
+    where = op.attrs.get("where")
+    need(where in WHERE, f"where is {where!r}: expected one of {', '.join(filter(None, WHERE))}")
+    need(len(op.operands) % 3 == bool(where), "expected a, b, an accumulator, and by with where")
     planes = len(op.operands) // 3
-    types = [v.type for v in op.operands]
+    need(planes in (1, 2), "expected one plane or two")
+    types = [v.type for v in op.operands[: 3 * planes]]
     a, b, acc = types[::planes]
     need(types == [t for t in (a, b, acc) for _ in range(planes)], "planes of different types")
     matrices = all(isinstance(t, Tile) and len(t.shape) == 2 for t in (a, b, acc))
@@ -330,7 +334,7 @@ OPS: dict[str, Any] = {
     "bitcast": (1, (), _bitcast),  # the same bits as another dtype of their size
     "part": (1, ("part",), _part),  # the real (0) or imaginary (1) parts of a complex value or view
     "complex": (2, (), _complex),  # real parts, imaginary parts -> complex tile
-    "dot": (None, (), _dot),  # a[m,k] b[k,n] acc[m,n] -> acc + a b; two planes: each twice
+    "dot": (None, (), _dot),  # a[i,k] b[k,j] acc[i,j] -> acc + a b; two planes: each twice
     "for": (None, (), _loop),  # lo, hi, step, carried...; block args: index, carried...
     "while": (None, (), _loop),  # carried...; two blocks with them as arguments: condition, body
     "if": (1, (), _if),  # condition; two blocks

@@ -11,6 +11,7 @@ from opencu.blas.kernels.gemm import gemm, reference
 from opencu.compiler import Blocks, compile, llvm, vector
 from opencu.drivers.cpu import TARGETS
 from opencu.tile import KernelError
+from opencu.tile.ops import WHERE
 
 targets = pytest.mark.parametrize("target", marked())
 RNG = np.random.default_rng(3)
@@ -141,6 +142,38 @@ def test_tiles_need_not_be_whole_register_blocks(target, packed):
     blocks = Blocks(*SHAPES[target]["f8"], pack_a=packed, pack_b=packed)
     run(tiled_dot, target, (5, 3), [a[0], b[0], c[0]], blocks, M=7, N=17, K=5)
     close(c, a @ b, 21, "f8")
+
+
+@tile.kernel
+def sided(a, b, c, M: int, N: int, K: int, where: str, offset: int):
+    acc = tile.full((M, N), 0, a.dtype)
+    for k in range(tile.cdiv(a.shape[1], K)):
+        by = offset - k * K if "k" in where else offset
+        a_tile, b_tile = tile.load(a, (0, k), (M, K)), tile.load(b, (k, 0), (K, N))
+        acc = tile.dot(a_tile, b_tile, acc, where, by)
+    tile.store(c, (0, 0), acc)
+
+
+@targets
+@pytest.mark.parametrize("where", WHERE[1:])
+def test_what_need_not_be_computed_may_be_left_out(target, where):
+    m, n, k = 37, 41, 53
+    a, b, c = (operand(*s, "rows", "f8")[0] for s in ((m, k), (k, n), (m, n)))
+    first, second = where[0], where[3]
+    for offset in (-70, -5, 0, 9, 70):
+        rows, columns = {"ji": (m, n), "ki": (m, k), "kj": (k, n)}[first + second]
+        at = np.indices((rows, columns))
+        x, y = (at[1], at[0]) if second == "i" else (at[0], at[1])
+        kept = x <= y + offset if "<" in where else x >= y + offset
+        a0, b0 = a * kept if first + second == "ki" else a, b * kept if second == "j" else b
+        want = a0 @ b0
+        for packed in PACKED if target is not SPIRV else PACKED[:1]:
+            blocks = Blocks(*SHAPES[target]["f8"], pack_a=packed[0], pack_b=packed[1])
+            c[...] = np.nan
+            args = [fenced(a0), fenced(b0), c]
+            run(sided, target, (1,), args, blocks, M=40, N=48, K=16, where=where, offset=offset)
+            some = kept if first == "j" else np.ones((m, n), bool)
+            close(c[some], want[some], k, "f8")
 
 
 @tile.kernel

@@ -272,12 +272,11 @@ def plan(
         if form or d_form:
             from opencu.blas.kernels import triangle
 
-            tiles, hooks = triangle.hooks(form, d_form, tiles)
-            consts |= dict(BM=tiles.bm, BN=tiles.bn) | hooks
+            consts |= triangle.hooks(form, d_form)
         code = compile(gemm.trace(types, consts), target, blocks)
         # One thread takes the largest bands; several take smaller ones, a multiple of their number.
         threads = slots.threads()
-        shrink = (slots.const(2) // threads).max(2 if d_form else 1)  # 2 for one thread, else 1
+        shrink = (slots.const(2) // threads).max(1)  # 2 for one thread, else 1
         rows = m.cdiv(shrink * (tiles.bm // 2)).align(threads.min(m.cdiv(blocks.mr)))
         columns = n.cdiv(shrink * (tiles.bn // 2))
         each = m * n * k // tiles.speed + 50

@@ -1,27 +1,23 @@
-"""Products with matrices of which one side is stored or written: a kernel that writes such a factor
-out, and hooks of the GEMM template.
+"""Products with matrices of which one side is stored or written: hooks of the GEMM template.
 
-            k          A factor is written out first, in rows: the other side is mirrored
-      +---+---+---+    (symmetric, Hermitian) or zero (triangular). A program's tile then meets
-    i | L | D | 0 |    the chunks of k that are not zero; of a result of which one side is written,
-      +---+---+---+    tiles beyond are left out, those on the diagonal keep their other elements.
+        k          A triangular factor is zero beyond the diagonal: a program's tile meets the
+  +---+---+---+    chunks of k that are not, and of them the products that are not. Of a result
+i | L | D | 0 |    of which one side is written, tiles beyond are left out, those on the diagonal
+  +---+---+---+    keep their other elements. A symmetric or Hermitian factor is written out
+                   first, in rows, by a kernel of its own.
 """
-
-from dataclasses import replace
 
 from opencu import tile
 from opencu.blas.kernels.gemm import tile_order
 from opencu.blas.kernels.routine import Routine
-from opencu.blas.kernels.tiles import Tiles
 from opencu.drivers.interface import Target
 from opencu.runtime.plan import Plan
 from opencu.tile import cdiv
 
-SYMMETRIC, HERMITIAN, TRIANGULAR = 0, 1, 2
-OF_A, OF_B, LOWER = 1, 2, 16  # bits of the form of a factor that is zero beside one side
+OF_A, OF_B, LOWER, UNIT = 1, 2, 16, 32  # bits of a triangular factor's form
 D_LOWER, D_UPPER, D_HERMITIAN = 1, 2, 4  # of d's
 
-# ---- factors -------------------------------------------------------------------------------------
+# ---- symmetric and Hermitian factors -------------------------------------------------------------
 
 
 def kept(v, conjugate):
@@ -29,7 +25,7 @@ def kept(v, conjugate):
 
 
 @tile.kernel
-def expand(a, turned, out, unit, R: int, C: int, kind: int, lower: bool, conjugate: bool):
+def expand(a, turned, out, R: int, C: int, hermitian: bool, lower: bool, conjugate: bool):
     """turned: a, transposed. conjugate: of the whole."""
     p, q = tile.pid(0), tile.pid(1)
     row, column = p * R + tile.iota((R, 1), 0), q * C + tile.iota((1, C), 1)
@@ -37,26 +33,19 @@ def expand(a, turned, out, unit, R: int, C: int, kind: int, lower: bool, conjuga
     if below if lower else above:
         tile.store(out, (p, q), kept(tile.load(a, (p, q), (R, C)), conjugate))
     if above if lower else below:
-        if kind == TRIANGULAR:
-            tile.store(out, (p, q), tile.full((R, C), 0, out.dtype))
-        else:
-            v = tile.load(turned, (p, q), (R, C))
-            tile.store(out, (p, q), kept(v, conjugate != (kind == HERMITIAN)))
+        v = tile.load(turned, (p, q), (R, C))
+        tile.store(out, (p, q), kept(v, conjugate != hermitian))
     if ~below & ~above:
         side = row >= column if lower else row <= column
         v = kept(tile.load(a, (p, q), (R, C)), conjugate)
-        if kind == TRIANGULAR:
-            v = tile.select(side, v, 0)
-            v = tile.select((row == column) & (unit != 0), 1, v)
-        else:
-            other = tile.load(turned, (p, q), (R, C))
-            v = tile.select(side, v, kept(other, conjugate != (kind == HERMITIAN)))
-        if kind == HERMITIAN:
+        other = kept(tile.load(turned, (p, q), (R, C)), conjugate != hermitian)
+        v = tile.select(side, v, other)
+        if hermitian:
             v = tile.complex(tile.real(v), tile.select(row == column, 0, tile.imag(v)))
         tile.store(out, (p, q), v)
 
 
-# operands: A, the result; size: 1 where A's diagonal is of ones; form: kind, lower, conjugate
+# operands: A, the result; form: Hermitian, lower, conjugate
 
 
 def plan(spec: bytes, target: Target) -> Plan:
@@ -67,11 +56,10 @@ def plan(spec: bytes, target: Target) -> Plan:
         "a": (tile.View(T, view.strides[1:]), [p, n, n, rs, cs]),
         "turned": (tile.View(T, view.strides[:0:-1]), [p, n, n, cs, rs]),
         "out": (tile.View(T, to.strides[1:]), [words[0], n, n, *words[5:]]),
-        "unit": (tile.Scalar(tile.i64), [r.size[0]]),
     }
     R, C = (16, target.threads // 16) if target.kind == "simt" else (16, 64)
-    kind, lower, conjugate = r.form[:3]
-    consts = dict(R=R, C=C, kind=kind, lower=bool(lower), conjugate=bool(conjugate))
+    hermitian, lower, conjugate = map(bool, r.form[:3])
+    consts = dict(R=R, C=C, hermitian=hermitian, lower=lower, conjugate=conjugate)
     grid = (n.cdiv(R), n.cdiv(C))
     return Plan(r.slots, [r.launch(expand, grid, n * n // 2 + 50, arguments, **consts)])
 
@@ -80,27 +68,40 @@ def packed_specs() -> list[bytes]:
     return []
 
 
-def sweep_a(a, b, acc, ends, blocks, chunks, load_a, load_b, places, lower):
-    """a is zero above its diagonal, or below."""
+# ---- triangular factors --------------------------------------------------------------------------
+
+
+def one_side(v, by, lower, unit):
+    """v[i, j] where j <= i + by (lower), or j >= i + by; beyond the side zero, and with ones on it
+    where it is `unit`."""
+    row, column = by + tile.iota((v.shape[0], 1), 0), tile.iota((1, v.shape[1]), 1)
+    v = tile.select(column <= row if lower else column >= row, v, 0)
+    return tile.select(column == row, 1, v) if unit else v
+
+
+def sweep_a(a, b, acc, ends, blocks, chunks, load_a, load_b, places, form):
     (top, bottom), (left, right) = ends
     BM, BN, BK = blocks
-    count = chunks(a, b, BK)
+    count, lower = chunks(a, b, BK), form & LOWER
     first, last = (0, min(cdiv(bottom, BK), count)) if lower else (top // BK, count)
     for k in range(first, last):
-        a_tile = load_a(a, top, bottom, k, BM, BK, places)
-        acc = tile.dot(a_tile, load_b(b, left, right, k, BK, BN), acc)
+        by = top - k * BK
+        a_tile = one_side(load_a(a, top, bottom, k, BM, BK, places), by, lower, form & UNIT)
+        b_tile = load_b(b, left, right, k, BK, BN)
+        acc = tile.dot(a_tile, b_tile, acc, "k<=i" if lower else "k>=i", by)
     return acc
 
 
-def sweep_b(a, b, acc, ends, blocks, chunks, load_a, load_b, places, lower):
-    """b is zero above its diagonal, or below."""
+def sweep_b(a, b, acc, ends, blocks, chunks, load_a, load_b, places, form):
     (top, bottom), (left, right) = ends
     BM, BN, BK = blocks
-    count = chunks(a, b, BK)
+    count, lower = chunks(a, b, BK), form & LOWER
     first, last = (left // BK, count) if lower else (0, min(cdiv(right, BK), count))
     for k in range(first, last):
+        by = k * BK - left
         a_tile = load_a(a, top, bottom, k, BM, BK, places)
-        acc = tile.dot(a_tile, load_b(b, left, right, k, BK, BN), acc)
+        b_tile = one_side(load_b(b, left, right, k, BK, BN), by, lower, form & UNIT)
+        acc = tile.dot(a_tile, b_tile, acc, "k>=j" if lower else "k<=j", -by)
     return acc
 
 
@@ -108,41 +109,40 @@ def sweep_b(a, b, acc, ends, blocks, chunks, load_a, load_b, places, lower):
 
 
 def lower_tiles(d, MR: int, NR: int):
+    """What of this program's rows and columns meets the side."""
     (top, bottom), (left, right) = tile_order(d, MR, NR)
-    return (top, tile.select(bottom > left, bottom, top)), (left, right)
+    return (min(max(top, left), bottom), bottom), (left, max(min(right, bottom), left))
 
 
 def upper_tiles(d, MR: int, NR: int):
     (top, bottom), (left, right) = tile_order(d, MR, NR)
-    return (top, tile.select(right > top, bottom, top)), (left, right)
+    return (top, max(min(bottom, right), top)), (min(max(left, top), right), right)
 
 
-def sweep_side(a, b, acc, ends, blocks, chunks, load_a, load_b, places, form):
+def sweep_side(a, b, acc, ends, blocks, chunks, load_a, load_b, places, lower):
     """Nothing for a band without rows."""
     (top, bottom), (left, right) = ends
     BM, BN, BK = blocks
     for k in range(tile.select(top < bottom, chunks(a, b, BK), 0)):
         a_tile = load_a(a, top, bottom, k, BM, BK, places)
-        acc = tile.dot(a_tile, load_b(b, left, right, k, BK, BN), acc)
+        b_tile = load_b(b, left, right, k, BK, BN)
+        acc = tile.dot(a_tile, b_tile, acc, "j<=i" if lower else "j>=i", top - left)
     return acc
 
 
 def put_lower(d, out, offset):
-    put_side(d, out, offset, offset >= out.shape[1] - 1, True)
+    put_side(d, out, offset, True)
 
 
 def put_upper(d, out, offset):
-    put_side(d, out, offset, offset + out.shape[0] - 1 <= 0, False)
+    put_side(d, out, offset, False)
 
 
-def put_side(d, out, offset, whole, lower):
+def put_side(d, out, offset, lower):
     row = offset + tile.iota((out.shape[0], 1), 0)
     column = tile.iota((1, out.shape[1]), 1)
-    if whole:
-        tile.store(d, (0, 0), out)
-    else:
-        side = row >= column if lower else row <= column
-        tile.store(d, (0, 0), tile.select(side, out, tile.load(d, (0, 0), out.shape)))
+    side = row >= column if lower else row <= column
+    tile.store(d, (0, 0), tile.select(side, out, tile.load(d, (0, 0), out.shape)))
 
 
 def real_diagonal(out, offset):
@@ -167,13 +167,11 @@ PUT = {
 }
 
 
-def hooks(form: int, d_form: int, tiles: Tiles) -> tuple[Tiles, dict]:
-    """The template's constants for the forms, and tiles that suit them."""
+def hooks(form: int, d_form: int) -> dict:
+    """The template's constants for the forms."""
     if form:
         sweep = sweep_a if form & OF_A else sweep_b
-        return tiles, dict(sweep=sweep, form=bool(form & LOWER))
-    blocks = tiles.blocks  # smaller tiles, as half of one on the diagonal is work for nothing
-    if blocks.pack_b:
-        tiles = replace(tiles, bm=min(tiles.bm, 48 * blocks.mr), bn=min(tiles.bn, 24 * blocks.nr))
-    order = lower_tiles if d_form & D_LOWER else upper_tiles
-    return tiles, dict(tile_order=order, sweep=sweep_side, put=PUT[d_form])
+        return dict(sweep=sweep, form=form)
+    lower = bool(d_form & D_LOWER)
+    order = lower_tiles if lower else upper_tiles
+    return dict(tile_order=order, sweep=sweep_side, put=PUT[d_form], form=lower)

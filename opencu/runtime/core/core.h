@@ -321,7 +321,6 @@ ocu_status ocu_gemm_pointed(const ocu_spec *spec, const int64_t *args);
 
 /* triangle.c: a product with a factor of which one side is stored, once that is written out */
 ocu_status ocu_multiply_expanded(ocu_stream *s, const ocu_product *g, int flags);
-enum { OCU_EXPANDED = 64 };  /* beside a form: zero beyond one side, as it lies */
 
 /* split.c */
 enum { OCU_GEMM_ARGS = 26, OCU_BUCKET_SUM = 7 };

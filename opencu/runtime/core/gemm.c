@@ -177,7 +177,7 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
   scalar alpha = ocu_read_scalar(g->alpha, kind->scale), beta = ocu_read_scalar(g->beta, kind->scale);
   if (ocu_is_zero(alpha, kind->scale) || !k) k = 0, alpha = (scalar){0, 0};
   bool reads_c = !ocu_is_zero(beta, kind->scale);
-  if (k && kind->form && !(kind->form & OCU_EXPANDED)) return ocu_multiply_expanded(s, g, flags);
+  if (k && kind->form && !(kind->form & OCU_TRIANGULAR)) return ocu_multiply_expanded(s, g, flags);
 
   ocu_matrix x = g->a, y = g->b, z = g->c, out = g->d;
   const char *missing = !out.p                   ? "D"
@@ -233,7 +233,7 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
   ocu_spec spec = {{OCU_OP_GEMM, kind->ab, kind->c, kind->scale, ocu_layout(&x), ocu_layout(&y), ocu_layout(&z),
                     ocu_layout(&out), form || d_form ? BUCKET_PACKED : bucket(&x, &y, m, n, k),
                     conj, kind->activation, bias, kind->pointers,
-                    form & (3 | OCU_LOWER), d_form}};
+                    form & (3 | OCU_LOWER | OCU_UNIT), d_form}};
   int64_t args[OCU_GEMM_ARGS + 16] = {batch, m, n, k,
                           (int64_t)x.p, x.bs, x.rs, x.cs, (int64_t)y.p, y.bs, y.rs, y.cs,
                           (int64_t)z.p, z.bs, z.rs, z.cs, (int64_t)out.p, out.bs, out.rs, out.cs,

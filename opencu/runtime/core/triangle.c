@@ -67,12 +67,12 @@ ocu_status ocu_multiply_expanded(ocu_stream *s, const ocu_product *g, int flags)
   const ocu_operand from_to[2] = {{*x, g->k, g->k, kind->ab, OCU_READS},
                                   {full, g->k, g->k, kind->ab, OCU_WRITES}};
   ocu_status status = ocu_run(s, &(ocu_routine){
-      .op = OCU_OP_EXPAND, .batch = 1, .size = {(kind->form & OCU_UNIT) != 0},
-      .form = {kind->form / OCU_HERMITIAN % 4, (kind->form & OCU_LOWER) != 0, conj != 0},
+      .op = OCU_OP_EXPAND, .batch = 1,
+      .form = {(kind->form & OCU_HERMITIAN) != 0, (kind->form & OCU_LOWER) != 0, conj != 0},
       .x = {from_to[0], from_to[1]}}, flags);
   *x = full;
   inner.kind.conj = (uint8_t)(kind->conj & ~conj);
-  inner.kind.form = (kind->form & OCU_TRIANGULAR) ? kind->form | OCU_EXPANDED : 0;
+  inner.kind.form = 0;
   if (!status) status = ocu_multiply(s, &inner, flags);
   ocu_status freed = ocu_free_async(s, held);
   return status ? status : freed;

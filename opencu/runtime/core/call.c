@@ -151,6 +151,7 @@ ocu_status ocu_call(ocu_stream *s, const ocu_spec *spec, const int64_t *args, in
   const ocu_device *device = ocu_device_of(s);
   if (!OCU_LIKELY(c.plan = ocu_plan_lookup(device->target, spec)))
     OCU_TRY(ocu_plan_obtain(device->target, spec, flags, &c.plan));
+  if (flags & OCU_CALL_PLAN) return OCU_OK;
   if (n_args != c.plan->n_args)
     return ocu_fail(OCU_INVALID_VALUE, "this class takes %d arguments, not %d", c.plan->n_args,
                     n_args);

@@ -228,7 +228,8 @@ typedef void (*ocu_kernel)(const int64_t *params, int64_t pid, void *scratch);
 enum {
   OCU_CALL_NO_PLANNER = 1, /* a class without a plan returns OCU_NO_PLAN at once (Python plans) */
   OCU_CALL_SYNC = 2,       /* return when done; the caller's thread works too */
-  OCU_CALL_TRUSTED = 4     /* the caller vouches for the operands' memory */
+  OCU_CALL_TRUSTED = 4,    /* the caller vouches for the operands' memory */
+  OCU_CALL_PLAN = 8        /* make the plan, if there is none, and do nothing */
 };
 
 OCU_API ocu_status ocu_call(ocu_stream *s, const ocu_spec *spec, const int64_t *args, int n_args,

@@ -52,8 +52,8 @@ static ocu_status check_lines(const char *name, const ocu_matrix *x, int64_t row
   int64_t lo, bytes;
   OCU_TRY(extent(name, x, 1, rows, columns, size, &lo, &bytes));
   int64_t line = (columns - 1) * llabs(x->cs) * size + size;
-  if (rows < 2 || llabs(x->rs) * size - line < 4096)
-    return ocu_check((const char *)x->p + lo, (size_t)bytes, write);
+  const ocu_status whole = ocu_check((const char *)x->p + lo, (size_t)bytes, write);
+  if (whole == OCU_OK || rows < 2 || llabs(x->rs) * size - line < 4096) return whole;
   lo = x->cs < 0 ? size - line : 0;
   for (int64_t i = 0; i < rows; i++)
     OCU_TRY(ocu_check((const char *)x->p + lo + i * x->rs * size, (size_t)line, write));

@@ -1,9 +1,9 @@
 /* triangle.c - products and solutions with a triangular matrix, made of products.
  *
  *     [A11    ] [X1]   [B1]      solve A11 X1 = B1, then B2 -= A21 X1, then solve A22 X2 = B2,
- *     [A21 A22] [X2] = [B2]      each half in the same way; blocks are solved by substitution
+ *     [A21 A22] [X2] = [B2]      each half in the same way; blocks as substitution.py says
  *
- * The work is done on a copy, in rows, so that a call that fails, or must be planned, changes nothing. */
+ * All plans are made first, so that a call which must be planned has changed nothing. */
 #include <string.h>
 #include "core.h"
 
@@ -78,34 +78,54 @@ ocu_status ocu_multiply_expanded(ocu_stream *s, const ocu_product *g, int flags)
   return status ? status : freed;
 }
 
-/* A is m x m, B m x n in rows; kind says which side of A. */
-static ocu_status solve(ocu_stream *s, const ocu_gemm_kind *kind, ocu_matrix a, ocu_matrix b,
-                        int64_t m, int64_t n, int flags) {
+/* A solution for n columns. */
+typedef struct {
+  ocu_stream *s;
+  const ocu_gemm_kind *kind;
+  ocu_matrix a, b;
+  char *inverses, *held; /* of A's blocks, as substitution.py says; a block of B, in rows */
+  int64_t n;
+  int flags;
+} solution;
+
+/* Of the m rows from `at` on. */
+static ocu_status solve(const solution *x, int64_t at, int64_t m, const void *alpha) {
+  const ocu_gemm_kind *kind = x->kind;
   const size_t size = ocu_sizes[kind->ab];
   const bool lower = kind->form & OCU_LOWER;
-  if (m <= BLOCK)
-    return ocu_run(s, &(ocu_routine){
+  if (m <= BLOCK) {
+    const char *inverse = x->inverses + at * (BLOCK + 1) * (int64_t)size;
+    return ocu_run(x->s, &(ocu_routine){
         .op = OCU_OP_TRSM, .form = {lower, kind->conj != 0}, .batch = 1,
-        .size = {(kind->form & OCU_UNIT) != 0},
-        .x = {{a, m, m, kind->ab, OCU_READS}, {b, m, n, kind->ab, OCU_READS | OCU_WRITES}}}, flags);
-  const int64_t half = (m / 2 + BLOCK - 1) / BLOCK * BLOCK, rest = m - half;
-  const ocu_matrix low = from(b, half, 0, size), last = from(a, half, half, size);
-  ocu_product update = {.kind = {.ab = kind->ab, .c = kind->ab, .scale = kind->ab,
-                                 .conj = kind->conj != 0}, .batch = 1, .n = n,
-                        .alpha = is_single(kind) ? (const void *)minus_one_single : minus_one,
-                        .beta = is_single(kind) ? (const void *)one_single : one};
-  if (lower) {
-    OCU_TRY(solve(s, kind, a, b, half, n, flags));
-    update.m = rest, update.k = half;
-    update.a = from(a, half, 0, size), update.b = b, update.c = update.d = low;
-    OCU_TRY(ocu_multiply(s, &update, flags));
-    return solve(s, kind, last, low, rest, n, flags);
+        .size = {(kind->form & OCU_UNIT) != 0}, .factor = {{alpha, kind->ab, 1}},
+        .x = {{from(x->a, at, at, size), m, m, kind->ab, OCU_READS},
+              {{inverse, 0, BLOCK, 1}, BLOCK + 1, BLOCK, kind->ab, OCU_READS},
+              {from(x->b, at, 0, size), m, x->n, kind->ab, OCU_READS | OCU_WRITES},
+              {{x->held, 0, x->n, 1}, m, x->n, kind->ab, OCU_WRITES}}}, x->flags);
   }
-  OCU_TRY(solve(s, kind, last, low, rest, n, flags));
-  update.m = half, update.k = rest;
-  update.a = from(a, 0, half, size), update.b = low, update.c = update.d = b;
-  OCU_TRY(ocu_multiply(s, &update, flags));
-  return solve(s, kind, a, b, half, n, flags);
+  const int64_t half = (m / 2 + BLOCK - 1) / BLOCK * BLOCK, middle = at + half, rest = m - half;
+  const int64_t first = lower ? at : middle, last = lower ? middle : at;
+  const int64_t before = lower ? half : rest, after = m - before;
+  OCU_TRY(solve(x, first, before, alpha));
+  const ocu_matrix to = from(x->b, last, 0, size);
+  const ocu_product update = {
+      .kind = {.ab = kind->ab, .c = kind->ab, .scale = kind->ab, .conj = kind->conj != 0},
+      .batch = 1, .m = after, .n = x->n, .k = before, .alpha = is_single(kind) ?
+      (const void *)minus_one_single : minus_one, .beta = alpha,
+      .a = from(x->a, last, first, size), .b = from(x->b, first, 0, size), .c = to, .d = to};
+  OCU_TRY(ocu_multiply(x->s, &update, x->flags));
+  return solve(x, last, after, is_single(kind) ? (const void *)one_single : one);
+}
+
+static ocu_status solve_all(const solution *x, int64_t m, const void *alpha) {
+  const ocu_gemm_kind *kind = x->kind;
+  const int64_t rows = (m + BLOCK - 1) / BLOCK * (BLOCK + 1);
+  OCU_TRY(ocu_run(x->s, &(ocu_routine){
+      .op = OCU_OP_TRSM, .form = {(kind->form & OCU_LOWER) != 0, kind->conj != 0, 1}, .batch = 1,
+      .size = {(kind->form & OCU_UNIT) != 0},
+      .x = {{x->a, m, m, kind->ab, OCU_READS},
+            {{x->inverses, 0, BLOCK, 1}, rows, BLOCK, kind->ab, OCU_WRITES}}}, x->flags));
+  return solve(x, 0, m, alpha);
 }
 
 ocu_status ocu_trsm(ocu_stream *s, const ocu_product *g, int flags) {
@@ -115,27 +135,32 @@ ocu_status ocu_trsm(ocu_stream *s, const ocu_product *g, int flags) {
   if (m < 0 || n < 0) return ocu_fail(OCU_INVALID_VALUE, "trsm: a size is negative");
   if (!m || !n) return OCU_OK;
   ocu_gemm_kind kind = g->kind;
-  ocu_matrix a = g->a, b = g->d;
+  solution x = {.s = s, .kind = &kind, .a = g->a, .b = g->d};
   if (kind.form & OCU_FORM_B) { /* X A = B is A^T X^T = B^T */
-    a = transpose(g->b), b = transpose(b);
+    x.a = transpose(g->b), x.b = transpose(g->d);
     m = g->n, n = g->m;
     kind.form ^= OCU_LOWER;
   }
-  if (!b.p || !g->alpha) return ocu_fail(OCU_INVALID_VALUE, "trsm: B or alpha is NULL");
+  if (!x.b.p || !g->alpha) return ocu_fail(OCU_INVALID_VALUE, "trsm: B or alpha is NULL");
   if (!ocu_scalar_readable(g->alpha, ocu_sizes[kind.ab]))
     return ocu_fail(OCU_ILLEGAL_ADDRESS, "trsm: alpha at %p may not be read", g->alpha);
   if (ocu_is_zero(ocu_read_scalar(g->alpha, kind.ab), kind.ab)) /* A may be singular */
-    return copy(s, g, g->alpha, b, b, m, n, flags);
-  if (!a.p) return ocu_fail(OCU_INVALID_VALUE, "trsm: A is NULL");
-  if (!(flags & OCU_CALL_TRUSTED))
-    OCU_TRY(ocu_check_matrix("A", &a, 1, m, m, ocu_sizes[kind.ab], 0));
-  void *held;
-  OCU_TRY(ocu_alloc_async(s, (size_t)m * (size_t)n * ocu_sizes[kind.ab], &held));
-  const ocu_matrix x = {held, 0, n, 1};
-  const void *unscaled = is_single(&kind) ? (const void *)one_single : one;
-  ocu_status status = copy(s, g, g->alpha, b, x, m, n, flags);
-  if (!status) status = solve(s, &kind, a, x, m, n, flags);
-  if (!status) status = copy(s, g, unscaled, x, b, m, n, flags);
-  ocu_status freed = ocu_free_async(s, held);
+    return copy(s, g, g->alpha, x.b, x.b, m, n, flags);
+  if (!x.a.p) return ocu_fail(OCU_INVALID_VALUE, "trsm: A is NULL");
+  const size_t size = ocu_sizes[kind.ab];
+  if (!(flags & OCU_CALL_TRUSTED)) {
+    OCU_TRY(ocu_check_matrix("A", &x.a, 1, m, m, size, 0));
+    OCU_TRY(ocu_check_matrix("B", &x.b, 1, m, n, size, 1));
+  }
+  const size_t inverses = (size_t)(m + BLOCK - 1) / BLOCK * BLOCK * (BLOCK + 1) * size;
+  void *room;
+  OCU_TRY(ocu_alloc_async(s, inverses + BLOCK * (size_t)n * size, &room));
+  x.n = n, x.inverses = room, x.held = x.inverses + inverses;
+  /* All plans are there before B changes. */
+  x.flags = flags | OCU_CALL_PLAN;
+  ocu_status status = solve_all(&x, m, g->alpha);
+  x.flags = flags;
+  if (!status) status = solve_all(&x, m, g->alpha);
+  ocu_status freed = ocu_free_async(s, room);
   return status ? status : freed;
 }

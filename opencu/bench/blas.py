@@ -48,7 +48,8 @@ CALLS = {
 COMPLEX = ("hemm", "herk", "her2k")
 REAL_FACTORS = {"herk": 2, "her2k": 1}  # how many of them, from the last on
 # The loop of stream.c that reads and writes the same.
-LOOPS = {"dot": 7, "axpy": 2, "nrm2": 3, "gemv": 3, "gemv T": 3, "ger": 8}
+UPDATE, READ, READ_BOTH, SCALE = 2, 3, 7, 8
+LOOPS = {"dot": READ_BOTH, "axpy": UPDATE, "nrm2": READ, "gemv": READ, "gemv T": READ, "ger": SCALE}
 
 
 def level(name: str) -> int:
@@ -200,13 +201,7 @@ def rows(args: argparse.Namespace) -> Iterator[dict]:
             problem.check(who, call)
         runs = {who: measure.repeat(call) for who, call in sides.items()}
         if name in LOOPS:
-            at = [x.ctypes.data for x in [*problem.arrays.values()][:2]]
-            at = [at[0], at[-1], problem.out.ctypes.data]
-            lines = MIB * 2**20 // 4 // COLUMNS
-            if name in ("dot", "nrm2", "gemv", "gemv T"):
-                at = [problem.arrays["A" if level(name) == 2 else "X"].ctypes.data, at[1], sums()]
-            call = lambda: loops.run(LOOPS[name], *at, lines, COLUMNS, args.threads)  # noqa: B023,E731
-            runs[BARE] = measure.repeat(call)
+            runs[BARE] = measure.repeat(bare(problem, loops, args.threads))
         ours = runs.pop("opencu")
         samples = measure.against(ours, runs, args.pairs, args.seconds)
         best = min(took for pairs in samples.values() for took, _ in pairs)
@@ -217,11 +212,18 @@ def rows(args: argparse.Namespace) -> Iterator[dict]:
         }  # fmt: skip
 
 
-_sums = np.empty(MIB * 2**20 // 4 // COLUMNS, np.float32)
-
-
-def sums() -> int:
-    return _sums.ctypes.data
+def bare(problem: Problem, loops: Loops, threads: int) -> Callable[[], object]:
+    """A loop with the routine's reads and writes, but for those of gemv's vectors."""
+    x, y = ([*problem.arrays.values()] * 2)[:2]
+    if problem.level == 2:
+        x = y = problem.arrays["A"]
+    rows, loop = x.nbytes // 4 // COLUMNS, LOOPS[problem.name]
+    sums = np.empty(rows, np.float32)
+    # An update reads its second operand, reads and writes its third; sums have an element a row.
+    operands = (x, x, y) if loop in (UPDATE, SCALE) else (x, y, sums)
+    places = [a.ctypes.data for a in operands]
+    run = partial(loops.run, loop, *places, rows, COLUMNS, threads)
+    return lambda: (run(), operands)[0]  # which must live as long
 
 
 def bench(args: argparse.Namespace) -> list[dict]:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from opencu.drivers.status import check, ffi, lib
+from opencu.blas.gemm import _plan_and_call
+from opencu.drivers.status import ffi, lib
 from opencu.runtime.array import CODES, DEFAULT, Array
 from opencu.runtime.device import current
 from opencu.runtime.host import NUMPY
 from opencu.runtime.operands import Operands, part
-from opencu.runtime.plan import ensure
 from opencu.runtime.stream import Stream, captures, handle_on
 
 REAL = (np.dtype("f4"), np.dtype("f8"))
@@ -103,10 +103,8 @@ class Call(Operands):
         with current(self.device):
             handle = handle_on(self.device, self.stream)
             status = lib.ocu_run(handle, r, flags)
-            if status == lib.OCU_NO_PLAN:
-                ensure(bytes(ffi.buffer(lib.ocu_last_spec().f)))
-                status = lib.ocu_run(handle, r, flags)
-            check(status)
+            if status:
+                _plan_and_call(status, lib.ocu_run, (handle, r, flags))
 
 
 def number(name: str, value: Any, dtype: np.dtype) -> np.ndarray:

@@ -219,6 +219,8 @@ def is_zero(v: Value) -> bool:
 
 def zero_outside(v: Value) -> bool:
     """Is the tile zero wherever its loads are out of bounds?"""
+    if v.made_by == "select" and is_zero(v.op.operands[2]):
+        return zero_outside(v.op.operands[1])
     if v.made_by not in ("cast", "unary") or v.op.attrs.get("fn") == "not":
         return v.made_by == "load"
     return zero_outside(v.op.operands[0])

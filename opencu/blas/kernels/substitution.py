@@ -62,6 +62,17 @@ def invert(a, inverses, unit, N: int, lower: bool, conjugate: bool):
 
 
 @tile.kernel
+def write_out(a, blocks, unit, N: int, lower: bool, conjugate: bool):
+    """The blocks themselves, in the place of inverses."""
+    p = tile.pid(0)
+    row, column = tile.iota((N, 1), 0), tile.iota((1, N), 1)
+    v = tile.load(a, (p, p), (N, N))
+    v = tile.select(row >= column if lower else row <= column, tile.conj(v) if conjugate else v, 0)
+    tile.store(blocks[p], (0, 0), tile.select((row == column) & (unit != 0), 1, v))
+    tile.store(blocks[p], (N, 0), tile.full((1, N), 0, v.dtype))
+
+
+@tile.kernel
 def solve(
     a, b, turned, inverse, inverse_turned, held, unit, s0, N: int, C: int, lower: bool,
     conjugate: bool, by_columns: bool
@@ -86,7 +97,7 @@ def solve(
 # ---- planner -------------------------------------------------------------------------------------
 #
 # operands: A; inverses, of N + 1 rows each; B; held; size: 1 where A's diagonal is of ones
-# form: lower, conjugate, invert: all blocks of A's diagonal, without B and held
+# form: lower, conjugate; 1: invert all blocks of A's diagonal, 2: write them out, without B, held
 
 N = 64  # as in triangle.c
 
@@ -94,17 +105,18 @@ N = 64  # as in triangle.c
 def plan(spec: bytes, target: Target) -> Plan:
     r = Routine(spec, target)
     T, group = r.dtypes[0], target.kind == "simt"
-    lower, conjugate, inverts = map(bool, r.form[:3])
+    lower, conjugate = map(bool, r.form[:2])
     consts = dict(N=N, lower=lower, conjugate=conjugate and T.kind == "c")
     a, at = _both(r, 0)[0], r.matrix(1)[1]
     unit, m = (tile.Scalar(tile.i64), [r.size[0]]), a[1][1]
-    if inverts:
+    if r.form[2]:
         count = m.cdiv(N)
         view = tile.View(T, (N * (N + 1), N, 1))
         words = [at[0], count, *(r.slots.const(x) for x in (N + 1, N, N * (N + 1), N)), r.one]
-        arguments = {"a": a, "inverses": (view, words), "unit": unit}
+        name, kernel = ("inverses", invert) if r.form[2] == 1 else ("blocks", write_out)
+        arguments = {"a": a, name: (view, words), "unit": unit}
         cost = count * (N * N * N // 16)
-        return Plan(r.slots, [r.launch(invert, (count,), cost, arguments, **consts)])
+        return Plan(r.slots, [r.launch(kernel, (count,), cost, arguments, **consts)])
     (b, turned), (inverse, inverse_turned), (held, _) = (_both(r, i) for i in (2, 1, 3))
     arguments = {"a": a, "b": b, "turned": turned, "inverse": inverse}
     arguments |= {"inverse_turned": inverse_turned, "held": held, "unit": unit} | r.factors(T)

@@ -321,6 +321,7 @@ ocu_status ocu_gemm_pointed(const ocu_spec *spec, const int64_t *args);
 
 /* triangle.c: a product with a factor of which one side is stored, once that is written out */
 ocu_status ocu_multiply_expanded(ocu_stream *s, const ocu_product *g, int flags);
+ocu_status ocu_vector_triangle(ocu_stream *s, const ocu_routine *r, int flags);
 
 /* split.c */
 enum { OCU_GEMM_ARGS = 26, OCU_BUCKET_SUM = 7 };

@@ -9,6 +9,7 @@ enum { DTYPES = 1, FACTOR_TYPE = 5, LAYOUTS = 6, FLAGS = 8, FORM };   /* in a sp
 enum { SIZE, BATCH = 4, X, WORDS = 6, FACTOR = X + WORDS * OPERANDS, /* in args */
        WORKSPACE = FACTOR + FACTOR_WORDS, PARTS, ARGS };
 static const int64_t strip = 1 << 15, most_parts = 64;
+enum { FULL = 0, TRIANGULAR = 3, LARGE = 256 }; /* forms of matvec.py; rows that are worth blocks */
 static const char *const names[] = {"the first operand", "the second operand", "the third operand",
                                     "the fourth operand"};
 
@@ -141,6 +142,9 @@ static bool vectors_contiguous(const ocu_routine *r) {
 ocu_status ocu_run(ocu_stream *s, const ocu_routine *r, int flags) {
   OCU_ENTER_STREAM(s);
   if (!r) return ocu_fail(OCU_INVALID_VALUE, "the routine is NULL");
+  if ((r->op == OCU_OP_MATVEC || r->op == OCU_OP_SOLVE) && r->form[0] == FULL &&
+      r->form[1] == TRIANGULAR && r->x[0].rows >= LARGE)
+    return ocu_vector_triangle(s, r, flags);
   ocu_spec spec = {{r->op}};
   int64_t args[ARGS] = {r->size[0], r->size[1], r->size[2], r->size[3], r->batch};
   OCU_TRY(put_factors(r, args));

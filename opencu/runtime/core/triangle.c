@@ -1,9 +1,9 @@
-/* triangle.c - products and solutions with a triangular matrix, made of products.
+/* triangle.c - products and solutions with a triangular matrix in B's place, made of products.
  *
  *     [A11    ] [X1]   [B1]      solve A11 X1 = B1, then B2 -= A21 X1, then solve A22 X2 = B2,
  *     [A21 A22] [X2] = [B2]      each half in the same way; blocks as substitution.py says
  *
- * All plans are made first, so that a call which must be planned has changed nothing. */
+ * A product goes the other way round: B2 = A22 B2, then B2 += A21 B1, then B1 = A11 B1. */
 #include <string.h>
 #include "core.h"
 
@@ -20,11 +20,11 @@ static ocu_matrix from(ocu_matrix x, int64_t i, int64_t j, size_t size) {
   return x;
 }
 
-/* to = alpha x, m x n. */
-static ocu_status copy(ocu_stream *s, const ocu_product *g, const void *alpha, ocu_matrix x,
-                       ocu_matrix to, int64_t m, int64_t n, int flags) {
+/* x = 0, m x n. */
+static ocu_status clear(ocu_stream *s, const ocu_product *g, ocu_matrix x, int64_t m, int64_t n,
+                        int flags) {
   ocu_product sum = {.kind = {.ab = g->kind.ab, .c = g->kind.ab, .scale = g->kind.ab}, .batch = 1,
-                     .m = m, .n = n, .alpha = alpha, .beta = zero, .a = x, .b = x, .d = to};
+                     .m = m, .n = n, .alpha = zero, .beta = zero, .a = x, .b = x, .d = x};
   return ocu_geam(s, &sum, flags);
 }
 
@@ -35,23 +35,6 @@ static ocu_status check_form(const ocu_product *g, const char *name) {
       g->kind.d_form || g->batch != 1 || g->kind.ab != g->kind.c)
     return ocu_fail(OCU_UNSUPPORTED, "%s: form %d is not that of a triangular operand", name, form);
   return OCU_OK;
-}
-
-ocu_status ocu_trmm(ocu_stream *s, const ocu_product *g, int flags) {
-  OCU_ENTER_STREAM(s);
-  OCU_TRY(check_form(g, "trmm"));
-  ocu_product inner = *g;
-  ocu_matrix *x = g->kind.form & OCU_FORM_A ? &inner.b : &inner.a;
-  if (!x->p || x->p != g->d.p || g->m < 1 || g->n < 1) return ocu_multiply(s, g, flags);
-  void *held;
-  OCU_TRY(ocu_alloc_async(s, (size_t)g->m * (size_t)g->n * ocu_sizes[g->kind.ab], &held));
-  const ocu_matrix before = *x;
-  *x = g->d.rs == 1 ? (ocu_matrix){held, 0, 1, g->m} : (ocu_matrix){held, 0, g->n, 1};
-  const void *alpha = is_single(&g->kind) ? (const void *)one_single : one;
-  ocu_status status = copy(s, g, alpha, before, *x, g->m, g->n, flags);
-  if (!status) status = ocu_multiply(s, &inner, flags);
-  ocu_status freed = ocu_free_async(s, held);
-  return status ? status : freed;
 }
 
 ocu_status ocu_multiply_expanded(ocu_stream *s, const ocu_product *g, int flags) {
@@ -78,89 +61,118 @@ ocu_status ocu_multiply_expanded(ocu_stream *s, const ocu_product *g, int flags)
   return status ? status : freed;
 }
 
-/* A solution for n columns. */
+/* B becomes op(A) B, or op(A)^-1 B where it `divides`. */
 typedef struct {
   ocu_stream *s;
-  const ocu_gemm_kind *kind;
-  ocu_matrix a, b;
-  char *inverses, *held; /* of A's blocks, as substitution.py says; a block of B, in rows */
-  int64_t n;
+  ocu_gemm_kind kind;
+  ocu_matrix a, b;       /* m x m, m x n */
+  int64_t m, n;
+  char *blocks, *held;   /* of A's diagonal, as substitution.py says; a block of B, in rows */
+  bool divides;
   int flags;
-} solution;
+} sweep;
 
-/* Of the m rows from `at` on. */
-static ocu_status solve(const solution *x, int64_t at, int64_t m, const void *alpha) {
-  const ocu_gemm_kind *kind = x->kind;
+static ocu_status on_block(const sweep *x, int64_t at, int64_t m, const void *alpha) {
+  const ocu_gemm_kind *kind = &x->kind;
   const size_t size = ocu_sizes[kind->ab];
-  const bool lower = kind->form & OCU_LOWER;
-  if (m <= BLOCK) {
-    const char *inverse = x->inverses + at * (BLOCK + 1) * (int64_t)size;
-    return ocu_run(x->s, &(ocu_routine){
-        .op = OCU_OP_TRSM, .form = {lower, kind->conj != 0}, .batch = 1,
-        .size = {(kind->form & OCU_UNIT) != 0}, .factor = {{alpha, kind->ab, 1}},
-        .x = {{from(x->a, at, at, size), m, m, kind->ab, OCU_READS},
-              {{inverse, 0, BLOCK, 1}, BLOCK + 1, BLOCK, kind->ab, OCU_READS},
-              {from(x->b, at, 0, size), m, x->n, kind->ab, OCU_READS | OCU_WRITES},
-              {{x->held, 0, x->n, 1}, m, x->n, kind->ab, OCU_WRITES}}}, x->flags);
-  }
-  const int64_t half = (m / 2 + BLOCK - 1) / BLOCK * BLOCK, middle = at + half, rest = m - half;
-  const int64_t first = lower ? at : middle, last = lower ? middle : at;
-  const int64_t before = lower ? half : rest, after = m - before;
-  OCU_TRY(solve(x, first, before, alpha));
-  const ocu_matrix to = from(x->b, last, 0, size);
-  const ocu_product update = {
-      .kind = {.ab = kind->ab, .c = kind->ab, .scale = kind->ab, .conj = kind->conj != 0},
-      .batch = 1, .m = after, .n = x->n, .k = before, .alpha = is_single(kind) ?
-      (const void *)minus_one_single : minus_one, .beta = alpha,
-      .a = from(x->a, last, first, size), .b = from(x->b, first, 0, size), .c = to, .d = to};
-  OCU_TRY(ocu_multiply(x->s, &update, x->flags));
-  return solve(x, last, after, is_single(kind) ? (const void *)one_single : one);
+  const char *block = x->blocks + at * (BLOCK + 1) * (int64_t)size;
+  return ocu_run(x->s, &(ocu_routine){
+      .op = OCU_OP_TRSM, .form = {(kind->form & OCU_LOWER) != 0, kind->conj != 0}, .batch = 1,
+      .size = {(kind->form & OCU_UNIT) != 0}, .factor = {{alpha, kind->ab, 1}},
+      .x = {{from(x->a, at, at, size), m, m, kind->ab, OCU_READS},
+            {{block, 0, BLOCK, 1}, BLOCK + 1, BLOCK, kind->ab, OCU_READS},
+            {from(x->b, at, 0, size), m, x->n, kind->ab, OCU_READS | OCU_WRITES},
+            {{x->held, 0, x->n, 1}, m, x->n, kind->ab, OCU_WRITES}}}, x->flags);
 }
 
-static ocu_status solve_all(const solution *x, int64_t m, const void *alpha) {
-  const ocu_gemm_kind *kind = x->kind;
-  const int64_t rows = (m + BLOCK - 1) / BLOCK * (BLOCK + 1);
+/* Of the m rows from `at` on. */
+static ocu_status on_rows(const sweep *x, int64_t at, int64_t m, const void *alpha) {
+  if (m <= BLOCK) return on_block(x, at, m, alpha);
+  const ocu_gemm_kind *kind = &x->kind;
+  const size_t size = ocu_sizes[kind->ab];
+  const bool lower = kind->form & OCU_LOWER, single = is_single(kind);
+  const void *plus = single ? (const void *)one_single : one;
+  const void *minus = single ? (const void *)minus_one_single : minus_one;
+  const int64_t half = (m / 2 + BLOCK - 1) / BLOCK * BLOCK, middle = at + half;
+  const int64_t first = lower ? at : middle, rows = lower ? half : m - half; /* on which.. */
+  const int64_t last = lower ? middle : at, others = m - rows;               /* ..these depend */
+  const ocu_matrix to = from(x->b, last, 0, size);
+  OCU_TRY(x->divides ? on_rows(x, first, rows, alpha) : on_rows(x, last, others, alpha));
+  OCU_TRY(ocu_multiply(x->s, &(ocu_product){
+      .kind = {.ab = kind->ab, .c = kind->ab, .scale = kind->ab, .conj = kind->conj != 0},
+      .batch = 1, .m = others, .n = x->n, .k = rows, .alpha = x->divides ? minus : alpha,
+      .beta = x->divides ? alpha : plus, .a = from(x->a, last, first, size),
+      .b = from(x->b, first, 0, size), .c = to, .d = to}, x->flags));
+  return x->divides ? on_rows(x, last, others, plus) : on_rows(x, first, rows, alpha);
+}
+
+static ocu_status on_all(const sweep *x, const void *alpha) {
+  const ocu_gemm_kind *kind = &x->kind;
+  const int64_t rows = (x->m + BLOCK - 1) / BLOCK * (BLOCK + 1);
   OCU_TRY(ocu_run(x->s, &(ocu_routine){
-      .op = OCU_OP_TRSM, .form = {(kind->form & OCU_LOWER) != 0, kind->conj != 0, 1}, .batch = 1,
-      .size = {(kind->form & OCU_UNIT) != 0},
-      .x = {{x->a, m, m, kind->ab, OCU_READS},
-            {{x->inverses, 0, BLOCK, 1}, rows, BLOCK, kind->ab, OCU_WRITES}}}, x->flags));
-  return solve(x, 0, m, alpha);
+      .op = OCU_OP_TRSM, .batch = 1, .size = {(kind->form & OCU_UNIT) != 0},
+      .form = {(kind->form & OCU_LOWER) != 0, kind->conj != 0, x->divides ? 1 : 2},
+      .x = {{x->a, x->m, x->m, kind->ab, OCU_READS},
+            {{x->blocks, 0, BLOCK, 1}, rows, BLOCK, kind->ab, OCU_WRITES}}}, x->flags));
+  return on_rows(x, 0, x->m, alpha);
+}
+
+/* In the place of D. */
+static ocu_status in_place(ocu_stream *s, const ocu_product *g, const char *name, bool divides,
+                           int flags) {
+  sweep x = {.s = s, .kind = g->kind, .a = g->a, .b = g->d, .m = g->m, .n = g->n,
+             .divides = divides};
+  if (x.m < 0 || x.n < 0) return ocu_fail(OCU_INVALID_VALUE, "%s: a size is negative", name);
+  if (!x.m || !x.n) return OCU_OK;
+  if (x.kind.form & OCU_FORM_B) { /* X A = B is A^T X^T = B^T */
+    x.a = transpose(g->b), x.b = transpose(g->d);
+    x.m = g->n, x.n = g->m;
+    x.kind.form ^= OCU_LOWER;
+  }
+  const size_t size = ocu_sizes[x.kind.ab];
+  if (!x.b.p || !g->alpha) return ocu_fail(OCU_INVALID_VALUE, "%s: B or alpha is NULL", name);
+  if (!ocu_scalar_readable(g->alpha, size))
+    return ocu_fail(OCU_ILLEGAL_ADDRESS, "%s: alpha at %p may not be read", name, g->alpha);
+  if (ocu_is_zero(ocu_read_scalar(g->alpha, x.kind.ab), x.kind.ab)) /* A may be singular */
+    return clear(s, g, x.b, x.m, x.n, flags);
+  if (!x.a.p) return ocu_fail(OCU_INVALID_VALUE, "%s: A is NULL", name);
+  if (!(flags & OCU_CALL_TRUSTED)) {
+    OCU_TRY(ocu_check_matrix("A", &x.a, 1, x.m, x.m, size, 0));
+    OCU_TRY(ocu_check_matrix("B", &x.b, 1, x.m, x.n, size, 1));
+  }
+  const size_t blocks = (size_t)(x.m + BLOCK - 1) / BLOCK * BLOCK * (BLOCK + 1) * size;
+  void *room;
+  OCU_TRY(ocu_alloc_async(s, blocks + BLOCK * (size_t)x.n * size, &room));
+  x.blocks = room, x.held = x.blocks + blocks;
+  x.flags = flags | OCU_CALL_PLAN; /* all plans are there before B changes */
+  ocu_status status = on_all(&x, g->alpha);
+  x.flags = flags;
+  if (!status) status = on_all(&x, g->alpha);
+  ocu_status freed = ocu_free_async(s, room);
+  return status ? status : freed;
+}
+
+ocu_status ocu_trmm(ocu_stream *s, const ocu_product *g, int flags) {
+  OCU_ENTER_STREAM(s);
+  OCU_TRY(check_form(g, "trmm"));
+  const ocu_matrix *x = g->kind.form & OCU_FORM_A ? &g->b : &g->a;
+  return x->p == g->d.p ? in_place(s, g, "trmm", false, flags) : ocu_multiply(s, g, flags);
 }
 
 ocu_status ocu_trsm(ocu_stream *s, const ocu_product *g, int flags) {
   OCU_ENTER_STREAM(s);
   OCU_TRY(check_form(g, "trsm"));
-  int64_t m = g->m, n = g->n;
-  if (m < 0 || n < 0) return ocu_fail(OCU_INVALID_VALUE, "trsm: a size is negative");
-  if (!m || !n) return OCU_OK;
-  ocu_gemm_kind kind = g->kind;
-  solution x = {.s = s, .kind = &kind, .a = g->a, .b = g->d};
-  if (kind.form & OCU_FORM_B) { /* X A = B is A^T X^T = B^T */
-    x.a = transpose(g->b), x.b = transpose(g->d);
-    m = g->n, n = g->m;
-    kind.form ^= OCU_LOWER;
-  }
-  if (!x.b.p || !g->alpha) return ocu_fail(OCU_INVALID_VALUE, "trsm: B or alpha is NULL");
-  if (!ocu_scalar_readable(g->alpha, ocu_sizes[kind.ab]))
-    return ocu_fail(OCU_ILLEGAL_ADDRESS, "trsm: alpha at %p may not be read", g->alpha);
-  if (ocu_is_zero(ocu_read_scalar(g->alpha, kind.ab), kind.ab)) /* A may be singular */
-    return copy(s, g, g->alpha, x.b, x.b, m, n, flags);
-  if (!x.a.p) return ocu_fail(OCU_INVALID_VALUE, "trsm: A is NULL");
-  const size_t size = ocu_sizes[kind.ab];
-  if (!(flags & OCU_CALL_TRUSTED)) {
-    OCU_TRY(ocu_check_matrix("A", &x.a, 1, m, m, size, 0));
-    OCU_TRY(ocu_check_matrix("B", &x.b, 1, m, n, size, 1));
-  }
-  const size_t inverses = (size_t)(m + BLOCK - 1) / BLOCK * BLOCK * (BLOCK + 1) * size;
-  void *room;
-  OCU_TRY(ocu_alloc_async(s, inverses + BLOCK * (size_t)n * size, &room));
-  x.n = n, x.inverses = room, x.held = x.inverses + inverses;
-  /* All plans are there before B changes. */
-  x.flags = flags | OCU_CALL_PLAN;
-  ocu_status status = solve_all(&x, m, g->alpha);
-  x.flags = flags;
-  if (!status) status = solve_all(&x, m, g->alpha);
-  ocu_status freed = ocu_free_async(s, room);
-  return status ? status : freed;
+  return in_place(s, g, "trsm", true, flags);
+}
+
+ocu_status ocu_vector_triangle(ocu_stream *s, const ocu_routine *r, int flags) {
+  const ocu_operand *a = &r->x[0], *x = &r->x[1];
+  const bool conj = r->form[3] == 2 && ocu_is_complex(a->dtype);
+  const uint8_t form = (uint8_t)(OCU_FORM_A | OCU_TRIANGULAR | (r->form[2] ? OCU_LOWER : 0) |
+                                 (r->size[3] ? OCU_UNIT : 0));
+  return in_place(s, &(ocu_product){
+      .kind = {.ab = a->dtype, .c = a->dtype, .scale = a->dtype, .conj = conj, .form = form},
+      .m = x->columns, .n = 1, .a = a->x, .d = {x->x.p, 0, x->x.cs, x->columns},
+      .alpha = ocu_sizes[a->dtype] >> ocu_is_complex(a->dtype) == 4 ? (const void *)one_single : one,
+  }, "a triangular matrix", r->op == OCU_OP_SOLVE, flags);
 }

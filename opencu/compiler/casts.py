@@ -1,7 +1,7 @@
 """Conversions between element types, none of which may become a call of a library.
 
-Storage types are held as their bits. f16 goes to and from f32 by F16C where the target has
-it, and else, as the others, by integer arithmetic. AVX-512's own bf16 conversion is not used: it makes
+Storage types are held as their bits. f16 goes to and from f32 by F16C where the target has it, and
+else, as the others, by integer arithmetic. AVX-512's own bf16 conversion is not used: it makes
 denormals zero.
 From f64 or integers to a storage type there is one rounding: f32 rounds to odd on the way, which
 keeps what the second rounding needs to know (Boldo and Melquiond, "Emulation of FMA and correctly
@@ -10,7 +10,21 @@ rounded sums", 2008).
 
 from opencu.compiler.llvm import Function, Lanes, i16
 from opencu.drivers.interface import Target
-from opencu.tile.dtypes import FORMATS, DType, bf16, bool_, e5m2, f16, f32, f64, i32, i64, u8
+from opencu.tile.dtypes import (
+    FORMATS,
+    DType,
+    bf16,
+    bool_,
+    e4m3,
+    e5m2,
+    f16,
+    f32,
+    f64,
+    i8,
+    i32,
+    i64,
+    u8,
+)
 
 
 class Cast:
@@ -75,22 +89,31 @@ class Cast:
         if source == f16 and self.target.f16:
             half = f.let(f"bitcast {self.i16.type} {x} to {self.half}")
             return f.let(f"fpext {self.half} {half} to {self.f32.type}")
-        bits = self.lanes(source).to("zext", x, i32)
+        if source == e4m3:
+            return self._e4m3(x)
+        bits = self.i16.to("zext", x, i32)
         if source == bf16:
             return i.to("bitcast", i.op("shl", bits, 16), f32)
-        # Exponent and fraction in the place of f32's are the value over a power of two, denormals too.
-        fraction, bias, special = FORMATS[source]
-        sign, up = 1 << source.bits - 1, 23 - fraction
-        low = i.op("shl", i.op("and", bits, sign - 1), up)
-        value = self.f32.op("fmul", i.to("bitcast", low, f32), 2.0 ** (127 - bias))
+        # Exponent and fraction in the place of f32's are the value over 2^112, denormals included.
+        low = i.op("shl", i.op("and", bits, 0x7FFF), 13)
+        value = self.f32.op("fmul", i.to("bitcast", low, f32), 2.0**112)
         value = self.f32.to("bitcast", value, i32)
-        odd: str | int = 0x7FC00000
-        if source == f16:
-            nan = i.op("icmp ugt", low, special << up)
-            odd = i.op("or", low, i.select(nan, odd, 0x7F800000))
-        value = i.select(i.op("icmp uge", low, special << up), odd, value)
-        sign = i.op("shl", i.op("and", bits, sign), 32 - source.bits)
+        nan = i.op("icmp ugt", low, 0x7C00 << 13)
+        special = i.op("or", low, i.select(nan, 0x7FC00000, 0x7F800000))
+        value = i.select(i.op("icmp uge", low, 0x7C00 << 13), special, value)
+        sign = i.op("shl", i.op("and", bits, 0x8000), 16)
         return i.to("bitcast", i.op("or", value, sign), f32)
+
+    def _e4m3(self, x: str) -> str:
+        """As f16 above, but over 2^120; what would be 480 is NaN, here all ones."""
+        low = self.i32.op("shl", self.lanes(i8).to("sext", x, i32), 20)
+        low = self.i32.op("and", low, ~(0x780FFFFF))
+        value = self.f32.op("fmul", self.i32.to("bitcast", low, f32), 2.0**120)
+        nan = self.f32.op("fcmp ogt", self.f32.call("fabs", value), 448)
+        ones = self.lanes(bool_).to("sext", nan, i32)
+        return self.i32.to(
+            "bitcast", self.i32.op("or", self.f32.to("bitcast", value, i32), ones), f32
+        )
 
     def narrow(self, to: DType, x: str) -> str:
         """The bits of f32 rounded to a storage type."""

@@ -333,6 +333,8 @@ enum { OCU_EXPANDED = 64 };  /* beside a form: zero beyond one side, as it lies 
 /* split.c */
 enum { OCU_GEMM_ARGS = 26, OCU_BUCKET_SUM = 7 };
 int64_t ocu_split_parts(int64_t m, int64_t n, int64_t k);  /* 1: one product */
+/* A product with g->scaling; its kind is one that there is. */
+ocu_status ocu_multiply_scaled(ocu_stream *s, const ocu_product *g, int flags);
 ocu_status ocu_split(ocu_stream *s, const ocu_spec *spec, const int64_t *args, int64_t parts,
                      int flags);
 

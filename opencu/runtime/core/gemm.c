@@ -168,6 +168,7 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
     return ocu_fail(OCU_UNSUPPORTED, "gemm: no kernel for A of dtype %d, B of %d, C of %d, scale "
                     "%d, conjugates %d, activation %d, bias %d", kind->ab, kind->b ? kind->b : kind->ab,
                     kind->c, kind->scale, kind->conj, kind->activation, kind->bias);
+  if (g->scaling.d) return ocu_multiply_scaled(s, g, flags);
   int64_t batch = g->batch, m = g->m, n = g->n, k = g->k, ab_size = ocu_sizes[kind->ab];
   int64_t size = ocu_sizes[kind->c];
   if (batch < 0 || m < 0 || n < 0 || k < 0)

@@ -190,7 +190,8 @@ OCU_API ocu_status ocu_stream_defer(ocu_stream *s, ocu_status (*fn)(ocu_stream *
  */
 
 typedef struct { uint8_t f[16]; } ocu_spec;  /* f[0]: operation; the rest as that operation says */
-enum { OCU_OP_GEMM = 1, OCU_OP_GEMM_USER = 2, OCU_OP_GEAM = 3, OCU_OP_USER = 255 };
+enum { OCU_OP_GEMM = 1, OCU_OP_GEMM_USER = 2, OCU_OP_GEAM = 3, OCU_OP_SCALED = 4,
+       OCU_OP_USER = 255 };
 
 typedef struct {
   char magic[8];          /* "OCUPLAN1" */
@@ -274,6 +275,16 @@ typedef struct {
   int64_t bs, rs, cs;
 } ocu_matrix;
 
+/* Of a product of 8-bit numbers: factors of A, B, C, D, all f32 in device memory and read when it runs
+ * (NULL: 1), where D may be of another dtype than C, and the bias too:
+ *   X = activation(alpha a op(A) b op(B) + beta c C + bias), amax = max |X|, D = d X */
+typedef struct {
+  uint8_t d, bias;          /* dtypes of D and bias; 0: nothing of this is wanted */
+  uint8_t a_rows, b_columns; /* a has a factor for each row of op(A), b for each column of op(B) */
+  const void *a_factor, *b_factor, *c_factor, *d_factor;
+  void *amax;
+} ocu_scaling;
+
 typedef struct {
   ocu_gemm_kind kind;
   int64_t batch, m, n, k;
@@ -282,6 +293,7 @@ typedef struct {
   const void *bias;
   int64_t bias_bs;          /* elements from one matrix's bias to the next one's */
   struct ocu_epilogue *epilogue;  /* NULL, or what else is done to D's elements */
+  ocu_scaling scaling;
 } ocu_product;
 
 /* An epilogue of a user's: code that the key stands for, and matrices as large as D, of its dtype,

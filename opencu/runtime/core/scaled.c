@@ -20,6 +20,8 @@ static ocu_status check(ocu_stream *s, const ocu_product *g, bool reads_c, int *
   if (!g->d.p || (reads_c && !g->c.p) || (g->kind.bias && !g->bias))
     return ocu_fail(OCU_INVALID_VALUE, "gemm: %s is NULL",
                     !g->d.p ? "D" : reads_c && !g->c.p ? "C" : "bias");
+  if (reads_c && g->c.p == g->d.p && g->kind.c != x->d)
+    return ocu_fail(OCU_INVALID_VALUE, "gemm: C and D are in one place and of two dtypes");
   OCU_TRY(ocu_check_matrix("D", &g->d, g->batch, g->m, g->n, ocu_sizes[x->d], 1));
   if (reads_c)
     OCU_TRY(ocu_check_matrix("C", &g->c, g->batch, g->m, g->n, ocu_sizes[g->kind.c], 0));

@@ -255,16 +255,19 @@ static void refused(void) {
   EXPECT(with(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, &half, sizeof half, 1), 0); /* without a bias */
 }
 
-/* Scales and scalars that are not there when the call is made. */
+/* Scales that are not there when the call is made, and others for each launch of a graph. */
 static void stream_order(void) {
   cublasLtMatmulDesc_t desc;
   cudaStream_t stream;
+  cudaGraph_t graph;
+  cudaGraphExec_t exec;
   const float one = 1, zero = 0, four = 4;
   EXPECT(cudaStreamCreate(&stream), cudaSuccess);
   EXPECT(cublasLtMatmulDescCreate(&desc, CUBLAS_COMPUTE_32F, CUDA_R_32F), 0);
   cublasLtMatrixLayout_t square = layout(E4M3, 16, 16, 0, 1), d = layout(CUDA_R_32F, 16, 16, 0, 1);
-  const void *p = factor;
+  const void *p = factor, *most = amax;
   SET(A_SCALE_POINTER, p);
+  SET(AMAX_D_POINTER, most);
   memset(A, 0x38, MOST); /* ones */
   *factor = 0;
   EXPECT(cudaMemcpyAsync(factor, &four, sizeof four, cudaMemcpyHostToDevice, stream), cudaSuccess);
@@ -272,6 +275,19 @@ static void stream_order(void) {
                         stream), 0);
   EXPECT(cudaStreamSynchronize(stream), cudaSuccess);
   TRUE(((float *)(void *)D)[15] == 64);
+  EXPECT(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal), cudaSuccess);
+  EXPECT(cublasLtMatmul(lt, desc, &one, A, square, A, square, &zero, NULL, d, D, d, NULL, NULL, 0,
+                        stream), 0);
+  EXPECT(cudaStreamEndCapture(stream, &graph), cudaSuccess);
+  EXPECT(cudaGraphInstantiate(&exec, graph, 0), cudaSuccess);
+  for (int i = 3; i > 0; i--) {
+    *factor = (float)i;
+    EXPECT(cudaGraphLaunch(exec, stream), cudaSuccess);
+    EXPECT(cudaStreamSynchronize(stream), cudaSuccess);
+    TRUE(((float *)(void *)D)[15] == 16 * *factor && *amax == 16 * *factor);
+  }
+  EXPECT(cudaGraphExecDestroy(exec), cudaSuccess);
+  EXPECT(cudaGraphDestroy(graph), cudaSuccess);
   EXPECT(cudaStreamDestroy(stream), cudaSuccess);
   EXPECT(cublasLtMatrixLayoutDestroy(square), 0);
   EXPECT(cublasLtMatrixLayoutDestroy(d), 0);

@@ -15,7 +15,7 @@ from opencu.compiler import compile
 from opencu.drivers.interface import Target
 from opencu.runtime.plan import Launch, Plan, Slots
 
-ELEMENTS = 2  # a nanosecond on one thread
+ELEMENTS = 1  # a nanosecond on one thread
 HAS_C, HAS_AMAX, A_ROWS, B_COLUMNS = 16, 32, 64, 128  # behind a bit for each factor
 
 
@@ -80,7 +80,7 @@ def plan(spec: bytes, target: Target) -> Plan:
     slots = Slots(23)
     batch, m, n = (slots.arg(i) for i in range(3))
     zero = slots.const(0)
-    R, C = (16, target.threads // 16) if target.kind == "simt" else (16, 256)  # as geam's
+    R, C = (16, target.threads // 16) if target.kind == "simt" else (4, 256)
     args: dict = {}
 
     def matrix(name: str, dtype: tile.DType, layout: int, at: int) -> None:

@@ -15,7 +15,7 @@ _AREAS = ("blas", "dnn", "graph", "sparse", "tile")
 _RUNTIME = {  # by module
     "array": ("Array", "asarray", "empty", "from_dlpack", "zeros"),
     "device": ("Device", "device", "devices", "synchronize"),
-    "dlpack": ("bfloat16",),
+    "dlpack": ("bfloat16", "float8_e4m3fn", "float8_e5m2"),
     "launch": ("launch",),
     "stream": ("Event", "Stream"),
 }
@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # what a type checker sees of __all__
     from opencu.runtime.array import Array, asarray, empty, from_dlpack, zeros
     from opencu.runtime.device import Device, device, devices, synchronize
     from opencu.runtime.dlpack import BFLOAT16 as bfloat16
+    from opencu.runtime.dlpack import FLOAT8_E4M3FN as float8_e4m3fn
+    from opencu.runtime.dlpack import FLOAT8_E5M2 as float8_e5m2
     from opencu.runtime.launch import launch
     from opencu.runtime.stream import Event, Stream
 
@@ -37,7 +39,7 @@ def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'opencu' has no attribute '{name}'")
     module = import_module(f"opencu.runtime.{_HOME[name]}")
-    value = module.BFLOAT16 if name == "bfloat16" else getattr(module, name)
+    value = module.FOREIGN[name] if _HOME[name] == "dlpack" else getattr(module, name)
     globals()[name] = value
     return value
 

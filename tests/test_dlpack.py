@@ -1,5 +1,6 @@
 """DLPack both ways, legacy and versioned."""
 
+import ctypes
 import gc
 import sys
 
@@ -81,6 +82,34 @@ def test_no_reference_is_lost():
         np.from_dlpack(opencu.from_dlpack(host))
     gc.collect()
     assert sys.getrefcount(host) == before
+
+
+@pytest.mark.parametrize("name, kind", [("float8_e4m3fn", 10), ("float8_e5m2", 12)])
+def test_8_bit_numbers_cross_dlpack_by_their_kinds(name, kind):
+    dtype = getattr(opencu, name)
+    host = np.arange(6, dtype="u1").reshape(2, 3).view(dtype)
+    x = opencu.asarray(host)
+    assert x.dtype == dtype
+    capsule = x.__dlpack__(max_version=(1, 0))
+    pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer_of.restype, pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    at = pointer_of(capsule, b"dltensor_versioned") + 52  # code, bits; lanes
+    assert bytes((ctypes.c_uint8 * 4).from_address(at)) == bytes([kind, 8, 1, 0])
+    back = opencu.from_dlpack(Speaks(x, name))
+    assert back.dtype == dtype and back.ptr == host.ctypes.data and back.shape == (2, 3)
+
+
+class Speaks:
+    """A tensor of another library's, with a dtype of its own."""
+
+    def __init__(self, array, name):
+        self.array, self.dtype = array, f"other.{name}"
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
 
 
 def test_a_torch_tensor_of_bfloat16_is_shared_and_can_be_written():

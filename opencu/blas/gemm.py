@@ -14,6 +14,7 @@ from opencu.runtime.arguments import dtype as as_dtype
 from opencu.runtime.arguments import flag
 from opencu.runtime.array import CODES, DEFAULT, Array, as_matrix, row_major, share
 from opencu.runtime.device import current
+from opencu.runtime.dlpack import FLOAT8_E4M3FN, FLOAT8_E5M2, name_of
 from opencu.runtime.host import NUMPY, TAKEN, as_numpy, from_numpy, in_elements, kind
 from opencu.runtime.stream import NULL, Stream, captures, handle_on
 
@@ -22,20 +23,27 @@ NO_PLAN = lib.OCU_NO_PLAN
 MOST_CLASSES = 16  # of one call
 DEVICE_FLAGS = lib.OCU_CALL_NO_PLANNER | lib.OCU_CALL_TRUSTED  # an Array keeps its memory alive
 HOST_FLAGS = DEVICE_FLAGS | lib.OCU_CALL_SYNC
-# What a product of (a and b, c) computes alpha and beta in; a's default for c comes first.
-SCALES = {
+# What a product of (a and b, c) computes alpha and beta in; a's default for c comes first. Where a
+# and b are of two dtypes, they are a pair.
+SCALES: dict[tuple[Any, int], int] = {
     (lib.OCU_F32, lib.OCU_F32): lib.OCU_F32,
     (lib.OCU_F64, lib.OCU_F64): lib.OCU_F64,
     (lib.OCU_F16, lib.OCU_F16): lib.OCU_F32,
     (lib.OCU_F16, lib.OCU_F32): lib.OCU_F32,
     (lib.OCU_BF16, lib.OCU_BF16): lib.OCU_F32,
     (lib.OCU_BF16, lib.OCU_F32): lib.OCU_F32,
+    **{
+        (ab, c): lib.OCU_F32
+        for ab in (lib.OCU_E4M3, *itertools.permutations((lib.OCU_E4M3, lib.OCU_E5M2)))
+        for c in (lib.OCU_F32, lib.OCU_F16, lib.OCU_BF16, lib.OCU_E4M3, lib.OCU_E5M2)
+        if (ab, c) != (lib.OCU_E4M3, lib.OCU_E5M2)
+    },
     (lib.OCU_I8, lib.OCU_I32): lib.OCU_I32,
     (lib.OCU_I8, lib.OCU_F32): lib.OCU_F32,
     (lib.OCU_C64, lib.OCU_C64): lib.OCU_C64,
     (lib.OCU_C128, lib.OCU_C128): lib.OCU_C128,
 }
-RESULT = {ab: c for ab, c in reversed(SCALES)}  # of the default out_dtype
+RESULT: dict[Any, int] = {ab: c for ab, c in reversed(SCALES)}  # of the default out_dtype
 DTYPES = {code: dtype for dtype, code in CODES.items()}
 # alpha and beta as the core takes them: pointers to values of the dtype. 0 and 1 are kept ready.
 SCALARS = {lib.OCU_F32: "float[1]", lib.OCU_F64: "double[1]", lib.OCU_I32: "int[1]"}
@@ -73,8 +81,10 @@ def gemm(
     given, else a new one.
 
     a and b are of one dtype: float32, float64, complex64, complex128, summed in their own; float16,
-    bfloat16, summed in float32; int8, summed in int32, which wraps. out_dtype, numpy's, torch's or
-    a name, is theirs, or float32; for int8 it is int32, or float32.
+    bfloat16, summed in float32; int8, summed in int32, which wraps; or each is float8_e4m3fn or
+    float8_e5m2, not both the latter, summed in float32. out_dtype, numpy's, torch's or a name, is
+    theirs, or float32; for int8 it is int32, or float32; for 8-bit floats float32, or float16,
+    bfloat16, float8_e4m3fn and, if one is, float8_e5m2, which end at their largest numbers.
 
     epilogue is done to each element before it is stored: "relu", "gelu" (with tanh), ("bias", v)
     with v of shape (n,) or (m, 1), ("residual", r) with r as c, a function f(x) -> x of the kernel
@@ -112,12 +122,13 @@ def _gemm(
     if trans_b is not False and (op := _op("trans_b", trans_b)):
         inner, n, b_rs, b_cs = n, inner, b_cs, b_rs
         conj ^= op // CONJUGATED * 2
-    if k != inner or b.code != code or code not in RESULT or b.memory.device is not device:
+    ab = code if b.code == code else (code, b.code)
+    if k != inner or ab not in RESULT or b.memory.device is not device:
         _refuse_operands(a, b, k, inner)
-    out = RESULT[code] if out_dtype is None else _out_code(out_dtype, a)
-    if c is not None and out_dtype is None and (code, c.code) in SCALES:
+    out = RESULT[ab] if out_dtype is None else _out_code(out_dtype, ab)
+    if c is not None and out_dtype is None and (ab, c.code) in SCALES:
         out = c.code
-    scale = SCALES[code, out]
+    scale = SCALES[ab, out]
     plain = len(a.shape) == 2 == len(b.shape)
     shape = (m, n) if plain else (*_leading_axes(a, b), m, n)
     alpha_at, beta_at = _scalar("alpha", alpha, scale), _scalar("beta", beta, scale)
@@ -143,7 +154,7 @@ def _gemm(
         for x in (a, b, c) if epilogue is None else (a, b, c, *epilogue.arrays):
             if x.memory.last is not key or captures:
                 x.memory.use(key)
-    if epilogue is None and code in (out, scale) and not (conj and scale >= lib.OCU_C64):
+    if epilogue is None and ab in (out, scale) and not (conj and scale >= lib.OCU_C64):
         calls = ((1, (a_at, b_at, c_at), (0, 0, 0)),) if plain else _batches(c.shape, (a, b, c))
         for batch, (a_at, b_at, c_at), (a_bs, b_bs, c_bs) in calls:
             call = (handle, code, batch, m, n, k, alpha_at, a_at, a_rs, a_cs, a_bs,
@@ -155,6 +166,7 @@ def _gemm(
 
     g = ffi.new("ocu_product *")
     g.kind = (code, out, scale, conj if scale >= lib.OCU_C64 else 0)
+    g.kind.b = b.code if b.code != code else 0
     g.m, g.n, g.k, g.alpha, g.beta = m, n, k, alpha_at, beta_at
     extras, fused = [], None
     if epilogue is not None:
@@ -241,7 +253,7 @@ def _device_array(name: str, x: Any) -> Array:
 def _check_steps(epilogue: Any, c: Array) -> None:
     for how, x in epilogue.steps:
         if how != "add":
-            if c.code >= lib.OCU_C64 or c.code == lib.OCU_I32:
+            if c.dtype.kind in "ci":
                 what = getattr(x, "__name__", x)
                 if what in ("relu", "gelu_tanh"):
                     raise TypeError(f"epilogue {what}: not defined for {c.dtype}")
@@ -264,10 +276,12 @@ def _check_steps(epilogue: Any, c: Array) -> None:
 def _refuse_operands(a: Array, b: Array, k: int, inner: int) -> None:
     """Raise for what does not fit between a and b."""
     for name, x in (("a", a), ("b", b)):
-        if x.code not in RESULT:
-            raise TypeError(f"{name} has dtype {x.dtype}: expected {TAKEN}")
-    if a.code != b.code:
-        raise TypeError(f"b has dtype {b.dtype}: expected {a.dtype}, as a has")
+        if x.code not in RESULT and x.code != lib.OCU_E5M2:
+            raise TypeError(f"{name} has dtype {name_of(x.dtype)}: expected {TAKEN}")
+    if (a.code if a.code == b.code else (a.code, b.code)) not in RESULT:
+        same = FLOAT8_E4M3FN if a.dtype == FLOAT8_E5M2 else a.dtype
+        why = "beside a's float8_e5m2" if a.dtype == FLOAT8_E5M2 else "as a has"
+        raise TypeError(f"b has dtype {name_of(b.dtype)}: expected {name_of(same)}, {why}")
     if a.device is not b.device:
         raise ValueError(f"b is on {b.device.name}: expected {a.device.name}, where a is")
     raise ValueError(
@@ -282,17 +296,18 @@ def _refuse_output(c: Array, shape: tuple[int, ...], a: Array, dtype: np.dtype) 
         raise ValueError(f"c has shape {c.shape}: expected {shape}")
     if c.dtype != dtype:
         why = ", as a has" if dtype == a.dtype else ""
-        raise TypeError(f"c has dtype {c.dtype}: expected {dtype}{why}")
+        raise TypeError(f"c has dtype {name_of(c.dtype)}: expected {name_of(dtype)}{why}")
     if c.device is not a.device:
         raise ValueError(f"c is on {c.device.name}: expected {a.device.name}, where a is")
     raise ValueError("c is read-only: expected an array that can be written")
 
 
-def _out_code(out_dtype: Any, a: Array) -> int:
+def _out_code(out_dtype: Any, ab: Any) -> int:
     code = CODES.get(as_dtype("out_dtype", out_dtype), 0)
-    if (a.code, code) not in SCALES:
-        known = " or ".join(str(DTYPES[c]) for ab, c in SCALES if ab == a.code)
-        raise TypeError(f"out_dtype is {out_dtype!r}: expected {known} for operands of {a.dtype}")
+    if (ab, code) not in SCALES:
+        known = " or ".join(name_of(DTYPES[c]) for of, c in SCALES if of == ab)
+        of = " and ".join(name_of(DTYPES[x]) for x in (ab if isinstance(ab, tuple) else (ab,)))
+        raise TypeError(f"out_dtype is {out_dtype!r}: expected {known} for operands of {of}")
     return code
 
 

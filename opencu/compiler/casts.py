@@ -1,7 +1,8 @@
 """Conversions between element types, none of which may become a call of a library.
 
-f16 and bf16 are held as their bits. To and from f32 they go by F16C where the target has it, and
-else by integer arithmetic. AVX-512's own bf16 conversion is not used: it makes denormals zero.
+Storage types are held as their bits. f16 goes to and from f32 by F16C where the target has it, and
+else, as the others, by integer arithmetic. AVX-512's own bf16 conversion is not used: it makes
+denormals zero.
 From f64 or integers to a storage type there is one rounding: f32 rounds to odd on the way, which
 keeps what the second rounding needs to know (Boldo and Melquiond, "Emulation of FMA and correctly
 rounded sums", 2008).
@@ -9,7 +10,21 @@ rounded sums", 2008).
 
 from opencu.compiler.llvm import Function, Lanes, i16
 from opencu.drivers.interface import Target
-from opencu.tile.dtypes import DType, bool_, f16, f32, f64, i32, i64
+from opencu.tile.dtypes import (
+    FORMATS,
+    DType,
+    bf16,
+    bool_,
+    e4m3,
+    e5m2,
+    f16,
+    f32,
+    f64,
+    i8,
+    i32,
+    i64,
+    u8,
+)
 
 
 class Cast:
@@ -68,11 +83,16 @@ class Cast:
     def widen(self, source: DType, x: str) -> str:
         """f32 from the bits of a storage type."""
         f, i = self.f, self.i32
+        if source == e5m2:  # the upper half of f16
+            x = self.i16.op("shl", self.lanes(u8).to("zext", x, i16), 8)
+            source = f16
         if source == f16 and self.target.f16:
             half = f.let(f"bitcast {self.i16.type} {x} to {self.half}")
             return f.let(f"fpext {self.half} {half} to {self.f32.type}")
+        if source == e4m3:
+            return self._e4m3(x)
         bits = self.i16.to("zext", x, i32)
-        if source != f16:
+        if source == bf16:
             return i.to("bitcast", i.op("shl", bits, 16), f32)
         # Exponent and fraction in the place of f32's are the value over 2^112, denormals included.
         low = i.op("shl", i.op("and", bits, 0x7FFF), 13)
@@ -84,6 +104,17 @@ class Cast:
         sign = i.op("shl", i.op("and", bits, 0x8000), 16)
         return i.to("bitcast", i.op("or", value, sign), f32)
 
+    def _e4m3(self, x: str) -> str:
+        """As f16 above, but over 2^120; what would be 480 is NaN, here all ones."""
+        low = self.i32.op("shl", self.lanes(i8).to("sext", x, i32), 20)
+        low = self.i32.op("and", low, ~(0x780FFFFF))
+        value = self.f32.op("fmul", self.i32.to("bitcast", low, f32), 2.0**120)
+        nan = self.f32.op("fcmp ogt", self.f32.call("fabs", value), 448)
+        ones = self.lanes(bool_).to("sext", nan, i32)
+        return self.i32.to(
+            "bitcast", self.i32.op("or", self.f32.to("bitcast", value, i32), ones), f32
+        )
+
     def narrow(self, to: DType, x: str) -> str:
         """The bits of f32 rounded to a storage type."""
         f = self.f
@@ -91,8 +122,8 @@ class Cast:
             half = f.let(f"fptrunc {self.f32.type} {x} to {self.half}")
             return f.let(f"bitcast {self.half} {half} to {self.i16.type}")
         bits = self.f32.to("bitcast", x, i32)
-        result = self._f16(bits) if to == f16 else self._bf16(bits, x)
-        return self.i32.to("trunc", result, i16)
+        result = self._bf16(bits, x) if to == bf16 else self._small(to, bits)
+        return self.i32.to("trunc", result, i16 if to.bits == 16 else u8)
 
     def _up(self, bits: str, drop: int) -> str:
         """Add what carries into the kept bits where dropping `drop` of them rounds up."""
@@ -103,19 +134,20 @@ class Cast:
         nan, quiet = self.f32.op("fcmp uno", x, x), self.i32.op("or", bits, 0x400000)
         return self.i32.op("lshr", self.i32.select(nan, quiet, self._up(bits, 16)), 16)
 
-    def _f16(self, bits: str) -> str:
-        i = self.i32
+    def _small(self, to: DType, bits: str) -> str:
+        """A type of fewer bits of exponent."""
+        i, (fraction, bias, special) = self.i32, FORMATS[to]
+        drop, sign = 23 - fraction, 1 << to.bits - 1
         size = i.op("and", bits, 0x7FFFFFFF)
-        normal = i.op("lshr", i.op("sub", self._up(size, 13), 112 << 23), 13)
-        # In the sum with 1/2 the last bit weighs 2^-24, as it does in f16's denormals.
-        half = self.f32.op("fadd", i.to("bitcast", size, f32), 0.5)
-        small = i.op("sub", self.f32.to("bitcast", half, i32), 126 << 23)
-        value = i.select(i.op("icmp ult", size, 113 << 23), small, normal)
-        infinite = i.op("icmp uge", size, 0x47800000 - 0x1000)  # rounds to 2^16
-        value = i.select(infinite, 0x7C00, value)
-        quiet = i.op("and", i.op("or", i.op("lshr", size, 13), 0x7E00), 0x7FFF)
-        value = i.select(i.op("icmp ugt", size, 0x7F800000), quiet, value)
-        return i.op("or", value, i.op("and", i.op("lshr", bits, 16), 0x8000))
+        normal = i.op("lshr", i.op("sub", self._up(size, drop), 127 - bias << 23), drop)
+        # In the sum with this number the last bit weighs what it does in the type's denormals.
+        magic = 127 + 24 - bias - fraction << 23
+        scale = self.f32.op("fadd", i.to("bitcast", size, f32), 2.0 ** (24 - bias - fraction))
+        small = i.op("sub", self.f32.to("bitcast", scale, i32), magic)
+        value = i.select(i.op("icmp ult", size, 128 - bias << 23), small, normal)
+        value = i.call("umin", value, special)
+        value = i.select(i.op("icmp ugt", size, 0x7F800000), sign - 1, value)  # NaN
+        return i.op("or", value, i.op("and", i.op("lshr", bits, 32 - to.bits), sign))
 
     # ---- one rounding ----------------------------------------------------------------------------
 
@@ -123,7 +155,7 @@ class Cast:
         """f32 from a wider type, such that rounding it to `to` rounds x itself."""
         if source == f64:
             return self._odd_f32(x)
-        if source in (i32, i64) and to != f16:  # f16 is infinite before f32 rounds an integer
+        if source in (i32, i64) and to == bf16:  # others overflow before f32 rounds an integer
             return self._odd_f32(self.value(source, f64, self._odd_i64(x) if source == i64 else x))
         return self.value(source, f32, x)
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 # Storage types are their bits: no LLVM operation on them can turn into a call of a library.
 SCALAR = {"f32": "float", "f64": "double", "i32": "i32", "i64": "i64", "bool": "i1"}
 i16 = DType("i16", "i", 16)  # inside the compiler only
-SCALAR |= {"f16": "i16", "bf16": "i16", "i8": "i8", "u8": "i8", "i16": "i16"}
+SCALAR |= {"f16": "i16", "bf16": "i16", "i16": "i16"}
+SCALAR |= dict.fromkeys(("e4m3", "e5m2", "i8", "u8"), "i8")
 
 
 def type_of(dtype: DType, width: int = 1) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from opencu.runtime.dlpack import BFLOAT16
+from opencu.runtime.dlpack import FOREIGN
 
 
 def flag(name: str, value: Any) -> bool:
@@ -21,8 +21,8 @@ def dtype(name: str, value: Any) -> np.dtype:
     """A dtype of numpy's or torch's, or its name. (numpy takes anything that has one, as well.)"""
     if type(value).__module__ == "torch":
         value = str(value).removeprefix("torch.")
-    if isinstance(value, str) and value == "bfloat16":
-        return BFLOAT16
+    if isinstance(value, str) and value in FOREIGN:
+        return FOREIGN[value]
     if value is None or isinstance(value, (str, type, np.dtype)):
         try:
             return np.dtype(value)

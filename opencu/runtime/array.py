@@ -17,7 +17,15 @@ from opencu.drivers.status import check, ffi, lib
 from opencu.runtime.arguments import dtype as as_dtype
 from opencu.runtime.device import Device, current, host_device
 from opencu.runtime.device import device as find_device
-from opencu.runtime.dlpack import BFLOAT16, exported, imported
+from opencu.runtime.dlpack import (
+    BFLOAT16,
+    FLOAT8_E4M3FN,
+    FLOAT8_E5M2,
+    FOREIGN,
+    bits_of,
+    exported,
+    imported,
+)
 from opencu.runtime.stream import NULL, Stream, captured, captures
 
 # Element types that the C core's operations know, by numpy's dtype.
@@ -31,6 +39,8 @@ CODES: dict[np.dtype, int] = {
     np.dtype("c8"): lib.OCU_C64,
     np.dtype("c16"): lib.OCU_C128,
     np.dtype("i8"): lib.OCU_I64,
+    FLOAT8_E4M3FN: lib.OCU_E4M3,
+    FLOAT8_E5M2: lib.OCU_E5M2,
 }
 DEFAULT, MANY = "the default stream", "many streams"
 
@@ -189,7 +199,7 @@ class Array:
     def _numpy(self) -> np.ndarray:
         """A numpy array over the memory, at once."""
         host = np.asarray(_Exposed(self))
-        return host.view(BFLOAT16) if self.dtype == BFLOAT16 else host
+        return host if host.dtype == self.dtype else host.view(self.dtype)
 
     def _view(self, array: np.ndarray) -> Array:
         steps = tuple(stride // self.dtype.itemsize for stride in array.strides)
@@ -222,9 +232,10 @@ class _Exposed:
 
     def __init__(self, array: Array):
         self.array = array
+        held = bits_of(array.dtype) if array.dtype in FOREIGN.values() else array.dtype
         self.__array_interface__ = {
             "version": 3,
-            "typestr": "<u2" if array.dtype == BFLOAT16 else array.dtype.str,
+            "typestr": held.str,
             "shape": array.shape,
             "strides": array.strides,
             "data": (array.ptr, not array.writable),
@@ -315,7 +326,7 @@ def share(host: np.ndarray) -> Array:
 
 
 def _storable(dtype: np.dtype) -> np.dtype:
-    if dtype != BFLOAT16 and (dtype.kind not in "biufc" or not dtype.isnative):
+    if dtype not in FOREIGN.values() and (dtype.kind not in "biufc" or not dtype.isnative):
         raise TypeError(
             f"dtype is {dtype}: expected a native boolean, integer, real or complex one"
         )

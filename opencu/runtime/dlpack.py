@@ -1,26 +1,48 @@
-"""bfloat16 in numpy, which has none, and its way through DLPack, which numpy would refuse."""
+"""Number types that numpy lacks, as numpy's dtypes, and their way through DLPack, which numpy would
+refuse."""
 
 from __future__ import annotations
 
 import ctypes
+import functools
 import importlib
 import importlib.util
+import re
 from typing import Any
 
 import numpy as np
 
 
-def _bfloat16() -> np.dtype:
+def _dtype(name: str, bits: str) -> np.dtype:
     """ml_dtypes' dtype where that package is installed, else a field of the bits."""
     if importlib.util.find_spec("ml_dtypes"):
-        return np.dtype(importlib.import_module("ml_dtypes").bfloat16)
-    return np.dtype([("bfloat16", "u2")])
+        return np.dtype(getattr(importlib.import_module("ml_dtypes"), name))
+    return np.dtype([(name, bits)])
 
 
-BFLOAT16 = _bfloat16()
+# By the name that ml_dtypes and torch know them by.
+FOREIGN = {"bfloat16": _dtype("bfloat16", "u2")}
+FOREIGN |= {name: _dtype(name, "u1") for name in ("float8_e4m3fn", "float8_e5m2")}
+BFLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2 = FOREIGN.values()
 # DLPack's structures: the byte of a tensor's dtype that tells its kind, for each name of capsule.
 _KIND_AT = {b"dltensor": 20, b"dltensor_versioned": 52}
-_UINT, _BFLOAT = 1, 4
+_UINT, _KINDS = 1, {BFLOAT16: 4, FLOAT8_E4M3FN: 10, FLOAT8_E5M2: 12}
+
+
+def name_of(dtype: np.dtype) -> str:
+    return next((name for name, found in FOREIGN.items() if found == dtype), str(dtype))
+
+
+@functools.cache
+def foreign(dtype: Any) -> np.dtype | None:
+    """The one of them that anybody's dtype is."""
+    words = re.findall(r"\w+", str(dtype))
+    return next((FOREIGN[word] for word in words if word in FOREIGN), None)
+
+
+def bits_of(dtype: np.dtype) -> np.dtype:
+    """Integers of the same size."""
+    return np.dtype(f"i{dtype.itemsize}")
 
 
 def _with_kind(capsule: Any, kind: int) -> Any:
@@ -36,13 +58,14 @@ def _with_kind(capsule: Any, kind: int) -> Any:
 
 def exported(host: np.ndarray, **options: Any) -> Any:
     """A DLPack capsule over a numpy array's memory."""
-    if host.dtype != BFLOAT16:
+    if host.dtype not in _KINDS:
         return host.__dlpack__(**options)
-    return _with_kind(host.view(np.uint16).__dlpack__(**options), _BFLOAT)
+    bits = host.view(bits_of(host.dtype))
+    return _with_kind(bits.__dlpack__(**options), _KINDS[host.dtype])
 
 
 class _Bits:
-    """A tensor of bfloat16 that says it is one of 16-bit integers."""
+    """A tensor that says it is one of integers."""
 
     def __init__(self, tensor: Any):
         self.tensor = tensor
@@ -56,6 +79,5 @@ class _Bits:
 
 def imported(x: Any) -> np.ndarray:
     """A numpy array over the memory of anything that speaks DLPack."""
-    if "bfloat16" not in str(getattr(x, "dtype", "")):
-        return np.from_dlpack(x)
-    return np.from_dlpack(_Bits(x)).view(BFLOAT16)
+    dtype = foreign(getattr(x, "dtype", None))
+    return np.from_dlpack(x) if dtype is None else np.from_dlpack(_Bits(x)).view(dtype)

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from opencu.runtime.array import BFLOAT16, CODES, Array
+from opencu.runtime.array import CODES, Array
+from opencu.runtime.dlpack import bits_of, foreign, name_of
 
 NUMPY, TORCH = "a numpy array", "a torch tensor"
-TAKEN = "float32, float64, float16, bfloat16, int8, complex64 or complex128"
+TAKEN = (
+    "float32, float64, float16, bfloat16, float8_e4m3fn, float8_e5m2, int8, complex64 or complex128"
+)
 
 
 def kind(name: str, x: Any) -> str:
@@ -54,20 +57,22 @@ def of_torch(name: str, x: Any, written: bool) -> tuple[np.ndarray, bool]:
     if conjugate and written:
         raise ValueError(f"{name} is a lazily conjugated view: pass {name}.resolve_conj()")
     x = (x.conj() if conjugate else x).detach().resolve_neg()
-    if x.dtype == torch.bfloat16:
-        return x.view(torch.int16).numpy().view(BFLOAT16), conjugate
+    if (dtype := foreign(x.dtype)) is not None:
+        return x.view(getattr(torch, bits_of(dtype).name)).numpy().view(dtype), conjugate
     return x.numpy(), conjugate
 
 
-_TORCH = "float32 float64 float16 bfloat16 int8 int32 complex64 complex128".split()
+_TORCH = (
+    "float32 float64 float16 bfloat16 float8_e4m3fn float8_e5m2 int8 int32 complex64 complex128"
+).split()
 
 
 def from_numpy(x: np.ndarray) -> Any:
     """A torch tensor over a numpy array's memory."""
     torch = sys.modules["torch"]
-    if x.dtype == BFLOAT16:
-        return torch.from_numpy(x.view(np.int16)).view(torch.bfloat16)
-    return torch.from_numpy(x)
+    if (dtype := foreign(x.dtype)) is None:
+        return torch.from_numpy(x)
+    return torch.from_numpy(x.view(bits_of(dtype))).view(getattr(torch, name_of(dtype)))
 
 
 def in_elements(x: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from opencu.drivers.interface import Target
 from opencu.drivers.status import check, lib
 from opencu.runtime.array import BFLOAT16, DEFAULT, Array, asarray, row_major, share
 from opencu.runtime.device import current, host_device
+from opencu.runtime.dlpack import name_of
 from opencu.runtime.host import NUMPY, TORCH, from_numpy, in_elements, kind, of_torch
 from opencu.runtime.launch import launch
 from opencu.runtime.plan import target_of
@@ -51,7 +52,7 @@ class Operands:
     def checked(self, name: str, out: Array, dtypes: Sequence[np.dtype]) -> Array:
         """An array of one of some dtypes on the call's device."""
         if out.dtype not in dtypes:
-            known = ", ".join("bfloat16" if d == BFLOAT16 else str(d) for d in dtypes)
+            known = ", ".join(map(name_of, dtypes))
             raise TypeError(f"{name} has dtype {out.dtype}: expected {known}")
         if out.device is not self.device:
             where = f"{self.device.name}, where {self.name} is"

@@ -22,6 +22,7 @@ from opencu.drivers.status import check, ffi, lib
 PLANNERS = {
     lib.OCU_OP_GEMM: "opencu.blas.kernels.gemm",
     lib.OCU_OP_GEAM: "opencu.blas.kernels.geam",
+    lib.OCU_OP_SCALED: "opencu.blas.kernels.scaled",
     **dict.fromkeys(range(lib.OCU_OP_COPY, lib.OCU_OP_ROTMG + 1), "opencu.blas.kernels.vector"),
     **dict.fromkeys(range(lib.OCU_OP_MATVEC, lib.OCU_OP_REPACK + 1), "opencu.blas.kernels.matvec"),
     lib.OCU_OP_TRSM: "opencu.blas.kernels.substitution",

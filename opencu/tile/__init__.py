@@ -17,7 +17,9 @@ import builtins
 from typing import Any
 
 # isort: off
-from opencu.tile.dtypes import DType, bf16, bool_, c64, c128, f16, f32, f64, i8, i32, i64, u8
+from opencu.tile.dtypes import (
+    DType, bf16, bool_, c64, c128, e4m3, e5m2, f16, f32, f64, i8, i32, i64, largest, u8,
+)  # fmt: skip
 from opencu.tile.frontend import Builtin, Tracer
 from opencu.tile.ir import KernelError, Scalar, Tile, Value, View, retype
 from opencu.tile.kernel import Kernel, kernel
@@ -39,12 +41,12 @@ __all__ = [
     "DType", "Kernel", "KernelError", "Scalar", "Tile", "View", "abs", "all", "any", "argmax",
     "argmin", "atomic_add", "atomic_and", "atomic_cas", "atomic_exchange", "atomic_max",
     "atomic_min", "atomic_or", "atomic_xor", "bf16", "bitcast", "bool_", "c128", "c64", "cast",
-    "cat", "cdiv", "complex", "conj", "cos", "cummax", "cummin", "cumprod", "cumsum", "dot", "erf",
-    "exp", "exp2", "exp_below", "f16", "f32", "f64", "floor", "fma", "full", "gather", "gelu",
-    "gelu_tanh", "i32", "i64", "i8", "imag", "iota", "kernel", "load", "log", "log2", "max",
-    "maximum", "min", "minimum", "npid", "permute", "pid", "prefetch", "prod", "real", "reshape",
-    "rint", "rsqrt", "scatter", "select", "sigmoid", "sin", "sqrt", "store", "sum", "tanh",
-    "transpose", "u8",
+    "cat", "cdiv", "complex", "conj", "cos", "cummax", "cummin", "cumprod", "cumsum", "dot", "e4m3",
+    "e5m2", "erf", "exp", "exp2", "exp_below", "f16", "f32", "f64", "floor", "fma", "full",
+    "gather", "gelu", "gelu_tanh", "i32", "i64", "i8", "imag", "iota", "kernel", "load", "log",
+    "log2", "max", "maximum", "min", "minimum", "npid", "permute", "pid", "prefetch", "prod",
+    "real", "reshape", "rint", "rsqrt", "saturate", "scatter", "select", "sigmoid", "sin", "sqrt",
+    "store", "sum", "tanh", "transpose", "u8",
 ]  # fmt: skip
 
 
@@ -125,6 +127,13 @@ def cast(t: Tracer, x: Any, dtype: DType) -> Value:
 
 
 @Builtin
+def saturate(t: Tracer, x: Value, dtype: DType) -> Value:
+    """x in a floating dtype, kept to its largest finite numbers; NaN stays NaN."""
+    most = largest(dtype)
+    return t.cast(t.binary("max", t.binary("min", x, most), -most), dtype)
+
+
+@Builtin
 def bitcast(t: Tracer, x: Any, dtype: DType) -> Value:
     """The bits of x as another dtype of the same size."""
     _check_dtype(t, dtype)
@@ -135,7 +144,7 @@ def bitcast(t: Tracer, x: Any, dtype: DType) -> Value:
 @Builtin
 def dot(t: Tracer, a: Value, b: Value, acc: Value, where: str = "", by: Any = 0) -> Value:
     """acc + a b, for tiles a[i, k], b[k, j], acc[i, j]; acc is of a's and b's dtype, or f32 for
-    f16 and bf16, or i32 for i8. `where` promises what need not be computed: "j<=i" or "j>=i", that
+    storage types (8-bit ones may differ), or i32 for i8. `where` promises what need not be computed: "j<=i" or "j>=i", that
     sums are not used but where j <= i + by; "k<=i", "k>=i", "k<=j" or "k>=j", that products are
     zero but there."""
     if not where:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from opencu.tile.dtypes import bool_, i64
+from opencu.tile.dtypes import bool_, e4m3, e5m2, i64
 from opencu.tile.ir import (
     SUMS,
     Block,
@@ -188,10 +188,11 @@ def _dot(op: Op, need) -> None:
     match = a.shape[1] == b.shape[0] and acc.shape == (a.shape[0], b.shape[1])
     need(match, f"shapes {a.shape} x {b.shape} do not give {acc.shape}")
     sums = SUMS.get(a.dtype.name, a.dtype.name if a.dtype.kind in "fc" else None)
+    alike = a.dtype == b.dtype or {a.dtype, b.dtype} == {e4m3, e5m2}
     need(
-        a.dtype == b.dtype and acc.dtype.name == sums,
+        alike and acc.dtype.name == sums,
         f"no sums of {a.dtype} by {b.dtype} in {acc.dtype}: expected two of one floating or "
-        "complex dtype and its sums (f32 for f16 and bf16), or i8 and i32",
+        "complex dtype, or of 8-bit ones, and its sums (f32 for storage types), or i8 and i32",
     )
     need([r.type for r in op.results] == types[2 * planes :], "the result is of acc's type")
 

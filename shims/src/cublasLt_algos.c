@@ -58,9 +58,10 @@ cublasStatus_t algo_check(cublasLtHandle_t handle, const struct descriptors *giv
 
 static cublasStatus_t kind_of(const char *name, const struct gemm_types *types, cudaDataType d,
                               ocu_gemm_kind *kind) {
-  ocu_dtype scalars;
-  const char *reason = types->c == d ? gemm_kind(types, kind, &scalars) : "Dtype: must be Ctype";
+  struct problem problem = {0};
+  const char *reason = lt_kind(types, d, &problem);
   if (reason) return refused(name, reason);
+  *kind = problem.product.kind;
   ocu_status known = has_kernel(kind);
   return known == OCU_OK ? CUBLAS_STATUS_SUCCESS : finish(known, name);
 }
@@ -95,6 +96,8 @@ static uint64_t numerics(const struct algo *x) {
     case OCU_F16: flags |= CUBLASLT_NUMERICAL_IMPL_FLAGS_INPUT_16F; break;
     case OCU_BF16: flags |= CUBLASLT_NUMERICAL_IMPL_FLAGS_INPUT_16BF; break;
     case OCU_I8: flags |= CUBLASLT_NUMERICAL_IMPL_FLAGS_INPUT_8I; break;
+    case OCU_E4M3: flags |= CUBLASLT_NUMERICAL_IMPL_FLAGS_INPUT_8F_E4M3; break;
+    case OCU_E5M2: flags |= CUBLASLT_NUMERICAL_IMPL_FLAGS_INPUT_8F_E5M2; break;
     case OCU_F64:
     case OCU_C128: flags |= CUBLASLT_NUMERICAL_IMPL_FLAGS_INPUT_64F; break;
     default: flags |= CUBLASLT_NUMERICAL_IMPL_FLAGS_INPUT_32F;
@@ -112,7 +115,7 @@ cublasStatus_t cublasLtMatmulAlgoCapGetAttribute(const cublasLtMatmulAlgo_t *alg
                                                  cublasLtMatmulAlgoCapAttributes_t attr, void *buf,
                                                  size_t sizeInBytes, size_t *sizeWritten) {
   const struct algo *x = described(algo, ALGO);
-  if (!x || x->ab > OCU_C128 || x->c > OCU_C128) return CUBLAS_STATUS_INVALID_VALUE;
+  if (!x || x->ab >= OCU_DTYPES || x->c >= OCU_DTYPES) return CUBLAS_STATUS_INVALID_VALUE;
   int plain = is_complex(x->scale) || x->scale == OCU_I32;
   const struct capabilities capabilities = {
       .mark = CAPABILITIES,

@@ -25,8 +25,13 @@ struct descriptors {
 struct problem {
   ocu_product product;
   ocu_dtype scalars;
+  cudaDataType bias; /* its type */
   int on_device;
 };
+/* Its kind by types alone: NULL, or the argument that rules it out. */
+HIDDEN const char *lt_kind(const struct gemm_types *types, cudaDataType d, struct problem *problem);
+HIDDEN int is_float8(cudaDataType type);
+HIDDEN cublasStatus_t set_scales(const char *name, const struct matmul *x, ocu_product *product);
 /* Status and, for what is not supported, a word on stderr. */
 HIDDEN cublasStatus_t problem_of(const char *name, const struct descriptors *given,
                                  struct problem *problem);

@@ -18,19 +18,19 @@ static int reports_bits(const void *emulation) {
   return emulation && (!x || x->bits_used);
 }
 
-static cublasStatus_t refuse_matmul(const char *name, const struct matmul *x) {
+static cublasStatus_t refuse_matmul(const char *name, const struct matmul *x, int float8) {
   const struct wish wishes[] = {
       {x->transc != CUBLAS_OP_N, "TRANSC: C is not transposed"},
       {x->fill != CUBLAS_FILL_MODE_FULL, "FILL_MODE: only the full matrix"},
       {(uint32_t)x->pointer_mode > CUBLASLT_POINTER_MODE_DEVICE,
        "POINTER_MODE: no vectors of alpha"},
-      {x->a_scale || x->a_mode, "A_SCALE_POINTER: no scaled (fp8) matrices"},
-      {x->b_scale || x->b_mode, "B_SCALE_POINTER: no scaled (fp8) matrices"},
-      {x->c_scale || x->c_mode, "C_SCALE_POINTER: no scaled (fp8) matrices"},
-      {x->d_scale || x->d_mode, "D_SCALE_POINTER: no scaled (fp8) matrices"},
-      {x->d_out_scale || x->d_out_mode, "D_OUT_SCALE_POINTER: no scaled (fp8) matrices"},
-      {x->aux_scale || x->aux_mode, "EPILOGUE_AUX_SCALE_POINTER: no scaled (fp8) matrices"},
-      {!!x->d_amax, "AMAX_D_POINTER: no absolute maximum"},
+      {!float8 && (x->a_scale || x->a_mode), "A_SCALE_POINTER: only of fp8 products"},
+      {!float8 && (x->b_scale || x->b_mode), "B_SCALE_POINTER: only of fp8 products"},
+      {!float8 && (x->c_scale || x->c_mode), "C_SCALE_POINTER: only of fp8 products"},
+      {!float8 && (x->d_scale || x->d_mode), "D_SCALE_POINTER: only of fp8 products"},
+      {x->d_out_scale || x->d_out_mode, "D_OUT_SCALE_POINTER: no blocks of D with scales of their own"},
+      {x->aux_scale || x->aux_mode, "EPILOGUE_AUX_SCALE_POINTER: no fp8 matrix of it"},
+      {!float8 && x->d_amax, "AMAX_D_POINTER: only of fp8 products"},
       {!!x->aux_amax, "EPILOGUE_AUX_AMAX_POINTER: no absolute maximum"},
       {x->chunk_rows || x->chunk_cols || x->in_counters || x->out_counters,
        "ATOMIC_SYNC: no products in chunks"},
@@ -76,7 +76,7 @@ static cublasStatus_t set_epilogue(const char *name, const struct matmul *x, cud
   product->kind.activation = epilogues[i].activation;
   if (!epilogues[i].bias) return CUBLAS_STATUS_SUCCESS;
   if (x->bias_type != -1 && x->bias_type != (int32_t)type)
-    return refused(name, "BIAS_DATA_TYPE: must be the type of D");
+    return refused(name, "BIAS_DATA_TYPE: must be the type of D, or what fp8 products have");
   product->kind.bias = OCU_BIAS_ROWS;
   product->bias = x->bias;
   product->bias_bs = x->bias_stride;
@@ -149,18 +149,19 @@ cublasStatus_t problem_of(const char *name, const struct descriptors *given,
     if (!layouts[i]) return CUBLAS_STATUS_INVALID_VALUE;
   *problem = (struct problem){0};
   ocu_product *product = &problem->product;
-  CHECK(refuse_matmul(name, x));
+  const int float8 = is_float8((cudaDataType)layouts[0]->type);
+  CHECK(refuse_matmul(name, x, float8));
   const struct gemm_types types = {
       (cudaDataType)layouts[0]->type, (cudaDataType)layouts[1]->type,
       (cudaDataType)layouts[2]->type, (cublasComputeType_t)x->compute, (cudaDataType)x->scale};
-  if (layouts[2]->type != layouts[3]->type) return refused(name, "Dtype: must be Ctype");
-  const char *reason = gemm_kind(&types, &product->kind, &problem->scalars);
+  const char *reason = lt_kind(&types, (cudaDataType)layouts[3]->type, problem);
   if (reason) return refused(name, reason);
   CHECK(set_matrices(name, x, layouts, product));
   if (is_complex(product->kind.ab))
     product->kind.conj = (uint8_t)((x->transa == CUBLAS_OP_C) | (x->transb == CUBLAS_OP_C) << 1);
   problem->on_device = x->pointer_mode == CUBLASLT_POINTER_MODE_DEVICE;
-  return set_epilogue(name, x, types.c, product);
+  CHECK(set_epilogue(name, x, problem->bias, product));
+  return float8 ? set_scales(name, x, product) : CUBLAS_STATUS_SUCCESS;
 }
 
 /* A product of nothing fails where there is no kernel, and does nothing where there is one. */

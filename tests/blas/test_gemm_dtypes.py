@@ -6,6 +6,7 @@ import pytest
 import opencu
 from opencu import tile
 from opencu.blas import gemm
+from opencu.tile import dtypes
 
 RNG = np.random.default_rng(5)
 NAMES = ["float32", "float64", "float16", "bfloat16", "int8", "complex64", "complex128"]
@@ -58,6 +59,55 @@ def test_numpy_and_device_arrays_of_every_dtype(name, device):
         if name == "bfloat16":
             host = (host.view("u2").astype("u4") << 16).view("f4")
         close(host, a @ b, name)
+
+
+FLOAT8 = {"float8_e4m3fn": tile.e4m3, "float8_e5m2": tile.e5m2}
+
+
+def float8(name, x):
+    """An array of 8-bit numbers."""
+    return dtypes.narrow(x, FLOAT8[name]).view(getattr(opencu, name))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("float8_e4m3fn",) * 2, tuple(FLOAT8), tuple(FLOAT8)[::-1]],
+    ids=["e4m3-e4m3", "e4m3-e5m2", "e5m2-e4m3"],
+)
+def test_8_bit_numbers_of_numpy_and_device_arrays(names, device):
+    a, b = values("float8", 3, 20, 30) / 2, values("float8", 30, 10) / 2
+    a, b = (np.where(np.abs(x) < 0.6, x, np.sign(x)) for x in (a, b))  # two bits of fraction
+    host = [float8(name, x) for name, x in zip(names, (a, b))]
+    for x, y in (host, [opencu.asarray(v, device) for v in host]):
+        found = gemm(x, y)
+        assert type(found) is type(x) and found.dtype == np.float32
+        np.testing.assert_array_equal(np.asarray(found), a @ b)
+        out = gemm(x, y, alpha=0.5, out_dtype="float8_e4m3fn", epilogue="relu")
+        assert out.dtype == opencu.float8_e4m3fn
+        found = dtypes.widen(np.asarray(out).view("u1"), tile.e4m3)
+        want = dtypes.narrow(np.clip(a @ b / 2, 0, 448), tile.e4m3)
+        np.testing.assert_array_equal(found, dtypes.widen(want, tile.e4m3))
+        gemm(x, y, out, beta=1)
+        again = np.clip(dtypes.widen(want, tile.e4m3) + a @ b, -448, 448)
+        found = np.asarray(out).view("u1")
+        np.testing.assert_array_equal(found, dtypes.narrow(again, tile.e4m3))
+
+
+def test_8_bit_numbers_that_do_not_multiply_are_refused():
+    x, y = (float8(name, np.ones((2, 2))) for name in FLOAT8)
+    with pytest.raises(
+        TypeError, match="b has dtype float8_e5m2: expected float8_e4m3fn, beside a"
+    ):
+        gemm(y, y)
+    with pytest.raises(TypeError, match="b has dtype float32: expected float8_e4m3fn, as a has"):
+        gemm(x, ONE.astype("f4"))
+    with pytest.raises(
+        TypeError, match="out_dtype is 'float8_e5m2': expected float32 or float16 or"
+    ):
+        gemm(x, x, out_dtype="float8_e5m2")
+    with pytest.raises(TypeError, match="for operands of float8_e4m3fn and float8_e5m2"):
+        gemm(x, y, out_dtype="int8")
+    assert np.asarray(gemm(x, y, out_dtype="float8_e5m2")).view("u1").tolist() == [[0x40] * 2] * 2
 
 
 @pytest.mark.parametrize("name", ["float16", "bfloat16", "int8"])

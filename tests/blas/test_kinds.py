@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from product import KINDS, call, check, expected, matrix, multiply, random, same
+from product import CODES, KINDS, call, check, expected, matrix, multiply, random, same
 
 import opencu
 from opencu.drivers.status import ffi, lib
@@ -85,6 +85,37 @@ def test_a_batch_stride_of_zero_repeats_a_matrix(kind):
     same(kind, d, *expected(kind, a, b, d))
 
 
+@pytest.mark.parametrize("out", ["f32", "f16", "bf16", "e4m3", "e5m2"])
+@pytest.mark.parametrize("ab", [("e4m3", "e5m2"), ("e5m2", "e4m3")], ids="-".join)
+def test_8_bit_numbers_of_two_kinds_multiply(ab, out):
+    rng = np.random.default_rng(0)
+    for (z, m, n, k), layout in zip(SIZES, ("rows", "columns") * 4):
+        a, b = random(rng, ab[0], z, m, k), random(rng, ab[1], z, k, n)
+        c, d = (laid_out(random(rng, out, z, m, n), layout) for _ in range(2))
+        options = {"b": CODES[ab[1]]}
+        kind = (ab[0], out, "f32")
+        check(multiply(kind, a, b, c, d, 2, -1, options=options))
+        same(kind, d, *expected(kind, a, b, c, 2, -1, other=ab[1]))
+
+
+def test_a_long_k_of_8_bit_numbers_is_split():
+    rng = np.random.default_rng(0)
+    a, b = random(rng, "e5m2", 1, 20, 20_011), random(rng, "e4m3", 1, 20_011, 30)
+    d = random(rng, "bf16", 1, 20, 30)
+    check(multiply(("e5m2", "bf16", "f32"), a, b, d, d, options={"b": CODES["e4m3"]}))
+    same(("e5m2", "bf16"), d, *expected(("e5m2", "bf16", "f32"), a, b, d, other="e4m3"))
+
+
+def test_results_of_8_bits_end_at_the_largest_number_and_keep_nan():
+    a, b, d = (np.full(s, 0x7E, "u1") for s in ((1, 4, 8), (1, 8, 3), (1, 4, 3)))
+    a[0, 1] |= 0x80
+    a[0, 2, 5] = 0x7F
+    a[0, 3] = 0
+    check(multiply(("e4m3", "e4m3", "f32"), a, b, d, d))
+    d[0, 2] &= 0x7F  # NaN of either sign
+    assert d[0].tolist() == [[0x7E] * 3, [0xFE] * 3, [0x7F] * 3, [0] * 3]
+
+
 def test_sums_of_int8_wrap_in_int32():
     k = 140_000
     a, b = np.full((1, 1, k), -128, np.int8), np.full((1, k, 1), -128, np.int8)
@@ -117,13 +148,21 @@ def test_beta_zero_reads_no_c_and_alpha_zero_no_a_and_b(kind):
         {"ab": 7, "c": 7, "scale": 7, "activation": 1},
         {"ab": 5, "c": 6, "scale": 6, "activation": 2},
         {"ab": 1, "c": 1, "scale": 1, "bias": 3},
+        {"ab": 1, "c": 1, "scale": 1, "b": 1},
+        {"ab": 11, "c": 1, "scale": 1},
+        {"ab": 10, "b": 10, "c": 1, "scale": 1},
+        {"ab": 10, "c": 11, "scale": 1},
+        {"ab": 10, "c": 5, "scale": 1},
+        {"ab": 10, "b": 11, "c": 1, "scale": 2},
     ],
 )
 def test_a_kind_that_is_none_is_refused_by_its_numbers(kind):
     g = ffi.new("ocu_product *", {"kind": kind})
     assert lib.ocu_multiply(ffi.NULL, g, 0) == lib.OCU_UNSUPPORTED
-    text = ffi.string(lib.ocu_error()).decode()
-    assert text.startswith(f"gemm: no kernel for A and B of dtype {kind['ab']}, C of {kind['c']}")
+    text, b = ffi.string(lib.ocu_error()).decode(), kind.get("b", kind["ab"])
+    assert text.startswith(
+        f"gemm: no kernel for A of dtype {kind['ab']}, B of {b}, C of {kind['c']}"
+    )
 
 
 # ---- arrays of pointers --------------------------------------------------------------------------

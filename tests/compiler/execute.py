@@ -95,8 +95,15 @@ def _code(kernel: Kernel, types: tuple, consts: tuple, target: Target, blocks: B
     )
 
 
+def held(dtype: dtypes.DType) -> np.dtype:
+    """What an array of an element type is in these tests: uint16 for bf16, a field of the bits for
+    8-bit numbers."""
+    names = {of: name for name, of in dtypes.NAMED.items() if of.bits == 8}
+    return np.dtype([(names[dtype], "u1")]) if dtype in names else dtype.numpy
+
+
 def of(dtype: np.dtype) -> dtypes.DType:
-    """The element type of an array; uint16 holds the bits of bf16."""
+    """The element type of an array."""
     return dtypes.bf16 if dtype == np.uint16 else dtypes.of(dtype)
 
 
@@ -139,4 +146,5 @@ def run(
 
 def interpret(kernel: Kernel, grid: tuple, args: list, **consts) -> None:
     types, _ = arguments(kernel, args, consts)
+    args = [x.view("u1") if isinstance(x, np.ndarray) and x.dtype.names else x for x in args]
     interp.run(kernel.trace(dict(types), consts), args, grid)

@@ -1,10 +1,11 @@
 """Every element type: conversions, arithmetic and memory, against the interpreter."""
 
+import functools
 import re
 
 import numpy as np
 import pytest
-from execute import SSE2, fenced, interpret, marked, run
+from execute import SSE2, fenced, held, interpret, marked, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,9 @@ from opencu.tile import KernelError, View, dtypes
 
 targets = pytest.mark.parametrize("target", marked(wide=False))
 REAL = [d for d in dtypes.ALL if d.kind in "fiu"]
+# The 8-bit types: bits of the fraction, the exponent's bias, how many codes from 0 on are finite.
+BYTES = {tile.e4m3: (3, 7, 0x7F), tile.e5m2: (2, 15, 0x7C)}
+STORED = [d for d in dtypes.ALL if d.storage]
 RNG = np.random.default_rng(5)
 N = 512
 
@@ -28,7 +32,12 @@ def convert_one(x, y, N: int):
 
 
 @tile.kernel
-def convert(x, a, b, c, d, e, f, g, h, i, N: int):
+def saturate_one(x, y, N: int):
+    tile.store(y, 0, tile.saturate(tile.load(x, 0, N), y.dtype))
+
+
+@tile.kernel
+def convert(x, a, b, c, d, e, f, g, h, i, j, k, N: int):
     """One output for each of SINKS."""
     n = tile.pid(0)
     v = tile.load(x, n, N)
@@ -41,13 +50,15 @@ def convert(x, a, b, c, d, e, f, g, h, i, N: int):
     tile.store(g, n, tile.cast(v, g.dtype))
     tile.store(h, n, tile.cast(v, h.dtype))
     tile.store(i, n, tile.cast(v, i.dtype))
+    tile.store(j, n, tile.cast(v, j.dtype))
+    tile.store(k, n, tile.cast(v, k.dtype))
 
 
 def bits(x: np.ndarray, dtype: tile.DType) -> np.ndarray:
     """An array's bits, with one NaN."""
     if dtype.kind != "f":
         return x
-    nan = np.isnan(dtypes.widen(x, dtype))
+    nan = np.isnan(dtypes.widen(x.view(dtype.numpy), dtype))
     return np.where(nan, np.array(-1, f"i{dtype.bytes}"), x.view(f"i{dtype.bytes}"))
 
 
@@ -55,7 +66,7 @@ def same(kernel, target, args, outputs, **consts):
     """The target and the interpreter give the same bits in the last arguments, which have the
     dtypes `outputs`."""
     size = len(args[0])
-    args = [*args, *(np.zeros(size, dtype.numpy) for dtype in outputs)]
+    args = [*args, *(np.zeros(size, held(dtype)) for dtype in outputs)]
     mine = [fenced(x) for x in args]
     theirs = [x.copy() for x in args]
     grid = (-(-size // N),)
@@ -65,12 +76,30 @@ def same(kernel, target, args, outputs, **consts):
         np.testing.assert_array_equal(bits(ours, dtype), bits(oracle, dtype), str(dtype))
 
 
+def numbers(dtype: tile.DType) -> list[float]:
+    """The finite numbers from 0 on of an 8-bit type, and the next that it would have: from the
+    definition, by Python's arithmetic alone."""
+    fraction, bias, count = BYTES[dtype]
+    found = []
+    for code in range(count + 1):
+        exponent, rest = code >> fraction, code % (1 << fraction)
+        ones = rest + (1 << fraction) * (exponent > 0)
+        found.append(ones * 2.0 ** (max(exponent, 1) - bias - fraction))
+    return found
+
+
+def between(dtype: tile.DType) -> np.ndarray:
+    """The middles of neighbours."""
+    x = np.array(numbers(dtype))
+    return (x[:-1] + x[1:]) / 2
+
+
 def samples(dtype: tile.DType) -> np.ndarray:
     """Edges, and values of every size; all values of the small types."""
     if dtype.bits <= 16:
         count = 1 << dtype.bits
         every = np.arange(count, dtype=f"u{dtype.bytes}")
-        return every if dtype == tile.bf16 else every.view(dtype.numpy)
+        return every.view(held(dtype))
     if dtype.kind != "f":
         edges = [
             b + d for e in range(dtype.bits - 1) for b in (1 << e, -1 << e) for d in (-1, 0, 1)
@@ -85,7 +114,8 @@ def samples(dtype: tile.DType) -> np.ndarray:
     near = [np.nextafter(edges, dtype.numpy.type(to)) for to in (-np.inf, np.inf)]
     halves = samples(tile.f16).astype(dtype.numpy)  # values of f16, and the middles between them
     halves = halves[np.isfinite(halves)]
-    middles = np.sort(halves)[:-1] / 2 + np.sort(halves)[1:] / 2
+    bytes = np.concatenate([between(to).astype(dtype.numpy) for to in BYTES])
+    middles = np.concatenate([np.sort(halves)[:-1] / 2 + np.sort(halves)[1:] / 2, bytes, -bytes])
     around = [np.nextafter(middles, dtype.numpy.type(to)) for to in (-np.inf, np.inf)]
     return np.concatenate([pattern, edges, *near, halves[::7], middles[::3], *around])
 
@@ -113,6 +143,43 @@ def test_narrowing_to_bf16_takes_the_nearest_value():
     np.testing.assert_array_equal(dtypes.narrow(np.nextafter(middle, 0), tile.bf16), finite[:-1])
     np.testing.assert_array_equal(dtypes.narrow(np.nextafter(middle, 1e39), tile.bf16), finite[1:])
     np.testing.assert_array_equal(dtypes.narrow(values[:-1], tile.bf16), finite[:-1])
+
+
+@targets
+@pytest.mark.parametrize("dtype", BYTES, ids=str)
+def test_every_code_of_eight_bits_is_its_number(target, dtype):
+    codes, count = np.arange(256, dtype="u1"), BYTES[dtype][2]
+    found = np.full(256, 9, "f4")
+    run(convert_one, target, (1,), [codes.view(held(dtype)), found], N=256)
+    np.testing.assert_array_equal(found, dtypes.widen(codes, dtype))
+    positive = np.array(numbers(dtype)[:count] + [np.nan] * (128 - count))
+    if dtype == tile.e5m2:
+        positive[0x7C] = np.inf
+    np.testing.assert_array_equal(found, np.concatenate([positive, -positive]))
+    assert np.signbit(found[0x80]) and not np.signbit(found[0])
+
+
+@targets
+@pytest.mark.parametrize("kernel", [convert_one, saturate_one], ids=["cast", "saturate"])
+@pytest.mark.parametrize("source", [tile.f32, tile.f64], ids=str)
+@pytest.mark.parametrize("dtype", BYTES, ids=str)
+def test_rounding_to_eight_bits_is_to_the_nearest_and_then_to_the_even_code(
+    target, dtype, source, kernel
+):
+    count, middle = BYTES[dtype][2], between(dtype).astype(source.numpy)
+    low = np.arange(count)
+    over = count if kernel is convert_one else count - 1
+    up = np.where(low + 1 == count, over, low + 1)
+    x = [np.array(numbers(dtype)[:-1]), np.nextafter(middle, 0), np.nextafter(middle, 1e9), middle]
+    x += [np.array([1e30, np.inf])]
+    codes = [low, low, up, np.where(low % 2, up, low), np.array([over] * 2)]
+    x, codes = np.concatenate(x).astype(source.numpy), np.concatenate(codes)
+    x = np.concatenate([x, -x, [np.nan]]).astype(source.numpy)
+    codes = np.concatenate([codes, codes | 0x80, [0x7F]]).astype("u1")
+    for how in (functools.partial(run, kernel, target), functools.partial(interpret, kernel)):
+        found = np.zeros(len(x), held(dtype))
+        how((1,), [x, found], N=len(x))
+        np.testing.assert_array_equal(found.view("u1"), codes)
 
 
 def test_narrowing_rounds_long_integers_once():
@@ -173,7 +240,7 @@ def pairs(dtype):
 
 
 @targets
-@pytest.mark.parametrize("dtype", [tile.f16, tile.bf16], ids=str)
+@pytest.mark.parametrize("dtype", STORED, ids=str)
 @pytest.mark.parametrize("fn", [add, sub, mul, div, less, fma, tile.minimum, tile.maximum])
 def test_arithmetic_on_storage_types_is_f32_rounded(target, dtype, fn):
     x, y = pairs(dtype)
@@ -269,9 +336,9 @@ def plus_constant(x, y, N: int, VALUE=0):
 
 
 @targets
-@pytest.mark.parametrize("dtype", [tile.f16, tile.bf16], ids=str)
+@pytest.mark.parametrize("dtype", STORED, ids=str)
 def test_constants_are_rounded_to_storage_types(target, dtype):
-    x = dtypes.narrow(np.linspace(-3, 3, 37), dtype)
+    x = dtypes.narrow(np.linspace(-3, 3, 37), dtype).view(held(dtype))
     same(plus_constant, target, [x], [dtype], VALUE=0.1)
 
 
@@ -298,7 +365,7 @@ def test_conversions_are_vector_code(target, source):
 
 @pytest.mark.parametrize("source", SINKS, ids=str)
 def test_conversions_call_no_library_on_avx512(source):
-    views = {name: View(d, (1,)) for name, d in zip("abcdefghi", SINKS)}
+    views = {name: View(d, (1,)) for name, d in zip("abcdefghijk", SINKS)}
     compile(convert.trace({"x": View(source, (1,)), **views}, {"N": 512}), TARGETS["x86-64-avx512"])
 
 

@@ -28,6 +28,7 @@ NVIDIA, AMD = (
 EVERY_DTYPE = ("sm_80", "sm_90a", "spirv64")  # the others get each kernel in float32
 HEADER = struct.calcsize("<QII4Q")
 DTYPES = [(1, 1, 1), (2, 2, 2), (3, 3, 1), (4, 4, 1), (5, 6, 6), (7, 7, 7), (8, 8, 8)]
+DTYPES += [(10, 1, 1), (10 + 16 * 11, 11, 1)]  # 8-bit numbers, of one kind and of two
 PTXAS = shutil.which("ptxas")
 VALIDATOR = shutil.which("spirv-val")
 # Classes of the rest of BLAS, as the core names them (runtime/core/routine.c), in float32.
@@ -43,7 +44,7 @@ ROUTINES = {
     "trsm": "220101000000e5000001", "symm's": "230101000000a50000000100",
     "getrf": "240106000600aea0", "getrs": "250106010000660e", "getri": "26010601060066aa",
     "matinv": "27010001060006aa", "geqrf": "280101000000ae00", "gels": "2901000106000eae",
-    "bytes": "2b05050500005509",
+    "bytes": "2b05050500005509", "scaled": "04040a0402020002ff",
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from opencu import shims
 
 ROOT = Path(__file__).parents[2]
 LINKED = (
-    "gemm.c runtime.c pools.c boxes.c bad_input.c vanishing.c ex_input.c lt_input.c"
+    "gemm.c runtime.c pools.c boxes.c bad_input.c vanishing.c ex_input.c lt_input.c lt_float8.c"
     " sums.c graphs.c fork.c device_code.c driver.c driver_memory.c per_thread.c utilities.c"
 ).split()
 KINDS = "f32 f64 c64 c128 f16 f16-f32 f16-half bf16 bf16-f32 i8 i8-f32".split()
@@ -43,6 +43,8 @@ ARGUMENTS = {
     "lt_input.c": """Atype scaleType computeType Dtype TRANSC FILL_MODE POINTER_MODE ORDER
         A_SCALE_POINTER D_OUT_SCALE_POINTER AMAX_D_POINTER BIAS_DATA_TYPE
         CUBLASLT_EPILOGUE_DRELU_BGRAD CUBLASLT_EPILOGUE_GELU_AUX CUBLASLT_EPILOGUE_BGRADB""",
+    "lt_float8.c": """Btype Dtype computeType scaleType A_SCALE_POINTER D_OUT_SCALE_POINTER
+        A_SCALE_MODE B_SCALE_MODE C_SCALE_MODE D_SCALE_MODE VEC32_UE8M0 BLK128x128_32F""",
 }
 
 

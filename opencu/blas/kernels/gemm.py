@@ -111,6 +111,11 @@ def put(d, out, offset):
     tile.store(d, (0, 0), out)
 
 
+def stored(x, dtype):
+    """8-bit numbers end at the largest finite one."""
+    return tile.saturate(x, dtype) if dtype.storage and dtype.bits == 8 else tile.cast(x, dtype)
+
+
 def epilogue_scale(
     c, d, acc, alpha, beta, bias, add_bias, activation, steps, extras, put=put, offset=0
 ):
@@ -120,7 +125,7 @@ def epilogue_scale(
     if beta != 0:
         out = tile.fma(beta, tile.cast(tile.load(c, (0, 0), acc.shape), beta.dtype), out)
     out = apply(activation(add_bias(out, bias)), steps, extras)
-    put(d, tile.cast(out, d.dtype), offset)
+    put(d, stored(out, d.dtype), offset)
 
 
 @tile.kernel
@@ -207,13 +212,13 @@ def reference(a, b, c, alpha, beta):
 
 # ---- planner -------------------------------------------------------------------------------------
 #
-# spec: operation; dtypes of a and b, of c and d, of alpha and beta; layouts of a, b, c, d (1: rows,
-#       2: columns side by side, 0: neither); bucket; conjugates; activation; bias; pointers; the
-#       form of a or b, and of d (see triangle.py)
+# spec: operation; dtypes of a (and b; 16 times b's, if another), of c and d, of alpha and beta;
+#       layouts of a, b, c, d (1: rows, 2: columns side by side, 0: neither); bucket; conjugates;
+#       activation; bias; pointers; the form of a or b, and of d (see triangle.py)
 # args: batch m n k | a: pointer, strides of batch, rows, columns | b | c | d
 #       | alpha, beta: real and imaginary part | bias: pointer, stride of batch | extra matrices
 
-_CODES = "f32 f64 f16 bf16 i8 i32 c64 c128 i64".split()  # as in opencu.h
+_CODES = "f32 f64 f16 bf16 i8 i32 c64 c128 i64 e4m3 e5m2".split()  # as in opencu.h
 DTYPES = {code: getattr(tile, name) for code, name in enumerate(_CODES, 1)}
 BUCKETS = {0: "packed", 1: "small", 2: "rows", 3: "dots", 4: "vector", 5: "tall8", 6: "tall16"}
 SUM = 7  # the bucket of combine
@@ -236,10 +241,10 @@ def plan(
     """The plan of a gemm class; `steps` are a user's, `extras` the layouts of what they read."""
     _, ab, c, scale, *layouts, bucket, conj, activation, bias, pointers = spec[:13]
     form, d_form = spec[13:15]
-    factor, out, scalar = (DTYPES[d] for d in (ab, c, scale))
+    factor, other, out, scalar = (DTYPES[d] for d in (ab & 15, ab >> 4 or ab, c, scale))
     sums = getattr(tile, SUMS.get(factor.name, factor.name))
     bias_strides = (int(bias == 1), int(bias == 2))
-    kinds = (factor, factor, out, out)
+    kinds = (factor, other, out, out)
     types = {
         **{x: view_type(d, at, bool(pointers)) for x, d, at in zip("abcd", kinds, layouts)},
         "alpha": tile.Scalar(scalar),

@@ -32,9 +32,11 @@ class Tiles:
 
 
 def gemm_tiles(target: Target, dtype: DType, sums: DType, bucket: str, b_layout: int) -> Tiles:
-    """The entry for a class, from that of its sums: f32 for f16, bf16, i8 and c64, f64 for c128."""
+    """The entry for a class, from that of its sums: f32 for narrow types and c64, f64 for c128."""
     if target.kind == "simt":
         return _group(target.threads, sums, bucket)
+    if dtype.storage and dtype.bits == 8 and bucket != "vector":
+        bucket = "packed"  # converting each number once costs less than reading it where it lies
     base = "f64" if sums.part.bits == 64 else "f32"
     lanes = target.vector_bytes // sums.part.bytes
     tiles = _real(GEMM.get(target.name, GEMM["x86-64-sse2"]), base, lanes, bucket, b_layout)

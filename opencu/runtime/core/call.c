@@ -128,7 +128,7 @@ static int gemm_ranges(const void *data, ocu_range out[OCU_MOST_RANGES]) {
   const int64_t sizes[4][2] = {{m, k}, {k, n}, {m, n}, {m, n}};
   if (f[0] != OCU_OP_GEMM || f[8] == OCU_BUCKET_SUM) return 0;
   for (int i = 0; i < 4; i++) {
-    const int64_t *matrix = x + 4 + 4 * i, item = (int64_t)ocu_dtype_bytes(f[i < 2 ? 1 : 2]);
+    const int64_t *matrix = x + 4 + 4 * i, item = ocu_sizes[i < 2 ? ocu_dtype_of_a(f[1]) : f[2]];
     const int64_t last[3] = {x[0] - 1, sizes[i][0] - 1, sizes[i][1] - 1};
     int64_t low = 0, high = 0;
     for (int j = 0; j < 3; j++)

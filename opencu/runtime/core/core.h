@@ -296,6 +296,13 @@ static inline int ocu_find(const void *p, ocu_pointer_info *out) {
 /* ---- operands.c ---- */
 extern const uint8_t ocu_sizes[OCU_DTYPES];  /* bytes of a dtype */
 static inline bool ocu_is_complex(int dtype) { return dtype == OCU_C64 || dtype == OCU_C128; }
+static inline bool ocu_is_float8(int dtype) { return dtype == OCU_E4M3 || dtype == OCU_E5M2; }
+/* Is it summed in f32? */
+static inline bool ocu_is_narrow(int dtype) {
+  return dtype == OCU_F16 || dtype == OCU_BF16 || ocu_is_float8(dtype);
+}
+/* In the class of a product, B's dtype stands above A's, or 0 where it is the same. */
+static inline ocu_dtype ocu_dtype_of_a(uint8_t ab) { return ab & 15; }
 typedef struct { int64_t re, im; } ocu_scalar_bits;
 ocu_scalar_bits ocu_read_scalar(const void *p, ocu_dtype dtype);
 bool ocu_is_zero(ocu_scalar_bits x, ocu_dtype dtype);
@@ -326,6 +333,8 @@ ocu_status ocu_vector_triangle(ocu_stream *s, const ocu_routine *r, int flags);
 /* split.c */
 enum { OCU_GEMM_ARGS = 26, OCU_BUCKET_SUM = 7 };
 int64_t ocu_split_parts(int64_t m, int64_t n, int64_t k);  /* 1: one product */
+/* A product with g->scaling; its kind is one that there is. */
+ocu_status ocu_multiply_scaled(ocu_stream *s, const ocu_product *g, int flags);
 ocu_status ocu_split(ocu_stream *s, const ocu_spec *spec, const int64_t *args, int64_t parts,
                      int flags);
 

@@ -75,7 +75,7 @@ static ocu_status check_arrays(const ocu_matrix *const operands[4], int64_t batc
 ocu_status ocu_gemm_pointed(const ocu_spec *spec, const int64_t *args) {
   static const char *const names[] = {"A", "B", "C", "D"};
   int64_t batch = args[0], m = args[1], n = args[2], k = args[3];
-  int64_t ab = ocu_sizes[spec->f[1]], c = ocu_sizes[spec->f[2]];
+  int64_t ab = ocu_sizes[ocu_dtype_of_a(spec->f[1])], c = ocu_sizes[spec->f[2]];
   const int64_t shape[4][3] = {{m, k, ab}, {k, n, ab}, {m, n, c}, {m, n, c}};
   ocu_arrays arrays = {4, {0}, (size_t)batch * sizeof(void *)};
   for (int i = 0; i < 4; i++) arrays.at[i] = (uintptr_t)args[4 + 4 * i];
@@ -120,6 +120,13 @@ static bool forms_exist(const ocu_gemm_kind *x) {
           (ocu_is_complex(x->ab) || !(x->form & OCU_HERMITIAN || x->d_form & OCU_D_HERMITIAN)));
 }
 
+/* 8-bit numbers by others, but not E5M2 by E5M2; E5M2 results of products with E5M2 only. */
+static bool float8_exists(const ocu_gemm_kind *x) {
+  const bool mixed = ocu_is_float8(x->ab) && ocu_is_float8(x->b) && x->ab != x->b;
+  if (x->scale != OCU_F32 || !(mixed || (x->ab == OCU_E4M3 && !x->b))) return false;
+  return x->c == OCU_E5M2 ? mixed : x->c == OCU_F32 || ocu_is_narrow(x->c);
+}
+
 static bool kind_exists(const ocu_gemm_kind *x) {
   static const uint8_t known[][3] = {
       {OCU_F32, OCU_F32, OCU_F32},  {OCU_F64, OCU_F64, OCU_F64},   {OCU_F16, OCU_F16, OCU_F32},
@@ -128,11 +135,11 @@ static bool kind_exists(const ocu_gemm_kind *x) {
       {OCU_C128, OCU_C128, OCU_C128}};
   bool complex = ocu_is_complex(x->ab);
   if ((x->conj && !complex) || (x->activation && (complex || x->c == OCU_I32))) return false;
+  bool found = float8_exists(x);
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-    if (!memcmp(&x->ab, known[i], 3))
-      return x->conj <= 3 && x->activation <= OCU_GELU && x->bias <= OCU_BIAS_COLUMNS &&
-             x->pointers <= 1 && forms_exist(x);
-  return false;
+    found = found || (!memcmp(&x->ab, known[i], 3) && !x->b);
+  return found && x->conj <= 3 && x->activation <= OCU_GELU && x->bias <= OCU_BIAS_COLUMNS &&
+         x->pointers <= 1 && forms_exist(x);
 }
 
 /* Those of the transposes. */
@@ -158,9 +165,10 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
   if (!g) return ocu_fail(OCU_INVALID_VALUE, "gemm: the product is NULL");
   const ocu_gemm_kind *kind = &g->kind;
   if (!kind_exists(kind))
-    return ocu_fail(OCU_UNSUPPORTED, "gemm: no kernel for A and B of dtype %d, C of %d, scale %d, "
-                    "conjugates %d, activation %d, bias %d", kind->ab, kind->c, kind->scale,
-                    kind->conj, kind->activation, kind->bias);
+    return ocu_fail(OCU_UNSUPPORTED, "gemm: no kernel for A of dtype %d, B of %d, C of %d, scale "
+                    "%d, conjugates %d, activation %d, bias %d", kind->ab, kind->b ? kind->b : kind->ab,
+                    kind->c, kind->scale, kind->conj, kind->activation, kind->bias);
+  if (g->scaling.d) return ocu_multiply_scaled(s, g, flags);
   int64_t batch = g->batch, m = g->m, n = g->n, k = g->k, ab_size = ocu_sizes[kind->ab];
   int64_t size = ocu_sizes[kind->c];
   if (batch < 0 || m < 0 || n < 0 || k < 0)
@@ -213,7 +221,7 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
     return OCU_OK;
 
   /* Kernels write rows: where D's rows are not contiguous but its columns are, compute D^T. */
-  uint8_t conj = kind->conj, bias = kind->bias;
+  uint8_t conj = kind->conj, bias = kind->bias, ab = kind->ab, b = kind->b;
   uint8_t form = k ? kind->form : 0, d_form = kind->d_form;
   ocu_matrix extra[4] = {0};
   int n_extra = g->epilogue ? g->epilogue->n : 0;
@@ -227,10 +235,11 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
     m = n, n = swap;
     conj = (uint8_t)(conj >> 1 | (conj & 1) << 1);
     if (bias) bias = OCU_BIAS_ROWS + OCU_BIAS_COLUMNS - bias;
+    if (b) b = kind->ab, ab = kind->b;
     form = turned_form(form), d_form = turned_d_form(d_form);
     for (int i = 0; i < n_extra; i++) extra[i] = transpose(extra[i]);
   }
-  ocu_spec spec = {{OCU_OP_GEMM, kind->ab, kind->c, kind->scale, ocu_layout(&x), ocu_layout(&y), ocu_layout(&z),
+  ocu_spec spec = {{OCU_OP_GEMM, (uint8_t)(ab | b << 4), kind->c, kind->scale, ocu_layout(&x), ocu_layout(&y), ocu_layout(&z),
                     ocu_layout(&out), form || d_form ? BUCKET_PACKED : bucket(&x, &y, m, n, k),
                     conj, kind->activation, bias, kind->pointers,
                     form & (3 | OCU_LOWER | OCU_UNIT), d_form}};
@@ -254,7 +263,7 @@ ocu_status ocu_gemm(ocu_stream *s, ocu_dtype dtype, int64_t batch, int64_t m, in
                     const void *b, int64_t b_rs, int64_t b_cs, int64_t b_bs, const void *beta,
                     void *c, int64_t c_rs, int64_t c_cs, int64_t c_bs, int flags) {
   const ocu_matrix z = {c, c_bs, c_rs, c_cs};
-  const ocu_dtype scale = dtype == OCU_F16 || dtype == OCU_BF16 ? OCU_F32 : dtype;
+  const ocu_dtype scale = ocu_is_narrow(dtype) ? OCU_F32 : dtype;
   return ocu_multiply(s, &(ocu_product){.kind = {.ab = (uint8_t)dtype, .c = (uint8_t)dtype,
                                                  .scale = (uint8_t)scale},
                                         .batch = batch, .m = m, .n = n, .k = k,

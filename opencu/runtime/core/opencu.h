@@ -39,7 +39,8 @@ typedef enum {
 } ocu_status;
 
 typedef enum {
-  OCU_F32 = 1, OCU_F64, OCU_F16, OCU_BF16, OCU_I8, OCU_I32, OCU_C64, OCU_C128, OCU_I64, OCU_DTYPES
+  OCU_F32 = 1, OCU_F64, OCU_F16, OCU_BF16, OCU_I8, OCU_I32, OCU_C64, OCU_C128, OCU_I64,
+  OCU_E4M3, OCU_E5M2, OCU_DTYPES
 } ocu_dtype;
 
 OCU_API size_t ocu_dtype_bytes(ocu_dtype dtype);
@@ -189,7 +190,8 @@ OCU_API ocu_status ocu_stream_defer(ocu_stream *s, ocu_status (*fn)(ocu_stream *
  */
 
 typedef struct { uint8_t f[16]; } ocu_spec;  /* f[0]: operation; the rest as that operation says */
-enum { OCU_OP_GEMM = 1, OCU_OP_GEMM_USER = 2, OCU_OP_GEAM = 3, OCU_OP_USER = 255 };
+enum { OCU_OP_GEMM = 1, OCU_OP_GEMM_USER = 2, OCU_OP_GEAM = 3, OCU_OP_SCALED = 4,
+       OCU_OP_USER = 255 };
 
 typedef struct {
   char magic[8];          /* "OCUPLAN1" */
@@ -249,7 +251,7 @@ OCU_API int64_t ocu_counter(const char *name); /* "plans.mapped", "planner.calls
  * op(B) k x n, C and D m x n; C and D may be the same memory, and must not overlap otherwise.
  * Strides (of the batch, rows, columns) are in elements and may be anything, so a transpose is a
  * swap; alpha, beta and the sums are of the dtype `scale`. beta == 0 does not read C; alpha == 0 or
- * k == 0 does not read A and B. */
+ * k == 0 does not read A and B. D of 8 bits ends at its largest finite number. */
 typedef enum { OCU_IDENTITY, OCU_RELU, OCU_GELU } ocu_activation; /* gelu: with the tanh */
 enum { OCU_BIAS_NONE, OCU_BIAS_ROWS, OCU_BIAS_COLUMNS };          /* a number for each row, column */
 
@@ -259,6 +261,7 @@ typedef struct {
   uint8_t activation, bias;
   uint8_t pointers;       /* 1: a, b, c, d are arrays of `batch` pointers, read when it runs */
   uint8_t form, d_form;   /* of A or B; of D: below */
+  uint8_t b;              /* 0, or the dtype of B if it is not A's: of E4M3 and E5M2 */
 } ocu_gemm_kind;
 
 /* An operand of which one side is stored, or is not zero; a D of which one side is written. Without a
@@ -273,6 +276,16 @@ typedef struct {
   int64_t bs, rs, cs;
 } ocu_matrix;
 
+/* Of a product of 8-bit numbers: factors of A, B, C, D, all f32 in device memory and read when it runs
+ * (NULL: 1), where D may be of another dtype than C, and the bias too:
+ *   X = activation(alpha a op(A) b op(B) + beta c C + bias), amax = max |X|, D = d X */
+typedef struct {
+  uint8_t d, bias;          /* dtypes of D and bias; 0: nothing of this is wanted */
+  uint8_t a_rows, b_columns; /* a has a factor for each row of op(A), b for each column of op(B) */
+  const void *a_factor, *b_factor, *c_factor, *d_factor;
+  void *amax;
+} ocu_scaling;
+
 typedef struct {
   ocu_gemm_kind kind;
   int64_t batch, m, n, k;
@@ -281,6 +294,7 @@ typedef struct {
   const void *bias;
   int64_t bias_bs;          /* elements from one matrix's bias to the next one's */
   struct ocu_epilogue *epilogue;  /* NULL, or what else is done to D's elements */
+  ocu_scaling scaling;
 } ocu_product;
 
 /* An epilogue of a user's: code that the key stands for, and matrices as large as D, of its dtype,
@@ -295,7 +309,7 @@ typedef struct ocu_epilogue {
 } ocu_epilogue;
 
 OCU_API ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags);
-/* The same for one dtype (not of integers), D being C; the scale of f16 and bf16 is f32. */
+/* The same for one dtype (not of integers), D being C; the scale of narrow types is f32. */
 OCU_API ocu_status ocu_gemm(ocu_stream *s, ocu_dtype dtype, int64_t batch, int64_t m, int64_t n,
                             int64_t k, const void *alpha, const void *a, int64_t a_rs, int64_t a_cs,
                             int64_t a_bs, const void *b, int64_t b_rs, int64_t b_cs, int64_t b_bs,

@@ -6,7 +6,8 @@
 
 const uint8_t ocu_sizes[OCU_DTYPES] = {[OCU_F32] = 4, [OCU_F64] = 8,  [OCU_F16] = 2,
                                        [OCU_BF16] = 2, [OCU_I8] = 1,  [OCU_I32] = 4,
-                                       [OCU_C64] = 8, [OCU_C128] = 16, [OCU_I64] = 8};
+                                       [OCU_C64] = 8, [OCU_C128] = 16, [OCU_I64] = 8,
+                                       [OCU_E4M3] = 1, [OCU_E5M2] = 1};
 
 size_t ocu_dtype_bytes(ocu_dtype dtype) { return ocu_sizes[dtype]; }
 

@@ -47,7 +47,7 @@ static ocu_status multiply_parts(ocu_stream *s, const ocu_spec *whole, int64_t *
   put_matrix(args + D, sums, m * n, n);
   OCU_TRY(ocu_call(s, &spec, args, OCU_GEMM_ARGS, flags));
   if (k == parts * each) return OCU_OK;
-  int64_t bytes = (int64_t)ocu_dtype_bytes(spec.f[AB_TYPE]);
+  int64_t bytes = (int64_t)ocu_dtype_bytes(ocu_dtype_of_a(spec.f[AB_TYPE]));
   args[A] += parts * args[A + BATCH_STRIDE] * bytes;
   args[B] += parts * args[B + BATCH_STRIDE] * bytes;
   args[C] = args[D] = (int64_t)(sums + (size_t)(parts * m * n) * size);
@@ -57,8 +57,8 @@ static ocu_status multiply_parts(ocu_stream *s, const ocu_spec *whole, int64_t *
 
 ocu_status ocu_split(ocu_stream *s, const ocu_spec *spec, const int64_t *args, int64_t parts,
                      int flags) {
-  ocu_dtype ab = spec->f[AB_TYPE];
-  ocu_dtype dtype = ab == OCU_F16 || ab == OCU_BF16 ? OCU_F32 : ab == OCU_I8 ? OCU_I32 : ab;
+  ocu_dtype ab = ocu_dtype_of_a(spec->f[AB_TYPE]);
+  ocu_dtype dtype = ocu_is_narrow(ab) ? OCU_F32 : ab == OCU_I8 ? OCU_I32 : ab;
   size_t size = ocu_dtype_bytes(dtype);
   int64_t m = args[M], n = args[N], step = args[K] / parts / PART_STEP * PART_STEP;
   int64_t count = parts + (args[K] > parts * step), some[OCU_GEMM_ARGS];

@@ -144,9 +144,9 @@ def bitcast(t: Tracer, x: Any, dtype: DType) -> Value:
 @Builtin
 def dot(t: Tracer, a: Value, b: Value, acc: Value, where: str = "", by: Any = 0) -> Value:
     """acc + a b, for tiles a[i, k], b[k, j], acc[i, j]; acc is of a's and b's dtype, or f32 for
-    storage types (8-bit ones may differ), or i32 for i8. `where` promises what need not be computed: "j<=i" or "j>=i", that
-    sums are not used but where j <= i + by; "k<=i", "k>=i", "k<=j" or "k>=j", that products are
-    zero but there."""
+    storage types (8-bit ones may differ), or i32 for i8. `where` promises what need not be
+    computed: "j<=i" or "j>=i", that sums are not used but where j <= i + by; "k<=i", "k>=i",
+    "k<=j" or "k>=j", that products are zero but there."""
     if not where:
         return t.b.one("dot", [a, b, acc], acc.type)
     return t.b.one("dot", [a, b, acc, t.index(by)], acc.type, where=where)

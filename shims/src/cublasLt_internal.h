@@ -10,6 +10,7 @@
 enum mark { LAYOUT = 0x6f637501, MATMUL, TRANSFORM, PREFERENCE, EMULATION, ALGO, CAPABILITIES };
 #include "descriptors.inc"
 enum { INVARIANCE_NOT_SET = 0x8000 };
+enum { MODE_GROUPED = 2 }; /* CUBLASLT_BATCH_MODE_GROUPED, which CUDA 12 does not have */
 
 /* The descriptor as its structure, or NULL where it is none of this mark. */
 HIDDEN const void *described(const void *descriptor, enum mark mark);
@@ -26,10 +27,18 @@ struct problem {
   ocu_product product;
   ocu_dtype scalars;
   int on_device;
+  int grouped; /* its matrices are known when it runs */
 };
 /* Status and, for what is not supported, a word on stderr. */
 HIDDEN cublasStatus_t problem_of(const char *name, const struct descriptors *given,
                                  struct problem *problem);
+/* The sizes, matrices and batch of a product from the layouts of A, B, C, D. */
+HIDDEN cublasStatus_t set_matrices(const char *name, const struct matmul *desc,
+                                   const struct layout *const layouts[4], ocu_product *product);
+/* Runs a problem of groups: its matrices, bias, and with a batch stride alpha and beta, are arrays of
+ * pointers. */
+HIDDEN ocu_status multiply_groups(ocu_stream *stream, const struct descriptors *given,
+                                  const struct problem *problem);
 /* Has the core a kernel for it? */
 HIDDEN ocu_status has_kernel(const ocu_gemm_kind *kind);
 

@@ -18,7 +18,12 @@ static int reports_bits(const void *emulation) {
   return emulation && (!x || x->bits_used);
 }
 
-static cublasStatus_t refuse_matmul(const char *name, const struct matmul *x) {
+/* One scalar for all, or with groups an array of pointers to them. */
+static int strides_wrongly(int64_t stride, const struct matmul *x, int grouped) {
+  return stride && (stride != 1 || !grouped || x->pointer_mode != CUBLASLT_POINTER_MODE_DEVICE);
+}
+
+static cublasStatus_t refuse_matmul(const char *name, const struct matmul *x, int grouped) {
   const struct wish wishes[] = {
       {x->transc != CUBLAS_OP_N, "TRANSC: C is not transposed"},
       {x->fill != CUBLAS_FILL_MODE_FULL, "FILL_MODE: only the full matrix"},
@@ -34,8 +39,10 @@ static cublasStatus_t refuse_matmul(const char *name, const struct matmul *x) {
       {!!x->aux_amax, "EPILOGUE_AUX_AMAX_POINTER: no absolute maximum"},
       {x->chunk_rows || x->chunk_cols || x->in_counters || x->out_counters,
        "ATOMIC_SYNC: no products in chunks"},
-      {x->alpha_stride != 0, "ALPHA_BATCH_STRIDE: one alpha for the batch"},
-      {x->beta_stride != 0, "BETA_BATCH_STRIDE: one beta for the batch"},
+      {strides_wrongly(x->alpha_stride, x, grouped),
+       "ALPHA_BATCH_STRIDE: 0, or 1 with groups and scalars in device memory"},
+      {strides_wrongly(x->beta_stride, x, grouped),
+       "BETA_BATCH_STRIDE: 0, or 1 with groups and scalars in device memory"},
       {x->invariance != INVARIANCE_NOT_SET && x->invariance,
        "BATCH_INVARIANCE_FLAGS: not promised"},
       {reports_bits(x->emulation), "EMULATION_DESCRIPTOR: nothing is emulated or counted"},
@@ -61,7 +68,7 @@ static const struct {
 };
 
 static cublasStatus_t set_epilogue(const char *name, const struct matmul *x, cudaDataType type,
-                                   ocu_product *product) {
+                                   uint32_t batch_mode, ocu_product *product) {
   char reason[80];
   size_t i = 0, count = sizeof epilogues / sizeof *epilogues;
   while (i < count && epilogues[i].number != x->epilogue) i++;
@@ -77,6 +84,8 @@ static cublasStatus_t set_epilogue(const char *name, const struct matmul *x, cud
   if (!epilogues[i].bias) return CUBLAS_STATUS_SUCCESS;
   if (x->bias_type != -1 && x->bias_type != (int32_t)type)
     return refused(name, "BIAS_DATA_TYPE: must be the type of D");
+  if (batch_mode && x->bias_stride != (batch_mode == MODE_GROUPED))
+    return refused(name, "BIAS_BATCH_STRIDE: 1 with groups, 0 with arrays of pointers");
   product->kind.bias = OCU_BIAS_ROWS;
   product->bias = x->bias;
   product->bias_bs = x->bias_stride;
@@ -89,7 +98,7 @@ static cublasStatus_t matrix_of(const char *name, const struct layout *x, ocu_ma
   const struct wish wishes[] = {
       {x->order > CUBLASLT_ORDER_ROW || x->order < 0, "ORDER: only by columns or by rows"},
       {x->plane != 0, "PLANE_OFFSET: no planar complex matrices"},
-      {x->batch_mode > CUBLASLT_BATCH_MODE_POINTER_ARRAY, "BATCH_MODE: no groups"},
+      {x->batch_mode > CUBLASLT_BATCH_MODE_POINTER_ARRAY, "BATCH_MODE: no groups here"},
   };
   CHECK(refuse_any(name, wishes, sizeof wishes / sizeof *wishes));
   int by_rows = x->order == CUBLASLT_ORDER_ROW;
@@ -117,8 +126,8 @@ cublasStatus_t operation_of(const char *name, const struct layout *x, int32_t op
 
 /* ---- products -------------------------------------------------------------------------------- */
 
-static cublasStatus_t set_matrices(const char *name, const struct matmul *desc,
-                                   const struct layout *const layouts[4], ocu_product *product) {
+cublasStatus_t set_matrices(const char *name, const struct matmul *desc,
+                            const struct layout *const layouts[4], ocu_product *product) {
   const int32_t ops[] = {desc->transa, desc->transb, CUBLAS_OP_N, CUBLAS_OP_N};
   struct operation x[4];
   for (int i = 0; i < 4; i++) {
@@ -139,6 +148,17 @@ static cublasStatus_t set_matrices(const char *name, const struct matmul *desc,
   return fits && !races ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
 }
 
+/* What can be told of groups before their arrays are read. */
+static cublasStatus_t check_groups(const struct layout *const layouts[4]) {
+  for (int i = 0; i < 4; i++) {
+    const struct layout *x = layouts[i];
+    if (x->batch_mode != MODE_GROUPED || x->batch != layouts[3]->batch || x->batch < 0 ||
+        !x->rows_array || !x->cols_array || !x->ld_array)
+      return CUBLAS_STATUS_INVALID_VALUE;
+  }
+  return CUBLAS_STATUS_SUCCESS;
+}
+
 cublasStatus_t problem_of(const char *name, const struct descriptors *given,
                           struct problem *problem) {
   const struct matmul *x = described(given->product, MATMUL);
@@ -149,18 +169,20 @@ cublasStatus_t problem_of(const char *name, const struct descriptors *given,
     if (!layouts[i]) return CUBLAS_STATUS_INVALID_VALUE;
   *problem = (struct problem){0};
   ocu_product *product = &problem->product;
-  CHECK(refuse_matmul(name, x));
+  const uint32_t batch_mode = layouts[3]->batch_mode;
+  problem->grouped = OPENCU_CUDA_MAJOR > 12 && batch_mode == MODE_GROUPED;
+  CHECK(refuse_matmul(name, x, problem->grouped));
   const struct gemm_types types = {
       (cudaDataType)layouts[0]->type, (cudaDataType)layouts[1]->type,
       (cudaDataType)layouts[2]->type, (cublasComputeType_t)x->compute, (cudaDataType)x->scale};
   if (layouts[2]->type != layouts[3]->type) return refused(name, "Dtype: must be Ctype");
   const char *reason = gemm_kind(&types, &product->kind, &problem->scalars);
   if (reason) return refused(name, reason);
-  CHECK(set_matrices(name, x, layouts, product));
+  CHECK(problem->grouped ? check_groups(layouts) : set_matrices(name, x, layouts, product));
   if (is_complex(product->kind.ab))
     product->kind.conj = (uint8_t)((x->transa == CUBLAS_OP_C) | (x->transb == CUBLAS_OP_C) << 1);
   problem->on_device = x->pointer_mode == CUBLASLT_POINTER_MODE_DEVICE;
-  return set_epilogue(name, x, types.c, product);
+  return set_epilogue(name, x, types.c, batch_mode, product);
 }
 
 /* A product of nothing fails where there is no kernel, and does nothing where there is one. */
@@ -190,7 +212,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t lightHandle, cublasLtMatmulDesc_t
   ocu_stream *on = stream_of(stream);
   product->alpha = alpha, product->beta = beta;
   product->a.p = A, product->b.p = B, product->c.p = C, product->d.p = D;
-  ocu_status status = gemm_run(on, problem.on_device, problem.scalars, product, ocu_multiply);
+  ocu_status status =
+      problem.grouped ? multiply_groups(on, &given, &problem)
+                      : gemm_run(on, problem.on_device, problem.scalars, product, ocu_multiply);
   if (status != OCU_OK) log_at(1, name, "%s", ocu_error());
   return status == OCU_OK ? CUBLAS_STATUS_SUCCESS : finish(status, name);
 }

@@ -113,14 +113,18 @@ static ocu_status run_call(ocu_stream *stream, void *data) {
   return call.run(stream, &call.product, 0);
 }
 
-/* A graph reads scalars in device memory whenever it runs. */
+ocu_status read_and_run(ocu_stream *stream, ocu_status (*run)(ocu_stream *, void *), void *data,
+                        size_t bytes) {
+  int state = OCU_CAPTURE_NONE;
+  ocu_status status = ocu_capture_query(stream, &state, NULL, NULL);
+  if (status != OCU_OK) return status;
+  return state == OCU_CAPTURE_NONE ? run(stream, data)
+                                   : ocu_stream_defer(stream, run, data, bytes);
+}
+
 ocu_status gemm_run(ocu_stream *stream, int on_device, ocu_dtype scalars,
                     const ocu_product *product, gemm_function *run) {
   if (!on_device && scalars != OCU_F16) return run(stream, product, 0);
   struct call call = {*product, scalars, on_device, run};
-  int state = OCU_CAPTURE_NONE;
-  ocu_status status = on_device ? ocu_capture_query(stream, &state, NULL, NULL) : OCU_OK;
-  if (status != OCU_OK) return status;
-  return state == OCU_CAPTURE_NONE ? run_call(stream, &call)
-                                   : ocu_stream_defer(stream, run_call, &call, sizeof call);
+  return on_device ? read_and_run(stream, run_call, &call, sizeof call) : run_call(stream, &call);
 }

@@ -108,11 +108,11 @@ static void lifetimes(void) {
   }
   EXPECT(cublasLtMatrixLayoutInit_internal(&small, 56, CUDA_R_32F, 1, 1, 1),
          CUBLAS_STATUS_ALLOC_FAILED);
-  EXPECT(cublasLtMatrixLayoutInit_internal((void *)16, 64, CUDA_R_32F, 1, 1, 1), invalid);
+  EXPECT(cublasLtMatrixLayoutInit_internal((void *)16, sizeof small, CUDA_R_32F, 1, 1, 1), invalid);
   /* A handle is no memory of the program's, nor is what lies behind the last one. */
   void *behind = (char *)(void *)lt + (16384 << 6);
-  EXPECT(cublasLtMatrixLayoutInit_internal((void *)lt, 64, CUDA_R_32F, 1, 1, 1), invalid);
-  EXPECT(cublasLtMatrixLayoutInit_internal(behind, 64, CUDA_R_32F, 1, 1, 1), invalid);
+  EXPECT(cublasLtMatrixLayoutInit_internal((void *)lt, sizeof small, CUDA_R_32F, 1, 1, 1), invalid);
+  EXPECT(cublasLtMatrixLayoutInit_internal(behind, sizeof small, CUDA_R_32F, 1, 1, 1), invalid);
   EXPECT(cublasLtMatmulDescInit(&mine, CUBLAS_COMPUTE_32F, CUDA_R_32F), good);
   EXPECT(multiply(&mine, square, square), good);
 }

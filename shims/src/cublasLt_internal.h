@@ -28,6 +28,9 @@ struct problem {
   ocu_dtype scalars;
   int on_device;
   int grouped; /* its matrices are known when it runs */
+  int beta_zero;
+  uint8_t mask, gradient; /* what follows the product, as cublasLt_epilogue.c has it */
+  ocu_matrix bits, sums;
 };
 /* Status and, for what is not supported, a word on stderr. */
 HIDDEN cublasStatus_t problem_of(const char *name, const struct descriptors *given,
@@ -35,6 +38,11 @@ HIDDEN cublasStatus_t problem_of(const char *name, const struct descriptors *giv
 /* The sizes, matrices and batch of a product from the layouts of A, B, C, D. */
 HIDDEN cublasStatus_t set_matrices(const char *name, const struct matmul *desc,
                                    const struct layout *const layouts[4], ocu_product *product);
+/* The part of the epilogue that the product does, and what follows it; the layout is that of D. */
+HIDDEN cublasStatus_t set_epilogue(const char *name, const struct matmul *x,
+                                   const struct layout *d, struct problem *problem);
+HIDDEN ocu_status check_epilogue(const struct problem *problem);
+HIDDEN ocu_status run_epilogue(ocu_stream *stream, const struct problem *problem);
 /* Runs a problem of groups: its matrices, bias, and with a batch stride alpha and beta, are arrays of
  * pointers. */
 HIDDEN ocu_status multiply_groups(ocu_stream *stream, const struct descriptors *given,

@@ -11,7 +11,7 @@ static const struct {
 } kinds[] = {
 #define KIND(ab_, c_, compute_, scale_, ...) \
   {{CUDA_##ab_, CUDA_##ab_, CUDA_##c_, CUBLAS_COMPUTE_##compute_, CUDA_##scale_}, \
-   {__VA_ARGS__, 0, 0}}
+   {__VA_ARGS__, 0, 0, 0}}
     KIND(R_32F, R_32F, 32F, R_32F, OCU_F32, OCU_F32, OCU_F32, 0, 0, 0, 0),
     KIND(R_64F, R_64F, 64F, R_64F, OCU_F64, OCU_F64, OCU_F64, 0, 0, 0, 0),
     KIND(R_16BF, R_16BF, 32F, R_32F, OCU_BF16, OCU_BF16, OCU_F32, 0, 0, 0, 0),

@@ -121,9 +121,11 @@ cublasStatus_t cublasLtMatmulAlgoCapGetAttribute(const cublasLtMatmulAlgo_t *alg
       .mark = CAPABILITIES,
       .numerics = numerics(x),
       .one = 1,
-      .pointer_modes = CUBLASLT_POINTER_MODE_MASK_HOST | CUBLASLT_POINTER_MODE_MASK_DEVICE,
+      .pointer_modes = 31, /* all five */
       .epilogues = CUBLASLT_EPILOGUE_DEFAULT |
-                   (plain ? 0u : CUBLASLT_EPILOGUE_RELU_BIAS | CUBLASLT_EPILOGUE_GELU),
+                   (plain ? 0u : CUBLASLT_EPILOGUE_RELU_AUX_BIAS | CUBLASLT_EPILOGUE_GELU_AUX |
+                                     CUBLASLT_EPILOGUE_DRELU_BGRAD | CUBLASLT_EPILOGUE_DGELU |
+                                     CUBLASLT_EPILOGUE_BGRADA | CUBLASLT_EPILOGUE_BGRADB),
       .align_ab = (uint32_t)ocu_dtype_bytes(x->ab),
       .align_c = (uint32_t)ocu_dtype_bytes(x->c)};
   /* A program offers room for as many tiles as there may be. */

@@ -22,16 +22,20 @@ static union slot *ours(const void *p) {
   return slot < 0 ? NULL : &slots[slot];
 }
 
+/* What programs of CUDA 12 keep ends before what is about groups, and so does what is done here. */
+#define KEPT(kind, groups) (OPENCU_CUDA_MAJOR == 12 ? offsetof(struct kind, groups) : sizeof(struct kind))
+enum { LAYOUT_BYTES = KEPT(layout, rows_array), PREFERENCE_BYTES = KEPT(preference, mean_k) };
+
 static size_t size_of(enum mark mark) {
-  static const size_t sizes[] = {sizeof(struct layout),     sizeof(struct matmul),
-                                 sizeof(struct transform),  sizeof(struct preference),
+  static const size_t sizes[] = {LAYOUT_BYTES,              sizeof(struct matmul),
+                                 sizeof(struct transform),  PREFERENCE_BYTES,
                                  sizeof(struct emulation),  sizeof(struct algo),
                                  sizeof(struct capabilities)};
   return sizes[mark - LAYOUT];
 }
-_Static_assert(sizeof(struct layout) <= 64 && sizeof(struct preference) <= 64 &&
-                   sizeof(struct algo) <= sizeof(cublasLtMatmulAlgo_t),
-               "as small as any version of the vendor's headers makes them");
+_Static_assert(LAYOUT_BYTES <= sizeof(cublasLtMatrixLayoutOpaque_t) &&
+                   PREFERENCE_BYTES <= sizeof(cublasLtMatmulPreferenceOpaque_t) &&
+                   sizeof(struct algo) <= sizeof(cublasLtMatmulAlgo_t), "the vendor's sizes");
 _Static_assert(sizeof(struct matmul) <= sizeof(cublasLtMatmulDescOpaque_t) &&
                    sizeof(struct matmul) <= sizeof(union slot),
                "the vendor's size");
@@ -120,17 +124,20 @@ cublasStatus_t attribute_get(const void *descriptor, enum mark mark, int number,
 
 #define FRESH(kind, ...) &(struct kind){__VA_ARGS__}, sizeof(struct kind)
 #define NEW_LAYOUT(type_, rows_, cols_, ld_) \
-  FRESH(layout, .mark = LAYOUT, .type = (uint32_t)type_, .rows = rows_, .cols = cols_, .ld = ld_, \
-        .batch = 1)
+  &(struct layout){.mark = LAYOUT, .type = (uint32_t)type_, .rows = rows_, .cols = cols_, \
+                   .ld = ld_, .batch = 1}, LAYOUT_BYTES
+#define NEW_GROUPS(type_, count_, rows_, cols_, ld_) \
+  FRESH(layout, .mark = LAYOUT, .type = (uint32_t)type_, .batch = count_, \
+        .batch_mode = MODE_GROUPED, .rows_array = rows_, .cols_array = cols_, .ld_array = ld_)
 #define NEW_MATMUL(compute_, scale_) \
   FRESH(matmul, .mark = MATMUL, .compute = (int32_t)compute_, .scale = (int32_t)scale_, \
         .fill = CUBLAS_FILL_MODE_FULL, .epilogue = CUBLASLT_EPILOGUE_DEFAULT, .bias_type = -1, \
         .aux_type = -1, .invariance = INVARIANCE_NOT_SET)
 #define NEW_TRANSFORM(scale_) FRESH(transform, .mark = TRANSFORM, .scale = (int32_t)scale_)
 #define NEW_PREFERENCE \
-  FRESH(preference, .mark = PREFERENCE, .reductions = CUBLASLT_REDUCTION_SCHEME_MASK, \
-        .implementations = UINT64_MAX, .alignment_a = 256, .alignment_b = 256, \
-        .alignment_c = 256, .alignment_d = 256)
+  &(struct preference){.mark = PREFERENCE, .reductions = CUBLASLT_REDUCTION_SCHEME_MASK, \
+                       .implementations = UINT64_MAX, .alignment_a = 256, .alignment_b = 256, \
+                       .alignment_c = 256, .alignment_d = 256}, PREFERENCE_BYTES
 #define NEW_EMULATION FRESH(emulation, .mark = EMULATION, .special_values = 0xffff)
 
 static _Atomic size_t cache_capacity = 8192;

@@ -10,6 +10,7 @@
 enum mark { LAYOUT = 0x6f637501, MATMUL, TRANSFORM, PREFERENCE, EMULATION, ALGO, CAPABILITIES };
 #include "descriptors.inc"
 enum { INVARIANCE_NOT_SET = 0x8000 };
+enum { MODE_GROUPED = 2 }; /* CUBLASLT_BATCH_MODE_GROUPED, which CUDA 12 does not have */
 
 /* The descriptor as its structure, or NULL where it is none of this mark. */
 HIDDEN const void *described(const void *descriptor, enum mark mark);
@@ -27,6 +28,10 @@ struct problem {
   ocu_dtype scalars;
   cudaDataType bias; /* its type */
   int on_device;
+  int grouped; /* its matrices are known when it runs */
+  int beta_zero;
+  uint8_t mask, gradient; /* what follows the product, as cublasLt_epilogue.c has it */
+  ocu_matrix bits, sums;
 };
 /* Its kind by types alone: NULL, or the argument that rules it out. */
 HIDDEN const char *lt_kind(const struct gemm_types *types, cudaDataType d, struct problem *problem);
@@ -35,6 +40,18 @@ HIDDEN cublasStatus_t set_scales(const char *name, const struct matmul *x, ocu_p
 /* Status and, for what is not supported, a word on stderr. */
 HIDDEN cublasStatus_t problem_of(const char *name, const struct descriptors *given,
                                  struct problem *problem);
+/* The sizes, matrices and batch of a product from the layouts of A, B, C, D. */
+HIDDEN cublasStatus_t set_matrices(const char *name, const struct matmul *desc,
+                                   const struct layout *const layouts[4], ocu_product *product);
+/* The part of the epilogue that the product does, and what follows it; the layout is that of D. */
+HIDDEN cublasStatus_t set_epilogue(const char *name, const struct matmul *x,
+                                   const struct layout *d, struct problem *problem);
+HIDDEN ocu_status check_epilogue(const struct problem *problem);
+HIDDEN ocu_status run_epilogue(ocu_stream *stream, const struct problem *problem);
+/* Runs a problem of groups: its matrices, bias, and with a batch stride alpha and beta, are arrays of
+ * pointers. */
+HIDDEN ocu_status multiply_groups(ocu_stream *stream, const struct descriptors *given,
+                                  const struct problem *problem);
 /* Has the core a kernel for it? */
 HIDDEN ocu_status has_kernel(const ocu_gemm_kind *kind);
 

@@ -2,8 +2,6 @@
  * product. What is not supported is refused by the attribute's name. */
 #include "cublasLt_internal.h"
 
-#include <stdio.h>
-
 /* ---- what a description asks for ------------------------------------------------------------- */
 
 cublasStatus_t refuse_any(const char *name, const struct wish *wishes, size_t count) {
@@ -18,12 +16,19 @@ static int reports_bits(const void *emulation) {
   return emulation && (!x || x->bits_used);
 }
 
-static cublasStatus_t refuse_matmul(const char *name, const struct matmul *x, int float8) {
+/* One scalar for all, or with groups an array of pointers to them. */
+static int strides_wrongly(int64_t stride, const struct matmul *x, int grouped) {
+  return stride && (stride != 1 || !grouped || x->pointer_mode != CUBLASLT_POINTER_MODE_DEVICE);
+}
+
+static cublasStatus_t refuse_matmul(const char *name, const struct matmul *x, int float8,
+                                    int grouped) {
+  const int vectors = (uint32_t)x->pointer_mode > CUBLASLT_POINTER_MODE_DEVICE;
   const struct wish wishes[] = {
       {x->transc != CUBLAS_OP_N, "TRANSC: C is not transposed"},
       {x->fill != CUBLAS_FILL_MODE_FULL, "FILL_MODE: only the full matrix"},
-      {(uint32_t)x->pointer_mode > CUBLASLT_POINTER_MODE_DEVICE,
-       "POINTER_MODE: no vectors of alpha"},
+      {float8 && vectors, "POINTER_MODE: no vectors of alpha with fp8"},
+      {float8 && grouped, "BATCH_MODE: no groups of fp8"},
       {!float8 && (x->a_scale || x->a_mode), "A_SCALE_POINTER: only of fp8 products"},
       {!float8 && (x->b_scale || x->b_mode), "B_SCALE_POINTER: only of fp8 products"},
       {!float8 && (x->c_scale || x->c_mode), "C_SCALE_POINTER: only of fp8 products"},
@@ -34,53 +39,15 @@ static cublasStatus_t refuse_matmul(const char *name, const struct matmul *x, in
       {!!x->aux_amax, "EPILOGUE_AUX_AMAX_POINTER: no absolute maximum"},
       {x->chunk_rows || x->chunk_cols || x->in_counters || x->out_counters,
        "ATOMIC_SYNC: no products in chunks"},
-      {x->alpha_stride != 0, "ALPHA_BATCH_STRIDE: one alpha for the batch"},
-      {x->beta_stride != 0, "BETA_BATCH_STRIDE: one beta for the batch"},
+      {strides_wrongly(x->alpha_stride, x, grouped),
+       "ALPHA_BATCH_STRIDE: 0, or 1 with groups and scalars in device memory"},
+      {strides_wrongly(x->beta_stride, x, grouped),
+       "BETA_BATCH_STRIDE: 0, or 1 with groups and scalars in device memory"},
       {x->invariance != INVARIANCE_NOT_SET && x->invariance,
        "BATCH_INVARIANCE_FLAGS: not promised"},
       {reports_bits(x->emulation), "EMULATION_DESCRIPTOR: nothing is emulated or counted"},
   };
   return refuse_any(name, wishes, sizeof wishes / sizeof *wishes);
-}
-
-static const struct {
-  uint32_t number;
-  const char *name;
-  uint8_t supported, activation, bias;
-} epilogues[] = {
-#define EPILOGUE(name, ...) {CUBLASLT_EPILOGUE_##name, #name, __VA_ARGS__}
-    EPILOGUE(DEFAULT, 1, OCU_IDENTITY, 0),   EPILOGUE(BIAS, 1, OCU_IDENTITY, 1),
-    EPILOGUE(RELU, 1, OCU_RELU, 0),          EPILOGUE(RELU_BIAS, 1, OCU_RELU, 1),
-    EPILOGUE(GELU, 1, OCU_GELU, 0),          EPILOGUE(GELU_BIAS, 1, OCU_GELU, 1),
-    EPILOGUE(RELU_AUX, 0, 0, 0),             EPILOGUE(RELU_AUX_BIAS, 0, 0, 0),
-    EPILOGUE(GELU_AUX, 0, 0, 0),             EPILOGUE(GELU_AUX_BIAS, 0, 0, 0),
-    EPILOGUE(DRELU, 0, 0, 0),                EPILOGUE(DRELU_BGRAD, 0, 0, 0),
-    EPILOGUE(DGELU, 0, 0, 0),                EPILOGUE(DGELU_BGRAD, 0, 0, 0),
-    EPILOGUE(BGRADA, 0, 0, 0),               EPILOGUE(BGRADB, 0, 0, 0),
-#undef EPILOGUE
-};
-
-static cublasStatus_t set_epilogue(const char *name, const struct matmul *x, cudaDataType type,
-                                   ocu_product *product) {
-  char reason[80];
-  size_t i = 0, count = sizeof epilogues / sizeof *epilogues;
-  while (i < count && epilogues[i].number != x->epilogue) i++;
-  if (i == count) return CUBLAS_STATUS_INVALID_VALUE;
-  if (epilogues[i].number == CUBLASLT_EPILOGUE_DEFAULT) return CUBLAS_STATUS_SUCCESS;
-  ocu_dtype scale = product->kind.scale;
-  if (!epilogues[i].supported || is_complex(scale) || scale == OCU_I32) {
-    snprintf(reason, sizeof reason,
-             "EPILOGUE: CUBLASLT_EPILOGUE_%s of these types is not supported", epilogues[i].name);
-    return refused(name, reason);
-  }
-  product->kind.activation = epilogues[i].activation;
-  if (!epilogues[i].bias) return CUBLAS_STATUS_SUCCESS;
-  if (x->bias_type != -1 && x->bias_type != (int32_t)type)
-    return refused(name, "BIAS_DATA_TYPE: must be the type of D, or what fp8 products have");
-  product->kind.bias = OCU_BIAS_ROWS;
-  product->bias = x->bias;
-  product->bias_bs = x->bias_stride;
-  return CUBLAS_STATUS_SUCCESS;
 }
 
 /* ---- matrices -------------------------------------------------------------------------------- */
@@ -89,7 +56,7 @@ static cublasStatus_t matrix_of(const char *name, const struct layout *x, ocu_ma
   const struct wish wishes[] = {
       {x->order > CUBLASLT_ORDER_ROW || x->order < 0, "ORDER: only by columns or by rows"},
       {x->plane != 0, "PLANE_OFFSET: no planar complex matrices"},
-      {x->batch_mode > CUBLASLT_BATCH_MODE_POINTER_ARRAY, "BATCH_MODE: no groups"},
+      {x->batch_mode > CUBLASLT_BATCH_MODE_POINTER_ARRAY, "BATCH_MODE: no groups here"},
   };
   CHECK(refuse_any(name, wishes, sizeof wishes / sizeof *wishes));
   int by_rows = x->order == CUBLASLT_ORDER_ROW;
@@ -117,8 +84,8 @@ cublasStatus_t operation_of(const char *name, const struct layout *x, int32_t op
 
 /* ---- products -------------------------------------------------------------------------------- */
 
-static cublasStatus_t set_matrices(const char *name, const struct matmul *desc,
-                                   const struct layout *const layouts[4], ocu_product *product) {
+cublasStatus_t set_matrices(const char *name, const struct matmul *desc,
+                            const struct layout *const layouts[4], ocu_product *product) {
   const int32_t ops[] = {desc->transa, desc->transb, CUBLAS_OP_N, CUBLAS_OP_N};
   struct operation x[4];
   for (int i = 0; i < 4; i++) {
@@ -139,6 +106,39 @@ static cublasStatus_t set_matrices(const char *name, const struct matmul *desc,
   return fits && !races ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
 }
 
+/* Vectors of alpha, and of beta, are read by the kernel. */
+static cublasStatus_t set_scalars(const char *name, const struct matmul *x, uint32_t batch_mode,
+                                  struct problem *problem) {
+  const int mode = x->pointer_mode;
+  if (mode < 0 || mode > CUBLASLT_POINTER_MODE_ALPHA_DEVICE_VECTOR_BETA_HOST)
+    return CUBLAS_STATUS_INVALID_VALUE;
+  problem->on_device = mode == CUBLASLT_POINTER_MODE_DEVICE;
+  problem->beta_zero = mode == CUBLASLT_POINTER_MODE_ALPHA_DEVICE_VECTOR_BETA_ZERO;
+  if (mode <= CUBLASLT_POINTER_MODE_DEVICE) return CUBLAS_STATUS_SUCCESS;
+  const int batches = mode == CUBLASLT_POINTER_MODE_ALPHA_DEVICE_VECTOR_BETA_HOST;
+  const struct wish wishes[] = {
+      {batch_mode != CUBLASLT_BATCH_MODE_STRIDED, "POINTER_MODE: vectors with strided batches only"},
+      {problem->scalars == OCU_F16, "POINTER_MODE: no vectors of half precision"},
+      {x->alpha_vector_stride && !batches,
+       "ALPHA_VECTOR_BATCH_STRIDE: with POINTER_MODE ALPHA_DEVICE_VECTOR_BETA_HOST only"},
+  };
+  CHECK(refuse_any(name, wishes, sizeof wishes / sizeof *wishes));
+  problem->product.kind.vectors = mode == CUBLASLT_POINTER_MODE_DEVICE_VECTOR ? 2 : 1;
+  problem->product.alpha_bs = x->alpha_vector_stride;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+/* What can be told of groups before their arrays are read. */
+static cublasStatus_t check_groups(const struct layout *const layouts[4]) {
+  for (int i = 0; i < 4; i++) {
+    const struct layout *x = layouts[i];
+    if (x->batch_mode != MODE_GROUPED || x->batch != layouts[3]->batch || x->batch < 0 ||
+        !x->rows_array || !x->cols_array || !x->ld_array)
+      return CUBLAS_STATUS_INVALID_VALUE;
+  }
+  return CUBLAS_STATUS_SUCCESS;
+}
+
 cublasStatus_t problem_of(const char *name, const struct descriptors *given,
                           struct problem *problem) {
   const struct matmul *x = described(given->product, MATMUL);
@@ -150,17 +150,19 @@ cublasStatus_t problem_of(const char *name, const struct descriptors *given,
   *problem = (struct problem){0};
   ocu_product *product = &problem->product;
   const int float8 = is_float8((cudaDataType)layouts[0]->type);
-  CHECK(refuse_matmul(name, x, float8));
+  const uint32_t batch_mode = layouts[3]->batch_mode;
+  problem->grouped = OPENCU_CUDA_MAJOR > 12 && batch_mode == MODE_GROUPED;
+  CHECK(refuse_matmul(name, x, float8, problem->grouped));
   const struct gemm_types types = {
       (cudaDataType)layouts[0]->type, (cudaDataType)layouts[1]->type,
       (cudaDataType)layouts[2]->type, (cublasComputeType_t)x->compute, (cudaDataType)x->scale};
   const char *reason = lt_kind(&types, (cudaDataType)layouts[3]->type, problem);
   if (reason) return refused(name, reason);
-  CHECK(set_matrices(name, x, layouts, product));
+  CHECK(problem->grouped ? check_groups(layouts) : set_matrices(name, x, layouts, product));
   if (is_complex(product->kind.ab))
     product->kind.conj = (uint8_t)((x->transa == CUBLAS_OP_C) | (x->transb == CUBLAS_OP_C) << 1);
-  problem->on_device = x->pointer_mode == CUBLASLT_POINTER_MODE_DEVICE;
-  CHECK(set_epilogue(name, x, problem->bias, product));
+  CHECK(set_scalars(name, x, batch_mode, problem));
+  CHECK(set_epilogue(name, x, layouts[3], problem));
   return float8 ? set_scales(name, x, product) : CUBLAS_STATUS_SUCCESS;
 }
 
@@ -180,10 +182,13 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t lightHandle, cublasLtMatmulDesc_t
   struct problem problem;
   (void)workspace, (void)workspaceSizeInBytes; /* kernels keep their scratch in the workers */
   if (!is_lt(lightHandle)) return CUBLAS_STATUS_NOT_INITIALIZED;
-  if (!alpha || !beta || (algo && !described(algo, ALGO))) return CUBLAS_STATUS_INVALID_VALUE;
+  if (!alpha || (algo && !described(algo, ALGO))) return CUBLAS_STATUS_INVALID_VALUE;
   const struct descriptors given = {computeDesc, Adesc, Bdesc, Cdesc, Ddesc};
   CHECK(problem_of(name, &given, &problem));
   ocu_product *product = &problem.product;
+  static const double zero[2];
+  if (problem.beta_zero) beta = zero;
+  if (!beta) return CUBLAS_STATUS_INVALID_VALUE;
   if (C == D && C && !same_place(&product->c, &product->d)) return CUBLAS_STATUS_INVALID_VALUE;
   log_at(5, name, "m=%lld n=%lld k=%lld batch=%lld epilogue=%d bias=%d", (long long)product->m,
          (long long)product->n, (long long)product->k, (long long)product->batch,
@@ -191,7 +196,12 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t lightHandle, cublasLtMatmulDesc_t
   ocu_stream *on = stream_of(stream);
   product->alpha = alpha, product->beta = beta;
   product->a.p = A, product->b.p = B, product->c.p = C, product->d.p = D;
-  ocu_status status = gemm_run(on, problem.on_device, problem.scalars, product, ocu_multiply);
+  ocu_status status = check_epilogue(&problem);
+  if (status == OCU_OK)
+    status = problem.grouped
+                 ? multiply_groups(on, &given, &problem)
+                 : gemm_run(on, problem.on_device, problem.scalars, product, ocu_multiply);
+  if (status == OCU_OK) status = run_epilogue(on, &problem);
   if (status != OCU_OK) log_at(1, name, "%s", ocu_error());
   return status == OCU_OK ? CUBLAS_STATUS_SUCCESS : finish(status, name);
 }

@@ -22,6 +22,9 @@ HIDDEN const char *gemm_kind(const struct gemm_types *types, ocu_gemm_kind *kind
 typedef ocu_status gemm_function(ocu_stream *, const ocu_product *, int flags);
 HIDDEN ocu_status gemm_run(ocu_stream *stream, int on_device, ocu_dtype scalars,
                            const ocu_product *product, gemm_function *run);
+/* Calls what reads device memory, waiting for the work queued before; of a graph, whenever it runs. */
+HIDDEN ocu_status read_and_run(ocu_stream *stream, ocu_status (*run)(ocu_stream *, void *),
+                               void *data, size_t bytes);
 static inline int is_complex(ocu_dtype dtype) { return dtype == OCU_C64 || dtype == OCU_C128; }
 static inline int64_t at_least_1(int64_t n) { return n > 1 ? n : 1; }
 

@@ -9,20 +9,20 @@ static const struct {
   struct gemm_types types;
   ocu_gemm_kind kind;
 } kinds[] = {
-#define KIND(ab_, c_, compute_, scale_, ...) \
+#define KIND(ab_, c_, compute_, scale_, of, to, sums) \
   {{CUDA_##ab_, CUDA_##ab_, CUDA_##c_, CUBLAS_COMPUTE_##compute_, CUDA_##scale_}, \
-   {__VA_ARGS__, 0, 0, 0}}
-    KIND(R_32F, R_32F, 32F, R_32F, OCU_F32, OCU_F32, OCU_F32, 0, 0, 0, 0),
-    KIND(R_64F, R_64F, 64F, R_64F, OCU_F64, OCU_F64, OCU_F64, 0, 0, 0, 0),
-    KIND(R_16BF, R_16BF, 32F, R_32F, OCU_BF16, OCU_BF16, OCU_F32, 0, 0, 0, 0),
-    KIND(R_16BF, R_32F, 32F, R_32F, OCU_BF16, OCU_F32, OCU_F32, 0, 0, 0, 0),
-    KIND(R_16F, R_16F, 32F, R_32F, OCU_F16, OCU_F16, OCU_F32, 0, 0, 0, 0),
-    KIND(R_16F, R_32F, 32F, R_32F, OCU_F16, OCU_F32, OCU_F32, 0, 0, 0, 0),
-    KIND(R_16F, R_16F, 16F, R_16F, OCU_F16, OCU_F16, OCU_F32, 0, 0, 0, 0),
-    KIND(R_8I, R_32I, 32I, R_32I, OCU_I8, OCU_I32, OCU_I32, 0, 0, 0, 0),
-    KIND(R_8I, R_32F, 32F, R_32F, OCU_I8, OCU_F32, OCU_F32, 0, 0, 0, 0),
-    KIND(C_32F, C_32F, 32F, C_32F, OCU_C64, OCU_C64, OCU_C64, 0, 0, 0, 0),
-    KIND(C_64F, C_64F, 64F, C_64F, OCU_C128, OCU_C128, OCU_C128, 0, 0, 0, 0),
+   {.ab = OCU_##of, .c = OCU_##to, .scale = OCU_##sums}}
+    KIND(R_32F, R_32F, 32F, R_32F, F32, F32, F32),
+    KIND(R_64F, R_64F, 64F, R_64F, F64, F64, F64),
+    KIND(R_16BF, R_16BF, 32F, R_32F, BF16, BF16, F32),
+    KIND(R_16BF, R_32F, 32F, R_32F, BF16, F32, F32),
+    KIND(R_16F, R_16F, 32F, R_32F, F16, F16, F32),
+    KIND(R_16F, R_32F, 32F, R_32F, F16, F32, F32),
+    KIND(R_16F, R_16F, 16F, R_16F, F16, F16, F32),
+    KIND(R_8I, R_32I, 32I, R_32I, I8, I32, I32),
+    KIND(R_8I, R_32F, 32F, R_32F, I8, F32, F32),
+    KIND(C_32F, C_32F, 32F, C_32F, C64, C64, C64),
+    KIND(C_64F, C_64F, 64F, C_64F, C128, C128, C128),
 #undef KIND
 };
 
@@ -113,14 +113,18 @@ static ocu_status run_call(ocu_stream *stream, void *data) {
   return call.run(stream, &call.product, 0);
 }
 
-/* A graph reads scalars in device memory whenever it runs. */
+ocu_status read_and_run(ocu_stream *stream, ocu_status (*run)(ocu_stream *, void *), void *data,
+                        size_t bytes) {
+  int state = OCU_CAPTURE_NONE;
+  ocu_status status = ocu_capture_query(stream, &state, NULL, NULL);
+  if (status != OCU_OK) return status;
+  return state == OCU_CAPTURE_NONE ? run(stream, data)
+                                   : ocu_stream_defer(stream, run, data, bytes);
+}
+
 ocu_status gemm_run(ocu_stream *stream, int on_device, ocu_dtype scalars,
                     const ocu_product *product, gemm_function *run) {
   if (!on_device && scalars != OCU_F16) return run(stream, product, 0);
   struct call call = {*product, scalars, on_device, run};
-  int state = OCU_CAPTURE_NONE;
-  ocu_status status = on_device ? ocu_capture_query(stream, &state, NULL, NULL) : OCU_OK;
-  if (status != OCU_OK) return status;
-  return state == OCU_CAPTURE_NONE ? run_call(stream, &call)
-                                   : ocu_stream_defer(stream, run_call, &call, sizeof call);
+  return on_device ? read_and_run(stream, run_call, &call, sizeof call) : run_call(stream, &call);
 }

@@ -38,6 +38,11 @@ typedef enum {
   CUBLASLT_BATCH_MODE_GROUPED = 2 //13
 } cublasLtBatchMode_t;
 
+typedef enum { //13
+  CUBLASLT_INTEGER_WIDTH_32 = 0, //13
+  CUBLASLT_INTEGER_WIDTH_64 = 1 //13
+} cublasLtIntegerWidth_t; //13
+
 typedef enum {
   CUBLASLT_POINTER_MODE_HOST = 0,
   CUBLASLT_POINTER_MODE_DEVICE = 1,
@@ -114,6 +119,11 @@ typedef enum {
   CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT = 5,
   CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET = 6,
   CUBLASLT_MATRIX_LAYOUT_PLANE_OFFSET = 7,
+  CUBLASLT_GROUPED_MATRIX_LAYOUT_ROWS_ARRAY = 9, //13
+  CUBLASLT_GROUPED_MATRIX_LAYOUT_COLS_ARRAY = 10, //13
+  CUBLASLT_GROUPED_MATRIX_LAYOUT_LD_ARRAY = 11, //13
+  CUBLASLT_GROUPED_MATRIX_LAYOUT_ROWS_COLS_ARRAY_INTEGER_WIDTH = 12, //13
+  CUBLASLT_GROUPED_MATRIX_LAYOUT_LD_ARRAY_INTEGER_WIDTH = 13, //13
   CUBLASLT_MATRIX_LAYOUT_BATCH_MODE = 8
 } cublasLtMatrixLayoutAttribute_t;
 
@@ -185,6 +195,9 @@ typedef enum {
   CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES = 7,
   CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES = 8,
   CUBLASLT_MATMUL_PREF_MAX_WAVES_COUNT = 9,
+  CUBLASLT_MATMUL_PREF_GROUPED_AVERAGE_REDUCTION_DIM = 13, //13
+  CUBLASLT_MATMUL_PREF_GROUPED_DESC_D_AVERAGE_ROWS = 14, //13
+  CUBLASLT_MATMUL_PREF_GROUPED_DESC_D_AVERAGE_COLS = 15, //13
   CUBLASLT_MATMUL_PREF_IMPL_MASK = 12
 } cublasLtMatmulPreferenceAttributes_t;
 
@@ -270,6 +283,20 @@ static inline cublasStatus_t cublasLtMatrixLayoutInit(cublasLtMatrixLayout_t mat
 cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *matLayout, cudaDataType type,
     uint64_t rows, uint64_t cols, int64_t ld)
     => create((void **)matLayout, NEW_LAYOUT(type, rows, cols, ld));
+cublasStatus_t cublasLtGroupedMatrixLayoutInit_internal(cublasLtMatrixLayout_t matLayout, //13
+    size_t size, cudaDataType type, int groupCount, const void *rows_array, //13
+    const void *cols_array, const void *ld_array) //13
+    => init(matLayout, size, NEW_GROUPS(type, groupCount, rows_array, cols_array, ld_array)); //13
+static inline cublasStatus_t cublasLtGroupedMatrixLayoutInit( //13
+    cublasLtMatrixLayout_t matLayout, cudaDataType type, int groupCount, //13
+    const void *rows_array, const void *cols_array, const void *ld_array) { //13
+  return cublasLtGroupedMatrixLayoutInit_internal(matLayout, sizeof(*matLayout), type, //13
+      groupCount, rows_array, cols_array, ld_array); //13
+} //13
+cublasStatus_t cublasLtGroupedMatrixLayoutCreate(cublasLtMatrixLayout_t *matLayout, //13
+    cudaDataType type, int groupCount, const void *rows_array, const void *cols_array, //13
+    const void *ld_array) //13
+    => create((void **)matLayout, NEW_GROUPS(type, groupCount, rows_array, cols_array, ld_array)); //13
 cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t matLayout)
     => destroy(matLayout, LAYOUT);
 cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t matLayout,

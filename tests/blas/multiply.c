@@ -73,7 +73,7 @@ static void products(void) {
 
 static void refusals(void) {
   float x[16] = {0}, one = 1;
-  ocu_product g = {.kind = {OCU_F32, OCU_F32, OCU_F32, 0, 0, 0, 0}, .batch = 1, .m = 4, .n = 4,
+  ocu_product g = {.kind = {.ab = OCU_F32, .c = OCU_F32, .scale = OCU_F32}, .batch = 1, .m = 4, .n = 4,
                    .k = 4, .alpha = &one, .beta = &one, .a = {x, 0, 4, 1}, .b = {x, 0, 4, 1},
                    .c = {x, 0, 4, 1}, .d = {x, 0, 4, 1}};
   IS(OCU_INVALID_VALUE, ocu_multiply(NULL, NULL, 0));

@@ -40,9 +40,10 @@ def test_every_product_of_cublaslt_agrees_with_sums_in_double_precision(build, k
 
 ARGUMENTS = {
     "ex_input.c": "Atype Btype Ctype computeType scaleType alpha_array",
-    "lt_input.c": """Atype scaleType computeType Dtype TRANSC FILL_MODE POINTER_MODE ORDER
-        A_SCALE_POINTER D_OUT_SCALE_POINTER AMAX_D_POINTER BIAS_DATA_TYPE
-        CUBLASLT_EPILOGUE_DRELU_BGRAD CUBLASLT_EPILOGUE_GELU_AUX CUBLASLT_EPILOGUE_BGRADB""",
+    "lt_input.c": """Atype scaleType computeType Dtype TRANSC FILL_MODE ORDER
+        ALPHA_BATCH_STRIDE BETA_BATCH_STRIDE A_SCALE_POINTER D_OUT_SCALE_POINTER AMAX_D_POINTER
+        BIAS_DATA_TYPE CUBLASLT_EPILOGUE_DRELU_BGRAD CUBLASLT_EPILOGUE_GELU_AUX
+        CUBLASLT_EPILOGUE_BGRADB""",
     "lt_float8.c": """Btype Dtype computeType scaleType A_SCALE_POINTER D_OUT_SCALE_POINTER
         A_SCALE_MODE B_SCALE_MODE C_SCALE_MODE D_SCALE_MODE VEC32_UE8M0 BLK128x128_32F""",
 }

@@ -93,6 +93,48 @@ def column_bias(x, bias):
     return x + tile.cast(tile.load(bias, (0, 0), (1, x.shape[1])), x.dtype)
 
 
+def number(x, shape):
+    return x
+
+
+def row_numbers(x, shape):
+    """A number for each row: x is a column."""
+    return tile.load(x, (0, 0), (shape[0], 1))
+
+
+def column_numbers(x, shape):
+    return tile.load(x, (0, 0), (1, shape[1]))
+
+
+def add_c(out, beta, c, numbers):
+    """out + beta c; c is not read when beta, a number, is zero."""
+    if beta != 0:
+        out = tile.fma(beta, tile.cast(tile.load(c, (0, 0), out.shape), beta.dtype), out)
+    return out
+
+
+def add_scaled_c(out, beta, c, numbers):
+    """Where beta is zero, c does not count."""
+    beta = numbers(beta, out.shape)
+    x = beta * tile.cast(tile.load(c, (0, 0), out.shape), beta.dtype)
+    return out + tile.select(beta != 0, x, 0)
+
+
+def keep(x, which, extras):
+    """Write x as it is now."""
+    put(extras[which], tile.cast(x, extras[which].dtype), 0)
+    return x
+
+
+def gelu_slope(x, which, extras):
+    """x times the derivative of gelu at what was kept."""
+    y = tile.cast(tile.load(extras[which], (0, 0), x.shape), x.dtype)
+    y = tile.maximum(tile.minimum(y, 20.0), -20.0)
+    s = tile.sigmoid(y * tile.fma(0.0713548162726 * y, y, 1.5957691216057308))
+    u = y * tile.fma(0.2140644488178 * y, y, 1.5957691216057308)
+    return x * tile.fma(u * s, 1 - s, s)
+
+
 def add_extra(x, which, extras):
     """x plus one of the extra matrices."""
     return x + tile.cast(tile.load(extras[which], (0, 0), x.shape), x.dtype)
@@ -117,13 +159,13 @@ def stored(x, dtype):
 
 
 def epilogue_scale(
-    c, d, acc, alpha, beta, bias, add_bias, activation, steps, extras, put=put, offset=0
-):
-    """d = act(alpha acc + beta c + bias), and a user's steps; c is not read when beta is zero.
-    offset: how many rows its first element is below the diagonal."""
-    out = alpha * tile.cast(acc, alpha.dtype)
-    if beta != 0:
-        out = tile.fma(beta, tile.cast(tile.load(c, (0, 0), acc.shape), beta.dtype), out)
+    c, d, acc, alpha, beta, bias, add_bias, activation, steps, extras, put=put, offset=0,
+    numbers=number, add_c=add_c,
+):  # fmt: skip
+    """d = act(alpha acc + beta c + bias), and further steps. offset: how many rows its first
+    element is below the diagonal; numbers: reads what alpha, or beta, is for each row."""
+    alpha = numbers(alpha, acc.shape)
+    out = add_c(alpha * tile.cast(acc, alpha.dtype), beta, c, numbers)
     out = apply(activation(add_bias(out, bias)), steps, extras)
     put(d, stored(out, d.dtype), offset)
 
@@ -159,6 +201,9 @@ def gemm(
     sweep=sweep,
     put=put,
     form=None,
+    numbers=number,
+    add_c=add_c,
+    vectors=0,
 ):
     first, last = band(a.shape[0], tile.npid(2), tile.pid(2), 1)
     for z in range(first, min(last, a.shape[0])):
@@ -179,8 +224,8 @@ def gemm(
             c_band,
             d_band,
             acc,
-            alpha,
-            beta,
+            alpha[z][top:bottom, left:right] if vectors > 0 else alpha,
+            beta[z][top:bottom, left:right] if vectors > 1 else beta,
             bias_band,
             add_bias,
             activation,
@@ -188,6 +233,8 @@ def gemm(
             extras,
             put,
             top - left,
+            numbers,
+            add_c,
         )
 
 
@@ -214,16 +261,21 @@ def reference(a, b, c, alpha, beta):
 #
 # spec: operation; dtypes of a (and b; 16 times b's, if another), of c and d, of alpha and beta;
 #       layouts of a, b, c, d (1: rows, 2: columns side by side, 0: neither); bucket; conjugates;
-#       activation; bias; pointers; the form of a or b, and of d (see triangle.py)
+#       activation, 16 times the layout of what it keeps; bias, 4 times how many of alpha and beta
+#       are vectors, 16 times where they lie, as bias; pointers; the form of a or b, and of d (see
+#       triangle.py)
 # args: batch m n k | a: pointer, strides of batch, rows, columns | b | c | d
-#       | alpha, beta: real and imaginary part | bias: pointer, stride of batch | extra matrices
+#       | alpha, beta: real and imaginary part, or pointer, stride of batch
+#       | bias: pointer, stride of batch | extra matrices
 
 _CODES = "f32 f64 f16 bf16 i8 i32 c64 c128 i64 e4m3 e5m2".split()  # as in opencu.h
 DTYPES = {code: getattr(tile, name) for code, name in enumerate(_CODES, 1)}
 BUCKETS = {0: "packed", 1: "small", 2: "rows", 3: "dots", 4: "vector", 5: "tall8", 6: "tall16"}
 SUM = 7  # the bucket of combine
 BIAS = {0: no_bias, 1: row_bias, 2: column_bias}
-ACTIVATIONS = {0: identity, 1: relu, 2: tile.gelu_tanh}
+ACTIVATIONS = {0: identity, 1: relu, 2: tile.gelu_tanh, 3: identity, 4: identity}
+KEPT = {3: (keep, 0, (call_step, tile.gelu_tanh, None)), 4: (gelu_slope, 0, None)}  # as steps
+NUMBERS = {0: number, 1: row_numbers, 2: column_numbers}
 N_ARGS = 26
 LAUNCH_NS = 20_000  # matrices of a batch share a program up to about this time
 
@@ -235,24 +287,33 @@ def view_type(dtype: tile.DType, layout: int, pointers: bool = False) -> tile.Vi
     return tile.View(dtype, (1 if pointers else None, rows, columns), pointers)
 
 
+def _steps(direction: int) -> tuple[int, int]:
+    """The strides of a number for each row (1) or column (2)."""
+    return int(direction == 1), int(direction == 2)
+
+
 def plan(
     spec: bytes, target: Target, steps: tuple | None = None, extras: tuple[int, ...] = ()
 ) -> Plan:
     """The plan of a gemm class; `steps` are a user's, `extras` the layouts of what they read."""
     _, ab, c, scale, *layouts, bucket, conj, activation, bias, pointers = spec[:13]
     form, d_form = spec[13:15]
+    if activation & 15 in KEPT:
+        steps, extras = KEPT[activation & 15], (activation >> 4,)
+    bias, vectors, along = bias & 3, bias >> 2 & 3, bias >> 4
     factor, other, out, scalar = (DTYPES[d] for d in (ab & 15, ab >> 4 or ab, c, scale))
     sums = getattr(tile, SUMS.get(factor.name, factor.name))
-    bias_strides = (int(bias == 1), int(bias == 2))
     kinds = (factor, other, out, out)
     types = {
         **{x: view_type(d, at, bool(pointers)) for x, d, at in zip("abcd", kinds, layouts)},
         "alpha": tile.Scalar(scalar),
         "beta": tile.Scalar(scalar),
-        "bias": tile.View(out, (None, *bias_strides)),
+        **dict.fromkeys(("alpha", "beta")[:vectors], tile.View(scalar, (None, *_steps(along)))),
+        "bias": tile.View(out, (None, *_steps(bias))),
         **{f"extra{i}": view_type(out, layout) for i, layout in enumerate(extras)},
     }
-    consts = dict(add_bias=BIAS[bias], activation=ACTIVATIONS[activation], steps=steps, sums=sums)
+    consts: dict = dict(add_bias=BIAS[bias], steps=steps, sums=sums)
+    consts["activation"] = ACTIVATIONS[activation & 15]
     slots = Slots(N_ARGS + 4 * len(extras))
     arg = slots.arg
     batch, m, n, k = (arg(i) for i in range(4))
@@ -270,6 +331,9 @@ def plan(
         tiles = gemm_tiles(target, factor, sums, name, layouts[1])
         blocks = tiles.blocks
         consts |= dict(BM=tiles.bm, BN=tiles.bn, BK=tiles.bk, MR=blocks.mr, NR=blocks.nr)
+        consts |= dict(vectors=vectors, numbers=NUMBERS[along])
+        if vectors > 1:
+            consts["add_c"] = add_scaled_c
         if conj & 1:
             consts["load_a"] = conjugate_row_chunk
         if conj & 2:
@@ -293,9 +357,14 @@ def plan(
     for at, shape in shapes.items():
         step = slots.const(1) if pointers else arg(at + 1)
         params += [arg(at), *shape, step, arg(at + 2), arg(at + 3)]
-    parts = range(2 if scalar.kind == "c" else 1)
-    params += [arg(at + part) for at in (20, 22) for part in parts]
-    params += [arg(24), batch, m, n, arg(25), *(slots.const(s) for s in bias_strides)]
+
+    def numbers(at: int, direction: int) -> list:
+        return [arg(at), batch, m, n, arg(at + 1), *(slots.const(s) for s in _steps(direction))]
+
+    for i, at in enumerate((20, 22)):
+        parts = range(2 if scalar.kind == "c" else 1)
+        params += numbers(at, along) if i < vectors else [arg(at + part) for part in parts]
+    params += numbers(24, bias)
     for at in range(N_ARGS, N_ARGS + 4 * len(extras), 4):
         params += [arg(at), batch, m, n, arg(at + 1), arg(at + 2), arg(at + 3)]
     return Plan(slots, [Launch(code, grid[0] * grid[1] * grid[2], cost, params)])

@@ -138,8 +138,13 @@ static int gemm_ranges(const void *data, ocu_range out[OCU_MOST_RANGES]) {
     if (i == 2 && !(x[22] | x[23])) out[i].p = NULL;  /* beta is 0 */
     if (f[12]) out[i] = (ocu_range){(void *)matrix[0], (size_t)x[0] * sizeof(void *), OCU_READS};
   }
-  out[4] = (ocu_range){(void *)x[24], SIZE_MAX, OCU_READS};  /* to its end */
-  return 5;
+  int vectors = f[11] >> 2 & 3, last = 4;  /* these to their ends */
+  out[last++] = (ocu_range){(void *)x[24], SIZE_MAX, OCU_READS};
+  for (int i = 0; i < vectors; i++)
+    out[last++] = (ocu_range){(void *)x[20 + 2 * i], SIZE_MAX, OCU_READS};
+  if (c->plan->n_args > OCU_GEMM_ARGS) /* aux */
+    out[last++] = (ocu_range){(void *)x[OCU_GEMM_ARGS], SIZE_MAX, OCU_READS | OCU_WRITES};
+  return last;
 }
 
 ocu_status ocu_call(ocu_stream *s, const ocu_spec *spec, const int64_t *args, int n_args,

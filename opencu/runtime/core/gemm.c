@@ -34,9 +34,9 @@ static uint8_t bucket(const ocu_matrix *a, const ocu_matrix *b, int64_t m, int64
 }
 
 /* Can a kernel on another driver's device get at all of these? */
-static ocu_status check_reach(ocu_stream *s, const void *const operands[5]) {
+static ocu_status check_reach(ocu_stream *s, const void *const *operands, int n) {
   OCU_ENTER_STREAM(s);
-  for (int i = 0; i < 5; i++)
+  for (int i = 0; i < n; i++)
     if (operands[i]) OCU_TRY(ocu_reach(s, operands[i], false));
   return OCU_OK;
 }
@@ -59,6 +59,17 @@ static bool is_one(scalar x, ocu_dtype dtype) {
   if (x.im) return false;
   if (dtype == OCU_I32) return x.re == 1;
   return x.re == (dtype == OCU_F32 || dtype == OCU_C64 ? 0x3f800000 : 0x3ff0000000000000);
+}
+
+/* Vectors, and aux, which is a step's like them. */
+static ocu_status check_vectors(ocu_stream *s, const ocu_product *g) {
+  const int64_t size = ocu_sizes[g->kind.scale];
+  const ocu_matrix alpha = {g->alpha, g->alpha_bs, 1, 0}, beta = {g->beta, 0, 1, 0};
+  const void *const operands[3] = {g->aux.p, g->kind.vectors > 0 ? g->alpha : NULL,
+                                   g->kind.vectors > 1 ? g->beta : NULL};
+  if (operands[1]) OCU_TRY(ocu_check_matrix("alpha", &alpha, g->batch, g->m, 1, size, 0));
+  if (operands[2]) OCU_TRY(ocu_check_matrix("beta", &beta, 1, g->m, 1, size, 0));
+  return ocu_native_devices ? check_reach(s, operands, 3) : OCU_OK;
 }
 
 /* ---- arrays of pointers ---------------------------------------------------------------------- */
@@ -111,7 +122,7 @@ static ocu_spec user_spec(ocu_epilogue *e, const ocu_spec *of, const ocu_matrix 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
 static bool forms_exist(const ocu_gemm_kind *x) {
-  const bool plain = !x->bias && !x->activation && !x->pointers;
+  const bool plain = !x->bias && !x->activation && !x->pointers && !x->vectors;
   const bool same = x->ab == x->c && x->c == x->scale;
   return (!x->form && !x->d_form) ||
          (plain && same && !(x->form && x->d_form) && (x->form & 3) < 3 &&
@@ -127,6 +138,8 @@ static bool float8_exists(const ocu_gemm_kind *x) {
   return x->c == OCU_E5M2 ? mixed : x->c == OCU_F32 || ocu_is_narrow(x->c);
 }
 
+static bool has_aux(const ocu_gemm_kind *x) { return x->activation > OCU_GELU; }
+
 static bool kind_exists(const ocu_gemm_kind *x) {
   static const uint8_t known[][3] = {
       {OCU_F32, OCU_F32, OCU_F32},  {OCU_F64, OCU_F64, OCU_F64},   {OCU_F16, OCU_F16, OCU_F32},
@@ -138,8 +151,10 @@ static bool kind_exists(const ocu_gemm_kind *x) {
   bool found = float8_exists(x);
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     found = found || (!memcmp(&x->ab, known[i], 3) && !x->b);
-  return found && x->conj <= 3 && x->activation <= OCU_GELU && x->bias <= OCU_BIAS_COLUMNS &&
-         x->pointers <= 1 && forms_exist(x);
+  const bool plain = !x->vectors && !has_aux(x);
+  return found && x->conj <= 3 && x->activation <= OCU_DGELU && x->bias <= OCU_BIAS_COLUMNS &&
+         x->pointers <= 1 && x->vectors <= 2 && (plain || !(x->pointers || ocu_is_float8(x->ab))) &&
+         forms_exist(x);
 }
 
 /* Those of the transposes. */
@@ -164,7 +179,7 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
   OCU_ENTER();
   if (!g) return ocu_fail(OCU_INVALID_VALUE, "gemm: the product is NULL");
   const ocu_gemm_kind *kind = &g->kind;
-  if (!kind_exists(kind))
+  if (!kind_exists(kind) || (g->epilogue && (kind->vectors || has_aux(kind))))
     return ocu_fail(OCU_UNSUPPORTED, "gemm: no kernel for A of dtype %d, B of %d, C of %d, scale "
                     "%d, conjugates %d, activation %d, bias %d", kind->ab, kind->b ? kind->b : kind->ab,
                     kind->c, kind->scale, kind->conj, kind->activation, kind->bias);
@@ -181,10 +196,15 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
 
   /* Scalars travel as bits; a product that BLAS defines as zero reads neither A nor B. */
   bool trusted = flags & OCU_CALL_TRUSTED;
-  if (!trusted) OCU_TRY(check_scalars(g->alpha, g->beta, ocu_sizes[kind->scale]));
-  scalar alpha = ocu_read_scalar(g->alpha, kind->scale), beta = ocu_read_scalar(g->beta, kind->scale);
-  if (ocu_is_zero(alpha, kind->scale) || !k) k = 0, alpha = (scalar){0, 0};
-  bool reads_c = !ocu_is_zero(beta, kind->scale);
+  const uint8_t vectors = kind->vectors;
+  const void *const scalars[2] = {vectors > 0 ? g->beta : g->alpha, vectors > 1 ? NULL : g->beta};
+  if (!trusted && scalars[1])
+    OCU_TRY(check_scalars(scalars[0], scalars[1], ocu_sizes[kind->scale]));
+  scalar alpha = {(int64_t)g->alpha, g->alpha_bs}, beta = {(int64_t)g->beta, 0};
+  if (vectors < 1) alpha = ocu_read_scalar(g->alpha, kind->scale);
+  if (vectors < 2) beta = ocu_read_scalar(g->beta, kind->scale);
+  if (!vectors && (!k || ocu_is_zero(alpha, kind->scale))) k = 0, alpha = (scalar){0, 0};
+  bool reads_c = vectors > 1 || !ocu_is_zero(beta, kind->scale);
   if (k && kind->form && !(kind->form & OCU_TRIANGULAR)) return ocu_multiply_expanded(s, g, flags);
 
   ocu_matrix x = g->a, y = g->b, z = g->c, out = g->d;
@@ -193,6 +213,7 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
                         : kind->bias && !g->bias ? "bias"
                         : k && !x.p              ? "A"
                         : k && !y.p              ? "B"
+                        : has_aux(kind) && !g->aux.p ? "aux"
                                                  : NULL;
   if (missing) return ocu_fail(OCU_INVALID_VALUE, "gemm: %s is NULL", missing);
   bool in_place = z.p == out.p && z.rs == out.rs && z.cs == out.cs && z.bs == out.bs;
@@ -208,16 +229,20 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
     OCU_TRY(ocu_check_matrix("D", &out, batch, m, n, size, 1));
     if (kind->bias)
       OCU_TRY(ocu_check_matrix("bias", &bias, batch, 1, kind->bias == OCU_BIAS_ROWS ? m : n, size, 0));
+    if (has_aux(kind))
+      OCU_TRY(ocu_check_matrix("aux", &g->aux, batch, m, n, size, kind->activation == OCU_GELU_AUX));
+    OCU_TRY(check_vectors(s, g));
     /* Ordinary memory may be gone when this call has returned. */
     if (ocu_native_devices)
-      OCU_TRY(check_reach(s, (const void *const[5]){x.p, y.p, z.p, out.p, g->bias}));
+      OCU_TRY(check_reach(s, (const void *const[5]){x.p, y.p, z.p, out.p, g->bias}, 5));
     if (!ocu_pooled(x.p) || !ocu_pooled(y.p) || !ocu_pooled(z.p) || !ocu_pooled(out.p) ||
-        (kind->bias && !ocu_pooled(g->bias)))
+        (kind->bias && !ocu_pooled(g->bias)) || (has_aux(kind) && !ocu_pooled(g->aux.p)) ||
+        (vectors && !ocu_pooled(g->alpha)) || (vectors > 1 && !ocu_pooled(g->beta)))
       flags |= OCU_CALL_SYNC;
   }
   /* C stays as it is, to the sign of its zeros. */
   if (!k && in_place && is_one(beta, kind->scale) && !kind->bias && !kind->activation &&
-      !g->epilogue)
+      !vectors && !g->epilogue)
     return OCU_OK;
 
   /* Kernels write rows: where D's rows are not contiguous but its columns are, compute D^T. */
@@ -226,6 +251,8 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
   ocu_matrix extra[4] = {0};
   int n_extra = g->epilogue ? g->epilogue->n : 0;
   for (int i = 0; i < n_extra; i++) extra[i] = g->epilogue->extra[i];
+  if (has_aux(kind)) extra[n_extra++] = g->aux;
+  uint8_t along = vectors ? OCU_BIAS_ROWS : 0;
   bool tall = (m < n ? m : n) >= tall_from(kind);
   const bool lean = !form && !d_form && skinny(&x, &y, m, n, k);
   if (lean ? tall == (m < n) : out.cs != 1 && out.rs == 1) {
@@ -236,12 +263,14 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
     conj = (uint8_t)(conj >> 1 | (conj & 1) << 1);
     if (bias) bias = OCU_BIAS_ROWS + OCU_BIAS_COLUMNS - bias;
     if (b) b = kind->ab, ab = kind->b;
+    if (along) along = OCU_BIAS_COLUMNS;
     form = turned_form(form), d_form = turned_d_form(d_form);
     for (int i = 0; i < n_extra; i++) extra[i] = transpose(extra[i]);
   }
   ocu_spec spec = {{OCU_OP_GEMM, (uint8_t)(ab | b << 4), kind->c, kind->scale, ocu_layout(&x), ocu_layout(&y), ocu_layout(&z),
                     ocu_layout(&out), form || d_form ? BUCKET_PACKED : bucket(&x, &y, m, n, k),
-                    conj, kind->activation, bias, kind->pointers,
+                    conj, (uint8_t)(kind->activation | (has_aux(kind) ? ocu_layout(extra) << 4 : 0)),
+                    (uint8_t)(bias | vectors << 2 | along << 4), kind->pointers,
                     form & (3 | OCU_LOWER | OCU_UNIT), d_form}};
   int64_t args[OCU_GEMM_ARGS + 16] = {batch, m, n, k,
                           (int64_t)x.p, x.bs, x.rs, x.cs, (int64_t)y.p, y.bs, y.rs, y.cs,
@@ -251,7 +280,8 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
     const int64_t words[4] = {(int64_t)extra[i].p, extra[i].bs, extra[i].rs, extra[i].cs};
     memcpy(args + OCU_GEMM_ARGS + 4 * i, words, sizeof words);
   }
-  const bool plain = batch == 1 && !kind->pointers && !g->epilogue && !form && !d_form;
+  const bool plain = batch == 1 && !kind->pointers && !n_extra && !vectors && !g->epilogue &&
+                     !form && !d_form;
   int64_t parts = plain ? ocu_split_parts(m, n, k) : 1;
   if (parts > 1) return ocu_split(s, &spec, args, parts, flags);
   if (g->epilogue) spec = user_spec(g->epilogue, &spec, extra);

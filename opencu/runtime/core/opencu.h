@@ -252,7 +252,8 @@ OCU_API int64_t ocu_counter(const char *name); /* "plans.mapped", "planner.calls
  * Strides (of the batch, rows, columns) are in elements and may be anything, so a transpose is a
  * swap; alpha, beta and the sums are of the dtype `scale`. beta == 0 does not read C; alpha == 0 or
  * k == 0 does not read A and B. D of 8 bits ends at its largest finite number. */
-typedef enum { OCU_IDENTITY, OCU_RELU, OCU_GELU } ocu_activation; /* gelu: with the tanh */
+/* gelu: with the tanh. GELU_AUX keeps its x in aux; DGELU multiplies by its slope at aux. */
+typedef enum { OCU_IDENTITY, OCU_RELU, OCU_GELU, OCU_GELU_AUX, OCU_DGELU } ocu_activation;
 enum { OCU_BIAS_NONE, OCU_BIAS_ROWS, OCU_BIAS_COLUMNS };          /* a number for each row, column */
 
 typedef struct {
@@ -262,6 +263,7 @@ typedef struct {
   uint8_t pointers;       /* 1: a, b, c, d are arrays of `batch` pointers, read when it runs */
   uint8_t form, d_form;   /* of A or B; of D: below */
   uint8_t b;              /* 0, or the dtype of B if it is not A's: of E4M3 and E5M2 */
+  uint8_t vectors;        /* 1: alpha has a number for each row, 2: so has beta; on the device */
 } ocu_gemm_kind;
 
 /* An operand of which one side is stored, or is not zero; a D of which one side is written. Without a
@@ -289,10 +291,12 @@ typedef struct {
 typedef struct {
   ocu_gemm_kind kind;
   int64_t batch, m, n, k;
-  const void *alpha, *beta; /* read at the call */
+  const void *alpha, *beta; /* read at the call, unless they are vectors */
   ocu_matrix a, b, c, d;
   const void *bias;
   int64_t bias_bs;          /* elements from one matrix's bias to the next one's */
+  int64_t alpha_bs;         /* the same of alpha where it is a vector */
+  ocu_matrix aux;           /* m x n, of the dtype of D */
   struct ocu_epilogue *epilogue;  /* NULL, or what else is done to D's elements */
   ocu_scaling scaling;
 } ocu_product;
@@ -331,7 +335,7 @@ enum {
   OCU_OP_MATVEC, OCU_OP_SOLVE, OCU_OP_RANK, OCU_OP_SCALE, OCU_OP_REPACK,
   OCU_OP_TRSM, OCU_OP_EXPAND,
   OCU_OP_GETRF, OCU_OP_GETRS, OCU_OP_GETRI, OCU_OP_MATINV, OCU_OP_GEQRF, OCU_OP_GELS,
-  OCU_OP_TRSM_BATCHED, OCU_OP_QUANTIZED
+  OCU_OP_TRSM_BATCHED, OCU_OP_QUANTIZED, OCU_OP_MASK
 };
 enum { OCU_STAGED = 4 };  /* beside OCU_READS, OCU_WRITES: in memory of the host's, done on return */
 

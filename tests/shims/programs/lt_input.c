@@ -108,11 +108,11 @@ static void lifetimes(void) {
   }
   EXPECT(cublasLtMatrixLayoutInit_internal(&small, 56, CUDA_R_32F, 1, 1, 1),
          CUBLAS_STATUS_ALLOC_FAILED);
-  EXPECT(cublasLtMatrixLayoutInit_internal((void *)16, 64, CUDA_R_32F, 1, 1, 1), invalid);
+  EXPECT(cublasLtMatrixLayoutInit_internal((void *)16, sizeof small, CUDA_R_32F, 1, 1, 1), invalid);
   /* A handle is no memory of the program's, nor is what lies behind the last one. */
   void *behind = (char *)(void *)lt + (16384 << 6);
-  EXPECT(cublasLtMatrixLayoutInit_internal((void *)lt, 64, CUDA_R_32F, 1, 1, 1), invalid);
-  EXPECT(cublasLtMatrixLayoutInit_internal(behind, 64, CUDA_R_32F, 1, 1, 1), invalid);
+  EXPECT(cublasLtMatrixLayoutInit_internal((void *)lt, sizeof small, CUDA_R_32F, 1, 1, 1), invalid);
+  EXPECT(cublasLtMatrixLayoutInit_internal(behind, sizeof small, CUDA_R_32F, 1, 1, 1), invalid);
   EXPECT(cublasLtMatmulDescInit(&mine, CUBLAS_COMPUTE_32F, CUDA_R_32F), good);
   EXPECT(multiply(&mine, square, square), good);
 }
@@ -187,23 +187,30 @@ static void refused(cublasLtMatmulDescAttributes_t attribute, const void *value,
 }
 
 static void refusals(void) {
-  const int32_t transpose = CUBLAS_OP_T, lower = CUBLAS_FILL_MODE_LOWER, vector = 2;
-  const int32_t half = CUDA_R_16F, tiled = CUBLASLT_ORDER_COL32;
+  const int32_t transpose = CUBLAS_OP_T, lower = CUBLAS_FILL_MODE_LOWER;
+  const int32_t half = CUDA_R_16F, tiled = CUBLASLT_ORDER_COL32, mode = CUBLASLT_BATCH_MODE_POINTER_ARRAY;
   const uint32_t epilogues[] = {130, 134, 136, 152, 160, 164, 192, 208, 256, 512};
   const uint32_t bias = CUBLASLT_EPILOGUE_BIAS, nonsense = 3;
-  const int64_t plane = 64;
+  const int64_t plane = 64, stride = 1;
+  (void)stride;
+  const int32_t strided = CUBLASLT_BATCH_MODE_STRIDED;
   const void *p = A;
   cublasLtMatmulDesc_t x;
   cublasLtMatrixLayout_t y;
   refused(DESC(TRANSC), &transpose, 4);
   refused(DESC(FILL_MODE), &lower, 4);
-  refused(DESC(POINTER_MODE), &vector, 4);
+#if OPENCU_CUDA_MAJOR > 12
+  refused(DESC(ALPHA_BATCH_STRIDE), &stride, 8);
+  refused(DESC(BETA_BATCH_STRIDE), &stride, 8);
+#endif
   const cublasLtMatmulDescAttributes_t pointers[] = {
       DESC(A_SCALE_POINTER), DESC(B_SCALE_POINTER),     DESC(C_SCALE_POINTER),
       DESC(D_SCALE_POINTER), DESC(D_OUT_SCALE_POINTER), DESC(EPILOGUE_AUX_SCALE_POINTER),
       DESC(AMAX_D_POINTER),  DESC(EPILOGUE_AUX_AMAX_POINTER)};
   for (int i = 0; i < 8; i++) refused(pointers[i], &p, sizeof p);
+  EXPECT(cublasLtMatrixLayoutSetAttribute(square, CUBLASLT_MATRIX_LAYOUT_BATCH_MODE, &mode, 4), good);
   for (int i = 0; i < 10; i++) refused(DESC(EPILOGUE), &epilogues[i], 4);
+  EXPECT(cublasLtMatrixLayoutSetAttribute(square, CUBLASLT_MATRIX_LAYOUT_BATCH_MODE, &strided, 4), good);
   const int32_t types[][2] = {{CUBLAS_COMPUTE_64F, CUDA_R_64F}, {CUBLAS_COMPUTE_32F, CUDA_R_64F},
                               {99, CUDA_R_32F}};
   for (int i = 0; i < 3; i++) {
@@ -271,7 +278,7 @@ static void algorithms(void) {
   EXPECT(tiles[0], CUBLASLT_MATMUL_TILE_UNDEFINED);
   EXPECT(cublasLtMatmulAlgoCapGetAttribute(&algo, CUBLASLT_ALGO_CAP_EPILOGUE_MASK, &value, 4, NULL),
          good);
-  EXPECT(value, 1 | 2 | 4 | 32);
+  EXPECT(value, 1 | 2 | 4 | 8 | 16 | 32 | 64 | 128 | 256 | 512);
   EXPECT(cublasLtMatmulAlgoCapGetAttribute(&algo, CUBLASLT_ALGO_CAP_NUMERICAL_IMPL_FLAGS, &flags, 8,
                                            NULL), good);
   TRUE(flags & CUBLASLT_NUMERICAL_IMPL_FLAGS_ACCUMULATOR_32F);

@@ -5,6 +5,8 @@
  *   latency random   seconds for 1,000 random shapes up to 500
  *   latency first    milliseconds from cublasCreate to the first result
  *   latency plan     seconds for the first call of a class that no pack holds
+ *   latency axpy     nanoseconds that a call on 1,000 elements takes more than a plain loop over them
+ *   latency dot, latency gemv     the same, the result in host memory; of a matrix of 25 x 40
  *
  * prints the figure, then how often a planner was asked and whether libpython is in this process.
  */
@@ -89,6 +91,53 @@ static double plan(void) {
   return now() - start;
 }
 
+enum { ELEMENTS = 1000, ROWS = 25, COLUMNS = ELEMENTS / ROWS };
+static float result;
+
+static void call_axpy(void) {
+  const float half = 0.5f;
+  CHECK(cublasSaxpy(handle, ELEMENTS, &half, a, 1, c, 1));
+}
+
+static void call_dot(void) { CHECK(cublasSdot(handle, ELEMENTS, a, 1, b, 1, &result)); }
+
+static void call_gemv(void) {
+  const float one = 1, zero = 0;
+  CHECK(cublasSgemv(handle, CUBLAS_OP_N, ROWS, COLUMNS, &one, a, ROWS, b, 1, &zero, c, 1));
+}
+
+__attribute__((noinline)) static void loop_axpy(void) {
+  for (int i = 0; i < ELEMENTS; i++) c[i] += 0.5f * a[i];
+}
+
+__attribute__((noinline)) static void loop_dot(void) {
+  float sums[16] = {0}; /* as a vectorised sum has */
+  for (int i = 0; i + 16 <= ELEMENTS; i += 16)
+    for (int j = 0; j < 16; j++) sums[j] += a[i + j] * b[i + j];
+  for (int j = 0; j < 16; j++) result += sums[j];
+}
+
+__attribute__((noinline)) static void loop_gemv(void) {
+  float sums[ROWS] = {0};
+  for (int j = 0; j < COLUMNS; j++)
+    for (int i = 0; i < ROWS; i++) sums[i] += a[j * ROWS + i] * b[j];
+  for (int i = 0; i < ROWS; i++) c[i] = sums[i];
+}
+
+static double seconds(void (*call)(void)) {
+  enum { CALLS = 100000 };
+  for (int i = 0; i < 1000; i++) call();
+  CHECK(cudaDeviceSynchronize());
+  double start = now();
+  for (int i = 0; i < CALLS; i++) call();
+  CHECK(cudaDeviceSynchronize());
+  return (now() - start) / CALLS;
+}
+
+static double over(void (*call)(void), void (*loop)(void)) {
+  return (seconds(call) - seconds(loop)) * 1e9;
+}
+
 static int maps_python(void) {
   char line[4096];
   int found = 0;
@@ -113,6 +162,9 @@ int main(int argc, char **argv) {
   else if (!strcmp(what, "shapes")) figure = shapes();
   else if (!strcmp(what, "random")) figure = random_shapes();
   else if (!strcmp(what, "plan")) figure = plan();
+  else if (!strcmp(what, "axpy")) figure = over(call_axpy, loop_axpy);
+  else if (!strcmp(what, "dot")) figure = over(call_dot, loop_dot);
+  else if (!strcmp(what, "gemv")) figure = over(call_gemv, loop_gemv);
   else if (!strcmp(what, "first")) {
     sgemm(64, 64, 64, 64);
     CHECK(cudaDeviceSynchronize());

@@ -44,6 +44,23 @@ def test_device_arrays_are_stream_ordered():
     np.testing.assert_array_equal(np.asarray(y), 8.0)
 
 
+@tile.kernel
+def quantize(x, y, N: int):
+    i = tile.pid(0)
+    tile.store(y, i, tile.saturate(2 * tile.cast(tile.load(x, i, N), tile.f32), y.dtype))
+
+
+@pytest.mark.parametrize("to", ["float8_e4m3fn", "float8_e5m2", "bfloat16"])
+def test_arrays_of_types_that_numpy_lacks_are_views_of_them(to, device):
+    x = np.array([0x38, 0xC0, 0x7E, 0x7F], "u1").view(opencu.float8_e4m3fn)  # 1 -2 448 NaN
+    want = {"float8_e4m3fn": [0x40, 0xC8, 0x7E], "float8_e5m2": [0x40, 0xC4, 0x63]}
+    want["bfloat16"] = [0x4000, 0xC080, 0x4460]
+    y = opencu.zeros(4, to, device)
+    launch(quantize, (1,), opencu.asarray(x, device), y, N=4)
+    *found, nan = np.asarray(y).view(f"u{y.dtype.itemsize}").tolist()
+    assert found == want[to] and nan & 0x7F
+
+
 def test_views_with_other_strides_are_another_class():
     x = np.random.default_rng(1).standard_normal((40, 30))
     y = np.zeros((30, 40))

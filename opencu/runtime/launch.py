@@ -47,7 +47,8 @@ def _dtype(name: str, x: Any) -> dtypes.DType:
     try:
         return dtypes.of(x.dtype)
     except TypeError:
-        known = ", ".join(str(d.numpy) for d in dtypes.ALL)
+        foreign = {d: name for name, d in dtypes.NAMED.items()}
+        known = ", ".join(foreign.get(d, str(d.numpy)) for d in dtypes.ALL)
         raise TypeError(f"{name} has dtype {x.dtype}: expected one of {known}") from None
 
 

@@ -124,14 +124,6 @@ def same(kind, found, want, bound):
 
 
 __all__ = [
-    "CODES",
-    "KINDS",
-    "call",
-    "check",
-    "expected",
-    "matrix",
-    "multiply",
-    "random",
-    "same",
-    "values",
-]
+    "CODES", "EPS", "KINDS", "TINY", "TYPES", "call", "check", "expected", "matrix", "multiply",
+    "random", "same", "values",
+]  # fmt: skip

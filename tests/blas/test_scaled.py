@@ -4,14 +4,13 @@ import time
 
 import numpy as np
 import pytest
-from product import CODES, TYPES, call, check, matrix, random, values
+from product import CODES, EPS, TINY, TYPES, call, check, matrix, random, values
 
 from opencu.blas.kernels.scaled import reference
 from opencu.drivers.status import ffi, lib
 from opencu.tile import dtypes
 
 RNG = np.random.default_rng(3)
-EPS = {"f32": 2.0**-23, "f16": 2.0**-11, "bf16": 2.0**-8, "e4m3": 2.0**-4, "e5m2": 2.0**-3}
 # Dtypes of a, b, c, d and bias, as cuBLASLt has them.
 KINDS = [
     ("e4m3", "e4m3", "bf16", "bf16", "bf16"), ("e4m3", "e4m3", "bf16", "e4m3", "bf16"),
@@ -59,42 +58,32 @@ def operands(kind, z, m, n, k, order):
 def close(kind, found, want, size):
     """Within the rounding of d and of sums of `size`."""
     most = dtypes.largest(TYPES[kind[3]])
-    bound = (
-        EPS[kind[3]] * np.abs(want) + size * 2.0**-20 + {"e4m3": 1e-3, "e5m2": 1e-5}.get(kind[3], 0)
-    )
+    bound = EPS[kind[3]] * np.abs(want) + size * 2.0**-20 + TINY.get(kind[3], 0)
     assert (np.abs(values(kind[3], found) - np.clip(want, -most, most)) <= bound).all()
+
+
+ACTIVATIONS = [lambda x: x, lambda x: np.maximum(x, 0), gelu]
 
 
 @pytest.mark.parametrize("order", "CF")
 @pytest.mark.parametrize("vectors", [False, True])
 @pytest.mark.parametrize("kind", KINDS, ids="-".join)
 def test_a_scaled_product_is_the_sums_by_its_factors(kind, vectors, order):
-    for (z, m, n, k), how, (act, fn) in zip(
-        SIZES,
-        (2, 1, 0, 1),
-        ((0, lambda x: x), (2, gelu), (1, lambda x: np.maximum(x, 0)), (0, np.array)),
-    ):
+    for (z, m, n, k), how, act in zip(SIZES, (2, 1, 0, 1), (0, 2, 1, 0)):
         a, b, c, d = operands(kind, z, m, n, k, order)
-        factors = [
-            RNG.uniform(0.5, 2, s).astype("f4")
-            for s in ((m if vectors else 1), (n if vectors else 1), 1, 1)
-        ]
-        bias = random(RNG, kind[4], z, {0: 1, 1: m, 2: n}[how])
-        amax = np.full(1, 99, "f4")
+        counts = (m if vectors else 1, n if vectors else 1, 1, 1)
+        factors = [RNG.uniform(0.5, 2, count).astype("f4") for count in counts]
+        bias, amax = random(RNG, kind[4], z, {0: 1, 1: m, 2: n}[how]), np.full(1, 99, "f4")
         check(multiply(kind, a, b, c, d, 0.5, -2, factors, amax, bias, how, act))
+        x, y, old, added = (values(t, v) for t, v in zip((*kind[:3], kind[4]), (a, b, c, bias)))
+        added = {0: 0, 1: added[:, :, None], 2: added[:, None, :]}[how]
         fa, fb, fc, fd = (f.astype("f8") for f in factors)
         fa = fa[:, None]
-        t, wide = 0.5 * values(kind[0], a) @ values(kind[1], b), values(kind[2], c)
-        v = values(kind[4], bias)
-        added = {0: 0, 1: v[:, :, None], 2: v[:, None, :]}[how]
-        x, want = reference(t, wide, added, (fa, fb, fc, fd), -2, fn)
-        size = fd * (
-            fa * fb * (np.abs(values(kind[0], a)) @ np.abs(values(kind[1], b)))
-            + 4 * np.abs(wide)
-            + np.abs(added)
-        )
-        close(kind, d, want, size * 8)
-        assert abs(amax[0] - np.abs(x).max()) <= 1e-4 * np.abs(x).max() + 1e-6
+        most, want = reference(x @ y / 2, old, added, (fa, fb, fc, fd), -2, ACTIVATIONS[act])
+        size = fa * fb * (np.abs(x) @ np.abs(y)) + 4 * np.abs(old) + np.abs(added)
+        close(kind, d, want, 8 * fd * size)
+        most = np.abs(most).max()
+        assert abs(amax[0] - most) <= 1e-4 * most + 1e-6
 
 
 def test_what_is_not_given_is_one_and_beta_zero_reads_no_c():

@@ -17,7 +17,7 @@ TABLES = runpy.run_path(str(ROOT / "shims/generate.py"))
 
 PUBLIC = (
     "cuda_runtime.h cuda_runtime_api.h driver_types.h library_types.h cublas_v2.h cublas_api.h"
-    " cublasXt.h cublasLt.h cublas_types.h cuComplex.h cuda_fp16.h cuda.h opencu.h"
+    " cublasXt.h cublasLt.h cublas_types.h cuComplex.h cuda_fp16.h cuda_fp8.h cuda.h opencu.h"
 ).split()
 both_majors = pytest.mark.parametrize("major", [12, 13])
 

@@ -4,7 +4,6 @@
  *     X = activation(a b T + beta c C + bias), amax = max |X|, D = d X
  *
  * All factors are read by the second kernel (opencu/blas/kernels/scaled.py), so nobody waits. */
-#include <string.h>
 #include "core.h"
 
 enum { FACTORS = 4 };

@@ -2,6 +2,7 @@
  * precision: every row of the vendor's table of types, operations and orders, scales and the absolute
  * maximum, and what is refused, of which the search for an algorithm says the same. */
 #include <cublasLt.h>
+#include <cuda_fp8.h>
 #include <math.h>
 
 #include "numbers.h"
@@ -25,7 +26,7 @@ static int is_float8(cudaDataType type) { return type == E4M3 || type == E5M2; }
 static double number(cudaDataType type, const char *x, int i) {
   if (!is_float8(type)) return creal(get(type, x, i));
   const int fraction = type == E4M3 ? 3 : 2, bias = type == E4M3 ? 7 : 15;
-  const int code = ((const uint8_t *)x)[i], low = code & 127, e = low >> fraction;
+  const int code = ((const __nv_fp8_e4m3 *)x)[i].__x, low = code & 127, e = low >> fraction;
   const double ones = (low & ((1 << fraction) - 1)) + (e ? 1 << fraction : 0);
   const double size = ldexp(ones, (e ? e : 1) - bias - fraction);
   if (low >= (type == E4M3 ? 0x7f : 0x7c)) return low == 0x7c ? INFINITY : NAN;

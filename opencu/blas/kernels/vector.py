@@ -166,6 +166,7 @@ def total(parts, out, P: int, last=same):
 # Norms in f64, by Blue's three accumulators: squares of large and small numbers are scaled.
 TINY, HUGE = 2.0**-511, 2.0**486
 UP, DOWN, LEAST = 2.0**537, 2.0**-538, 2.0**-1074
+SAFE = 2.0**-900  # a sum of squares to which what vanished is nothing
 
 
 def blue(v, small, middle, large):
@@ -187,21 +188,33 @@ def joined(small, middle, large):
 
 @tile.kernel
 def norm(x, out, parts, N: int, alone: bool):
-    small = tile.full(N, 0, tile.f64)
-    middle, large = small, small
+    """Blue's accumulators only where plain squares overflow, or may have vanished."""
     begin, end = strip(x, N)
+    plain = tile.full(N, 0, tile.f64)
     for k in range(begin, end):
-        v = tile.load(x, k, N)
-        small, middle, large = blue(real(v), small, middle, large)
-        if v.dtype.kind == "c":
-            small, middle, large = blue(tile.imag(v), small, middle, large)
+        plain = squares(x, x, k, N, plain)
+    total = tile.sum(plain)
+    if (total >= SAFE) & (total < math.inf):
+        keep(out, parts, 0 * total, total, 0 * total, alone)
+    else:
+        small = tile.full(N, 0, tile.f64)
+        middle, large = small, small
+        for k in range(begin, end):
+            v = tile.load(x, k, N)
+            small, middle, large = blue(real(v), small, middle, large)
+            if v.dtype.kind == "c":
+                small, middle, large = blue(tile.imag(v), small, middle, large)
+        keep(out, parts, tile.sum(small), tile.sum(middle), tile.sum(large), alone)
+
+
+def keep(out, parts, small, middle, large, alone):
     if alone:
-        tile.scatter(out, 0, joined(tile.sum(small), tile.sum(middle), tile.sum(large)))
+        tile.scatter(out, 0, joined(small, middle, large))
     else:
         p = tile.pid(0)
-        tile.scatter(parts, (0, p), tile.sum(small))
-        tile.scatter(parts, (1, p), tile.sum(middle))
-        tile.scatter(parts, (2, p), tile.sum(large))
+        tile.scatter(parts, (0, p), small)
+        tile.scatter(parts, (1, p), middle)
+        tile.scatter(parts, (2, p), large)
 
 
 @tile.kernel

@@ -14,7 +14,7 @@ import math
 
 from opencu import tile
 from opencu.blas.kernels.rotations import fetched, fetched_five, given, rotg, rotmg
-from opencu.blas.kernels.routine import MIXED, ONE_BY_ONE, Routine
+from opencu.blas.kernels.routine import MIXED, ONE_BY_ONE, SEVERAL, Routine
 from opencu.drivers.interface import Target
 from opencu.runtime.plan import Launch, Plan, Slot
 from opencu.tile import cdiv
@@ -367,4 +367,19 @@ def _sums(r: Routine, N: int, cost: Slot, x: dict, y: dict) -> list[Launch]:
 
 
 def packed_specs() -> list[bytes]:
-    return []
+    """Contiguous vectors of floats and of doubles, with scalars of the call."""
+    read, written, updated = 6, 10, 14  # as a spec says it of an operand
+    steps = [(COPY, read, written, 0), (SWAP, updated, updated, 0)]
+    steps += [(SCAL, updated, 0, 1), (AXPY, read, updated, 1)]
+    specs = [
+        [op, T, T * (y > 0), 0, 0, T * factor, x | y << 4]
+        for T in (1, 2)
+        for op, x, y, factor in steps
+    ]
+    specs += [
+        [op, T, T * (op == DOT), 0, T, 0, read | read * (op == DOT) << 4, 8 << 4, several]
+        for T in (1, 2)
+        for op in (DOT, ASUM, NRM2)
+        for several in (0, SEVERAL)
+    ]
+    return [bytes(spec).ljust(16, b"\0") for spec in specs]

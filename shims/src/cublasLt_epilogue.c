@@ -59,7 +59,8 @@ cublasStatus_t set_epilogue(const char *name, const struct matmul *x, const stru
   if (e->number == CUBLASLT_EPILOGUE_DEFAULT) return CUBLAS_STATUS_SUCCESS;
   const int aux = e->mask || e->activation > OCU_GELU;
   ocu_dtype scale = product->kind.scale;
-  if (is_complex(scale) || scale == OCU_I32 || (d->batch_mode && (aux || e->gradient))) {
+  if (is_complex(scale) || scale == OCU_I32 || product->kind.c == OCU_I8 ||
+       (d->batch_mode && (aux || e->gradient))) {
     snprintf(reason, sizeof reason, "EPILOGUE: CUBLASLT_EPILOGUE_%s of these types or batches",
              e->name);
     return refused(name, reason);

@@ -21,6 +21,7 @@ static const struct {
     KIND(R_16F, R_16F, 16F, R_16F, OCU_F16, OCU_F16, OCU_F32, 0, 0, 0, 0),
     KIND(R_8I, R_32I, 32I, R_32I, OCU_I8, OCU_I32, OCU_I32, 0, 0, 0, 0),
     KIND(R_8I, R_32F, 32F, R_32F, OCU_I8, OCU_F32, OCU_F32, 0, 0, 0, 0),
+    KIND(R_8I, R_8I, 32I, R_32F, OCU_I8, OCU_I8, OCU_F32, 0, 0, 0, 0),
     KIND(C_32F, C_32F, 32F, C_32F, OCU_C64, OCU_C64, OCU_C64, 0, 0, 0, 0),
     KIND(C_64F, C_64F, 64F, C_64F, OCU_C128, OCU_C128, OCU_C128, 0, 0, 0, 0),
 #undef KIND
@@ -55,7 +56,8 @@ const char *gemm_kind(const struct gemm_types *types, ocu_gemm_kind *kind, ocu_d
     const struct gemm_types *row = &kinds[i].types;
     const int agree[] = {compute == ANY_COMPUTE || row->compute == compute,
                          row->a == types->a, row->b == types->b, row->c == types->c,
-                         types->scale == ANY_SCALE || row->scale == types->scale};
+                         types->scale == ANY_SCALE ? row->c != CUDA_R_8I
+                                                   : row->scale == types->scale};
     size_t n = 0;
     while (n < 5 && agree[n]) n++;
     if (n == 5) {

@@ -153,6 +153,13 @@ def put(d, out, offset):
     tile.store(d, (0, 0), out)
 
 
+def stored(x, dtype):
+    """x, of a wider type: bytes are rounded, and end at -128 and 127."""
+    if dtype == tile.i8 and x.dtype.kind == "f":
+        x = tile.minimum(tile.maximum(tile.rint(x), -128.0), 127.0)
+    return tile.cast(x, dtype)
+
+
 def epilogue_scale(
     c, d, acc, alpha, beta, bias, add_bias, activation, steps, extras, put=put, offset=0,
     numbers=number, add_c=add_c,
@@ -162,7 +169,7 @@ def epilogue_scale(
     alpha = numbers(alpha, acc.shape)
     out = add_c(alpha * tile.cast(acc, alpha.dtype), beta, c, numbers)
     out = apply(activation(add_bias(out, bias)), steps, extras)
-    put(d, tile.cast(out, d.dtype), offset)
+    put(d, stored(out, d.dtype), offset)
 
 
 @tile.kernel

@@ -32,6 +32,7 @@ PLANNERS = {
     lib.OCU_OP_EXPAND: "opencu.blas.kernels.triangle",
     lib.OCU_OP_QUANTIZED: "opencu.blas.kernels.quantized",
     lib.OCU_OP_MASK: "opencu.blas.kernels.mask",
+    lib.OCU_OP_TRANSFORM: "opencu.blas.kernels.transform",
 }
 
 

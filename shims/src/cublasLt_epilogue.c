@@ -60,7 +60,7 @@ cublasStatus_t set_epilogue(const char *name, const struct matmul *x, const stru
   const int aux = e->mask || e->activation > OCU_GELU;
   ocu_dtype scale = product->kind.scale;
   const int more = aux || e->gradient, plain = !d->batch_mode && !product->scaling.d;
-  if (is_complex(scale) || scale == OCU_I32 || (more && !plain)) {
+  if (is_complex(scale) || scale == OCU_I32 || product->kind.c == OCU_I8 || (more && !plain)) {
     snprintf(reason, sizeof reason, "EPILOGUE: CUBLASLT_EPILOGUE_%s of these types or batches",
              e->name);
     return refused(name, reason);

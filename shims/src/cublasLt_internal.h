@@ -30,6 +30,7 @@ struct problem {
   int on_device;
   int grouped; /* its matrices are known when it runs */
   int beta_zero;
+  uint8_t tiled; /* a bit each for A, B, C, D, whose matrices are then those of copies by columns */
   uint8_t mask, gradient; /* what follows the product, as cublasLt_epilogue.c has it */
   ocu_matrix bits, sums;
 };
@@ -62,6 +63,26 @@ struct operation {
 };
 HIDDEN cublasStatus_t operation_of(const char *name, const struct layout *x, int32_t op,
                                    struct operation *result);
+static inline int is_tiled(const struct layout *x) { return x->order > CUBLASLT_ORDER_ROW; }
+/* Elements of a group of 32 columns. */
+static inline int64_t group_of_32(int32_t order, int64_t rows) {
+  const int64_t tile = order == CUBLASLT_ORDER_COL32 ? 1 : order == CUBLASLT_ORDER_COL4_4R2_8C ? 8 : 32;
+  return (rows + tile - 1) / tile * tile * 32;
+}
+static inline struct layout by_columns(const struct layout *x) {
+  struct layout copy = *x;
+  copy.order = CUBLASLT_ORDER_COL, copy.ld = at_least_1((int64_t)x->rows);
+  copy.stride = copy.ld * (int64_t)x->cols;
+  return copy;
+}
+/* C = alpha op(A) + beta op(B), a product's a, c and d; where kind.form, vectors, d_form are not 0 they
+ * are the order of a, c, d, and FORM_TURNED more where a matrix is transposed. */
+enum { FORM_TURNED = 16 };
+HIDDEN ocu_status transform(ocu_stream *stream, const ocu_product *g, int flags);
+/* Runs a problem; of tiled matrices on copies. */
+HIDDEN ocu_status multiply(ocu_stream *stream, const struct problem *problem);
+HIDDEN ocu_status multiply_tiled(ocu_stream *stream, const struct descriptors *given,
+                                 struct problem *problem);
 static inline int same_place(const ocu_matrix *x, const ocu_matrix *y) {
   return x->bs == y->bs && x->rs == y->rs && x->cs == y->cs;
 }

@@ -54,15 +54,17 @@ static cublasStatus_t refuse_matmul(const char *name, const struct matmul *x, in
 
 static cublasStatus_t matrix_of(const char *name, const struct layout *x, ocu_matrix *matrix) {
   const struct wish wishes[] = {
-      {x->order > CUBLASLT_ORDER_ROW || x->order < 0, "ORDER: only by columns or by rows"},
       {x->plane != 0, "PLANE_OFFSET: no planar complex matrices"},
       {x->batch_mode > CUBLASLT_BATCH_MODE_POINTER_ARRAY, "BATCH_MODE: no groups here"},
+      {is_tiled(x) && x->batch_mode, "ORDER: tiles in strided batches only"},
   };
   CHECK(refuse_any(name, wishes, sizeof wishes / sizeof *wishes));
-  int by_rows = x->order == CUBLASLT_ORDER_ROW;
-  uint64_t line = by_rows ? x->cols : x->rows;
-  if (x->rows > INT64_MAX || x->cols > INT64_MAX || x->batch < 0 ||
-      x->ld < at_least_1((int64_t)line))
+  if (x->order < 0 || x->order > CUBLASLT_ORDER_COL32_2R_4R4 || x->rows > INT64_MAX / 64 ||
+      x->cols > INT64_MAX / 64 || x->batch < 0)
+    return CUBLAS_STATUS_INVALID_VALUE;
+  int by_rows = x->order == CUBLASLT_ORDER_ROW || is_tiled(x);
+  const int64_t rows = (int64_t)x->rows, columns = (int64_t)x->cols;
+  if (x->ld < at_least_1(is_tiled(x) ? group_of_32(x->order, rows) : by_rows ? columns : rows))
     return CUBLAS_STATUS_INVALID_VALUE;
   int64_t stride = x->batch_mode == CUBLASLT_BATCH_MODE_STRIDED && x->batch > 1 ? x->stride : 0;
   *matrix = (ocu_matrix){NULL, stride, by_rows ? x->ld : 1, by_rows ? 1 : x->ld};
@@ -76,7 +78,7 @@ cublasStatus_t operation_of(const char *name, const struct layout *x, int32_t op
   result->rows = (int64_t)x->rows, result->columns = (int64_t)x->cols;
   if (op != CUBLAS_OP_N) {
     const ocu_matrix m = result->matrix;
-    result->matrix = (ocu_matrix){NULL, m.bs, m.cs, m.rs};
+    if (!is_tiled(x)) result->matrix = (ocu_matrix){NULL, m.bs, m.cs, m.rs};
     result->rows = (int64_t)x->cols, result->columns = (int64_t)x->rows;
   }
   return CUBLAS_STATUS_SUCCESS;
@@ -128,11 +130,28 @@ static cublasStatus_t set_scalars(const char *name, const struct matmul *x, uint
   return CUBLAS_STATUS_SUCCESS;
 }
 
+/* The layouts of copies by columns, for those in tiles. */
+static cublasStatus_t set_untiled(const char *name, const struct matmul *x,
+                                  const struct layout *const given[4], struct problem *problem) {
+  const struct layout *layouts[4];
+  struct layout copies[4];
+  ocu_matrix matrix;
+  for (int i = 0; i < 4; i++) {
+    layouts[i] = given[i];
+    if (!is_tiled(given[i])) continue;
+    CHECK(matrix_of(name, given[i], &matrix));
+    if (i == 3 && given[i]->batch > 1 && !matrix.bs) return CUBLAS_STATUS_INVALID_VALUE;
+    copies[i] = by_columns(given[i]);
+    layouts[i] = &copies[i], problem->tiled |= (uint8_t)(1 << i);
+  }
+  return set_matrices(name, x, layouts, &problem->product);
+}
+
 /* What can be told of groups before their arrays are read. */
 static cublasStatus_t check_groups(const struct layout *const layouts[4]) {
   for (int i = 0; i < 4; i++) {
     const struct layout *x = layouts[i];
-    if (x->batch_mode != MODE_GROUPED || x->batch != layouts[3]->batch || x->batch < 0 ||
+    if (x->batch_mode != MODE_GROUPED || (uint32_t)x->order > CUBLASLT_ORDER_ROW || x->batch != layouts[3]->batch || x->batch < 0 ||
         !x->rows_array || !x->cols_array || !x->ld_array)
       return CUBLAS_STATUS_INVALID_VALUE;
   }
@@ -158,7 +177,7 @@ cublasStatus_t problem_of(const char *name, const struct descriptors *given,
       (cudaDataType)layouts[2]->type, (cublasComputeType_t)x->compute, (cudaDataType)x->scale};
   const char *reason = lt_kind(&types, (cudaDataType)layouts[3]->type, problem);
   if (reason) return refused(name, reason);
-  CHECK(problem->grouped ? check_groups(layouts) : set_matrices(name, x, layouts, product));
+  CHECK(problem->grouped ? check_groups(layouts) : set_untiled(name, x, layouts, problem));
   if (is_complex(product->kind.ab))
     product->kind.conj = (uint8_t)((x->transa == CUBLAS_OP_C) | (x->transb == CUBLAS_OP_C) << 1);
   CHECK(set_scalars(name, x, batch_mode, problem));
@@ -170,6 +189,13 @@ cublasStatus_t problem_of(const char *name, const struct descriptors *given,
 ocu_status has_kernel(const ocu_gemm_kind *kind) {
   static const char zero[16];
   return ocu_multiply(NULL, &(ocu_product){.kind = *kind, .alpha = zero, .beta = zero}, 0);
+}
+
+ocu_status multiply(ocu_stream *stream, const struct problem *problem) {
+  ocu_status status = check_epilogue(problem);
+  if (status == OCU_OK)
+    status = gemm_run(stream, problem->on_device, problem->scalars, &problem->product, ocu_multiply);
+  return status == OCU_OK ? run_epilogue(stream, problem) : status;
 }
 
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t lightHandle, cublasLtMatmulDesc_t computeDesc,
@@ -196,12 +222,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t lightHandle, cublasLtMatmulDesc_t
   ocu_stream *on = stream_of(stream);
   product->alpha = alpha, product->beta = beta;
   product->a.p = A, product->b.p = B, product->c.p = C, product->d.p = D;
-  ocu_status status = check_epilogue(&problem);
-  if (status == OCU_OK)
-    status = problem.grouped
-                 ? multiply_groups(on, &given, &problem)
-                 : gemm_run(on, problem.on_device, problem.scalars, product, ocu_multiply);
-  if (status == OCU_OK) status = run_epilogue(on, &problem);
+  ocu_status status = problem.grouped ? multiply_groups(on, &given, &problem)
+                      : problem.tiled ? multiply_tiled(on, &given, &problem)
+                                      : multiply(on, &problem);
   if (status != OCU_OK) log_at(1, name, "%s", ocu_error());
   return status == OCU_OK ? CUBLAS_STATUS_SUCCESS : finish(status, name);
 }

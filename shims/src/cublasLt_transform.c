@@ -1,46 +1,96 @@
 /* cublasLt_transform.c - C = alpha op(A) + beta op(B), between orders, types and operations. */
 #include "cublasLt_internal.h"
 
-/* The 1 of a dtype, in its first bytes. */
-static const void *one_of(ocu_dtype dtype) {
-  static const float f32[2] = {1, 0};
-  static const double f64[2] = {1, 0};
-  static const uint16_t f16 = 0x3c00, bf16 = 0x3f80;
-  static const int8_t i8 = 1;
-  switch (dtype) {
-    case OCU_F16: return &f16;
-    case OCU_BF16: return &bf16;
-    case OCU_I8: return &i8;
-    case OCU_F64:
-    case OCU_C128: return f64;
-    default: return f32;
-  }
+/* A tiled one is checked as its groups of 32 columns. */
+static ocu_operand operand(ocu_matrix x, uint8_t form, int64_t m, int64_t n, uint8_t dtype,
+                           uint8_t how) {
+  if (!x.p) return (ocu_operand){0};
+  if (!form) return (ocu_operand){x, m, n, dtype, how};
+  const int64_t rows = form < FORM_TURNED ? m : n, columns = form < FORM_TURNED ? n : m;
+  return (ocu_operand){x, (columns + 31) / 32, group_of_32(form % FORM_TURNED, rows), dtype, how};
 }
 
-/* Each line of C, along its memory, is a product: the line of A times 1, plus the line of B. */
-static ocu_status transform(ocu_stream *stream, const ocu_product *whole, int flags) {
-  size_t ab_bytes = ocu_dtype_bytes(whole->kind.ab), c_bytes = ocu_dtype_bytes(whole->kind.c);
-  ocu_product lines = *whole;
-  if (!whole->m || !whole->n) return ocu_alive();
-  int by_columns = whole->d.rs == 1;
-  lines.batch = by_columns ? whole->n : whole->m;
-  lines.m = by_columns ? whole->m : whole->n;
-  lines.n = lines.k = 1;
-  ocu_matrix *sides[] = {&lines.a, &lines.c, &lines.d};
-  for (int i = 0; i < 3; i++) {
-    const ocu_matrix x = *sides[i];
-    *sides[i] = (ocu_matrix){x.p, by_columns ? x.cs : x.rs, by_columns ? x.rs : x.cs, lines.m};
+/* All but the signs of its parts. */
+static int is_zero(const unsigned char *bytes, size_t part, size_t size) {
+  int bits = 0;
+  for (size_t i = 0; i < size; i++) bits |= bytes[i] & (i % part == part - 1 ? 0x7f : 0xff);
+  return !bits;
+}
+
+ocu_status transform(ocu_stream *stream, const ocu_product *g, int flags) {
+  const ocu_gemm_kind *kind = &g->kind;
+  const size_t size = ocu_dtype_bytes(kind->scale);
+  if (g->m < 1 || g->n < 1) return ocu_alive();
+  if (!g->c.p) { /* beta must be 0 */
+    ocu_status status = ocu_check(g->beta, size, 0);
+    if (status != OCU_OK) return status;
+    if (!is_zero(g->beta, size >> is_complex(kind->scale), size)) return OCU_INVALID_VALUE;
   }
-  lines.b = (ocu_matrix){one_of(whole->kind.ab), 0, 1, 1};
-  ocu_status status = OCU_OK;
-  for (int64_t i = 0; i < whole->batch && status == OCU_OK; i++) {
-    status = ocu_multiply(stream, &lines, flags);
-    lines.a.p = (const char *)lines.a.p + whole->a.bs * (int64_t)ab_bytes;
-    if (lines.c.p) lines.c.p = (const char *)lines.c.p + whole->c.bs * (int64_t)c_bytes;
-    lines.d.p = (const char *)lines.d.p + whole->d.bs * (int64_t)c_bytes;
+  return ocu_run(stream, &(ocu_routine){
+      .op = OCU_OP_TRANSFORM, .form = {kind->form, kind->vectors, kind->d_form, kind->conj},
+      .size = {g->m, g->n}, .batch = g->batch,
+      .factor = {{g->alpha, kind->scale, 1}, {g->beta, kind->scale, 1}},
+      .x = {operand(g->a, kind->form, g->m, g->n, kind->ab, OCU_READS),
+            operand(g->c, kind->vectors, g->m, g->n, kind->c, OCU_READS),
+            operand(g->d, kind->d_form, g->m, g->n, kind->c, OCU_WRITES)}}, flags);
+}
+
+static uint8_t form_of(const struct layout *x, int32_t op) {
+  return is_tiled(x) ? (uint8_t)(x->order + (op == CUBLAS_OP_N ? 0 : FORM_TURNED)) : 0;
+}
+
+/* ---- products of tiled matrices ---------------------------------------------------------------- */
+
+/* The numbers as they are, from tiles to columns, or back. */
+static ocu_status reorder(ocu_stream *stream, const struct layout *x, uint8_t dtype,
+                          const void *tiles, void *columns, int back) {
+  static const struct { float f32[2]; double f64[2]; int32_t i32; } one = {{1}, {1}, 1};
+  static const double zero[2];
+  const struct layout y = by_columns(x);
+  const ocu_matrix at[2] = {{tiles, x->stride, x->ld, 1}, {columns, y.stride, 1, y.ld}};
+  ocu_product g = {.batch = x->batch, .m = (int64_t)x->rows, .n = (int64_t)x->cols,
+                   .a = at[back], .d = at[!back], .alpha = one.f64, .beta = zero};
+  g.kind = (ocu_gemm_kind){.ab = dtype, .c = dtype, .scale = dtype};
+  *(back ? &g.kind.d_form : &g.kind.form) = (uint8_t)x->order;
+  switch (dtype) {
+    case OCU_I8:
+    case OCU_I32: g.kind.scale = OCU_I32, g.alpha = &one.i32; break;
+    case OCU_F16:
+    case OCU_BF16:
+    case OCU_F32: g.kind.scale = OCU_F32, g.alpha = one.f32; break;
+    case OCU_C64: g.alpha = one.f32; break;
+    default: break;
+  }
+  return transform(stream, &g, 0);
+}
+
+ocu_status multiply_tiled(ocu_stream *stream, const struct descriptors *given,
+                          struct problem *problem) {
+  const struct layout *layouts[] = {given->a, given->b, given->c, given->d};
+  ocu_product *g = &problem->product;
+  ocu_matrix *const x[] = {&g->a, &g->b, &g->c, &g->d};
+  void *held[4] = {0}, *d = (void *)(uintptr_t)g->d.p;
+  ocu_status status = g->d.p ? OCU_OK : OCU_INVALID_VALUE;
+  for (int i = 0; i < 4 && status == OCU_OK; i++) {
+    if (!(problem->tiled >> i & 1) || !x[i]->p) continue;
+    const uint8_t dtype = i < 2 ? g->kind.ab : g->kind.c;
+    const size_t numbers = (size_t)layouts[i]->batch * (size_t)by_columns(layouts[i]).stride;
+    status = ocu_alloc_async(stream, numbers * ocu_dtype_bytes(dtype), &held[i]);
+    if (status == OCU_OK && i < 3)
+      status = reorder(stream, layouts[i], dtype, x[i]->p, held[i], 0);
+    x[i]->p = held[i];
+  }
+  if (status == OCU_OK) status = multiply(stream, problem);
+  if (status == OCU_OK && held[3])
+    status = reorder(stream, layouts[3], g->kind.c, d, held[3], 1);
+  for (int i = 0; i < 4; i++) {
+    ocu_status freed = held[i] ? ocu_free_async(stream, held[i]) : OCU_OK;
+    if (status == OCU_OK) status = freed;
   }
   return status;
 }
+
+/* ---- cublasLtMatrixTransform ------------------------------------------------------------------- */
 
 static cublasStatus_t set_transform(const char *name, const struct transform *x,
                                     const struct layout *a, const struct layout *b,
@@ -56,8 +106,11 @@ static cublasStatus_t set_transform(const char *name, const struct transform *x,
       {a->batch_mode || b->batch_mode || c->batch_mode, "BATCH_MODE: only strided"},
   };
   CHECK(refuse_any(name, wishes, sizeof wishes / sizeof *wishes));
-  const char *reason = gemm_kind(&types, &product->kind, &problem->scalars);
+  const int integers = a->type == CUDA_R_32I && c->type == CUDA_R_32I && x->scale == CUDA_R_32F;
+  if (integers) product->kind = (ocu_gemm_kind){.ab = OCU_I32, .c = OCU_I32, .scale = OCU_F32};
+  const char *reason = integers ? NULL : gemm_kind(&types, &product->kind, &problem->scalars);
   if (reason) return refused(name, reason);
+  if (integers) problem->scalars = OCU_F32;
   if (x->transb == CUBLAS_OP_C && is_complex(product->kind.c))
     return refused(name, "TRANSB: no conjugate of B");
   CHECK(operation_of(name, a, x->transa, &A));
@@ -69,6 +122,8 @@ static cublasStatus_t set_transform(const char *name, const struct transform *x,
   product->kind.conj = is_complex(product->kind.ab) && x->transa == CUBLAS_OP_C;
   product->batch = c->batch, product->m = C.rows, product->n = C.columns;
   product->a = A.matrix, product->c = B.matrix, product->d = C.matrix;
+  product->kind.form = form_of(a, x->transa), product->kind.vectors = form_of(b, x->transb);
+  product->kind.d_form = form_of(c, CUBLAS_OP_N);
   problem->on_device = x->pointer_mode == CUBLASLT_POINTER_MODE_DEVICE;
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -92,8 +147,9 @@ cublasStatus_t cublasLtMatrixTransform(cublasLtHandle_t lightHandle,
   if (!has_b) without_b.transb = CUBLAS_OP_N;
   CHECK(set_transform(name, &without_b, a, b, c, &problem));
   ocu_product *product = &problem.product;
-  if ((A == C && !same_place(&product->a, &product->d)) ||
-      (B == C && !same_place(&product->c, &product->d)))
+  const ocu_gemm_kind *kind = &product->kind;
+  if ((A == C && (!same_place(&product->a, &product->d) || kind->form != kind->d_form)) ||
+      (B == C && (!same_place(&product->c, &product->d) || kind->vectors != kind->d_form)))
     return CUBLAS_STATUS_INVALID_VALUE;
   log_at(5, name, "rows=%lld columns=%lld batch=%lld", (long long)product->m,
          (long long)product->n, (long long)product->batch);

@@ -21,6 +21,7 @@ static const struct {
     KIND(R_16F, R_16F, 16F, R_16F, F16, F16, F32),
     KIND(R_8I, R_32I, 32I, R_32I, I8, I32, I32),
     KIND(R_8I, R_32F, 32F, R_32F, I8, F32, F32),
+    KIND(R_8I, R_8I, 32I, R_32F, I8, I8, F32),
     KIND(C_32F, C_32F, 32F, C_32F, C64, C64, C64),
     KIND(C_64F, C_64F, 64F, C_64F, C128, C128, C128),
 #undef KIND
@@ -55,7 +56,8 @@ const char *gemm_kind(const struct gemm_types *types, ocu_gemm_kind *kind, ocu_d
     const struct gemm_types *row = &kinds[i].types;
     const int agree[] = {compute == ANY_COMPUTE || row->compute == compute,
                          row->a == types->a, row->b == types->b, row->c == types->c,
-                         types->scale == ANY_SCALE || row->scale == types->scale};
+                         types->scale == ANY_SCALE ? row->c != CUDA_R_8I
+                                                   : row->scale == types->scale};
     size_t n = 0;
     while (n < 5 && agree[n]) n++;
     if (n == 5) {

@@ -314,3 +314,117 @@ def test_each_product_of_a_batch_may_have_a_vector_of_its_own(lt):
     assert case.run(vector, vector) == NOT_SUPPORTED
     case["POINTER_MODE"] = 5
     assert case.run(vector, vector) == INVALID
+
+
+# ---- matrices in tiles ---------------------------------------------------------------------------
+
+ORDERS = {"COL32": 1, "COL4_4R2_8C": 8, "COL32_2R_4R4": 32}  # rows of a tile
+PAD = 96  # between groups of 32 columns
+
+
+def tiles(x, order):
+    """What is in memory, a row for each group of 32 columns; what is beyond x is 7."""
+    m, n = x.shape
+    unit = ORDERS.get(order, 1)
+    full = np.full((-(-m // unit) * unit, -(-n // 32) * 32), 7, x.dtype)
+    full[:m, :n] = x
+    if order == "COL32":
+        parts, axes = (-1, full.shape[1] // 32, 32), (1, 0, 2)
+    elif order == "COL4_4R2_8C":
+        parts, axes = (-1, 4, 2, full.shape[1] // 32, 8, 4), (3, 0, 2, 4, 1, 5)
+    else:
+        parts, axes = (-1, 4, 4, 2, full.shape[1] // 32, 32), (4, 0, 2, 1, 3, 5)
+    lines = full.reshape(parts).transpose(axes).reshape(full.shape[1] // 32, -1)
+    return np.pad(lines, ((0, 0), (0, PAD)), constant_values=7)
+
+
+def in_order(lt, x, order):
+    """Memory that holds a matrix, and its layout."""
+    number = NUMBERS[f"CUBLASLT_ORDER_{order}"]
+    memory = tiles(x, order) if order in ORDERS else x.T if order == "COL" else x
+    words = (TYPES[x.dtype.str[1:]], *x.shape, memory.shape[-1])
+    return Held(memory), lt.make("MatrixLayout", *words, ORDER=number)
+
+
+def read(held, like, order):
+    memory = held.read()
+    if order not in ORDERS:
+        return memory.T if order == "COL" else memory
+    where = tiles(np.arange(1, like.size + 1).reshape(like.shape) * 10, order)
+    inside = where % 10 == 0
+    assert (memory[~inside] == 7).all()
+    found = np.zeros(like.size, memory.dtype)
+    found[where[inside] // 10 - 1] = memory[inside]
+    return found.reshape(like.shape)
+
+
+@pytest.mark.parametrize("d", ["i1", "i4", "f4", "f2", "c8"])
+def test_transforms_go_from_any_order_to_any(lt, d):
+    s = {"c8": "c8"}.get(d, "f4")
+    plan = [("COL", 0), ("ROW", 1), *((order, i % 2) for i, order in enumerate(ORDERS))]
+    a = random(d, 45, 71, seed=1)
+    scalars = np.array([2], s), np.array([-1], s)
+    for i in range(5):
+        (of_a, trans), (of_c, _), (of_b, turned) = (plan[(i + j) % 5] for j in (0, 2, 3))
+        b = random(d, 45, 71, seed=2)
+        desc = lt.make("MatrixTransformDesc", TYPES[s], TRANSA=trans, TRANSB=turned)
+        (A, la) = in_order(lt, a.T if trans else a, of_a)
+        (B, lb) = in_order(lt, b.T if turned else b, of_b)
+        C, lc = in_order(lt, np.full_like(a, 7), of_c)
+        for with_b in (1, 0):
+            end = (B, lb) if with_b else (None, None)
+            call = (desc, scalars[0], A, la, scalars[1] * with_b, *end, C, lc, None)
+            assert lt("MatrixTransform", lt.handle, *call) == SUCCESS
+            want = 2 * wide(a) - with_b * wide(b)
+            near(read(C, a, of_c), want, EPS.get(d, 2e-6))
+
+
+@pytest.mark.parametrize("order", ["COL4_4R2_8C", "COL32_2R_4R4"])
+@pytest.mark.parametrize("c, s", [("i4", "i4"), ("i1", "f4"), ("f4", "f4")])
+def test_products_of_bytes_in_tiles(lt, order, c, s):
+    m, n, k = 40, 35, 70
+    a, b = random("f4", m, k, seed=1) * 9, random("f4", n, k, seed=2) * 9
+    a, b = a.astype("i1"), b.astype("i1")
+    old = np.zeros((m, n), c)
+    orders = ("COL32", order, "COL32", "COL32")
+    operands = [in_order(lt, x, of) for x, of in zip((a, b, old, old), orders)]
+    alpha = {"i4": np.array([3], "i4")}.get(s, np.array([0.05], "f4"))
+    compute = 68 if c == "f4" else 72
+    desc = lt.make("MatmulDesc", compute, TYPES[s], TRANSB=1)
+    zero = np.zeros(1, s)
+    assert lt.matmul(desc, alpha, *operands[:2], zero, *operands[2:]) == SUCCESS
+    want = alpha[0].astype("f8") * (wide(a) @ wide(b).T)
+    found = read(operands[3][0], old, "COL32")
+    if c == "i1":
+        assert (
+            found == np.clip(np.rint(want.astype("f4")), -128, 127)
+        ).all() and found.max() == 127
+    else:
+        near(found, want, 1e-5)
+    vector = Held(random(s, m, seed=3))
+    if s == "f4":
+        lt.set("MatmulDesc", desc, "POINTER_MODE", "ALPHA_DEVICE_VECTOR_BETA_ZERO")
+        assert lt.matmul(desc, vector, *operands[:2], zero, *operands[2:]) == SUCCESS
+        want = wide(vector.read())[:, None] * (wide(a) @ wide(b).T)
+        want = np.clip(want, -128, 127) if c == "i1" else want
+        np.testing.assert_allclose(read(operands[3][0], old, "COL32"), want, atol=0.51, rtol=1e-5)
+
+
+def test_tiles_that_do_not_fit_are_refused(lt):
+    a = random("f4", 40, 64)
+    held, layout = in_order(lt, a, "COL32")
+    desc, one = lt.make("MatmulDesc", COMPUTE["f4"], TYPES["f4"], TRANSB=1), np.ones(1, "f4")
+    square = in_order(lt, np.zeros((40, 40), "f4"), "COL")
+    x = held, layout
+    assert lt.matmul(desc, one, x, x, one, square, square) == SUCCESS
+    near(read(square[0], np.zeros((40, 40)), "COL"), wide(a) @ wide(a).T, 1e-5)
+    lt.set("MatrixLayout", layout, "LD", 40 * 32 - 1)
+    assert lt.matmul(desc, one, x, x, one, square, square) == INVALID
+    lt.set("MatrixLayout", layout, "LD", 40 * 32 + PAD)
+    for each in (layout, square[1]):
+        lt.set("MatrixLayout", each, "BATCH_MODE", 1)
+    assert lt.matmul(desc, one, x, x, one, square, square) == NOT_SUPPORTED
+    for each in (layout, square[1]):
+        lt.set("MatrixLayout", each, "BATCH_MODE", 0)
+    lt.set("MatrixLayout", layout, "ORDER", 5)
+    assert lt.matmul(desc, one, x, x, one, square, square) == INVALID

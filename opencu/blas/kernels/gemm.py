@@ -154,8 +154,14 @@ def put(d, out, offset):
 
 
 def stored(x, dtype):
-    """8-bit numbers end at the largest finite one."""
-    return tile.saturate(x, dtype) if dtype.storage and dtype.bits == 8 else tile.cast(x, dtype)
+    """x, of a wider type: 8-bit numbers end at the largest finite one, bytes are rounded."""
+    if dtype == tile.i8 and x.dtype.kind == "f":
+        out = tile.cast(tile.minimum(tile.maximum(tile.rint(x), -128.0), 127.0), dtype)
+    elif dtype.storage and dtype.bits == 8:
+        out = tile.saturate(x, dtype)
+    else:
+        out = tile.cast(x, dtype)
+    return out
 
 
 def epilogue_scale(

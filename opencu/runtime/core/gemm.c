@@ -144,7 +144,8 @@ static bool kind_exists(const ocu_gemm_kind *x) {
   static const uint8_t known[][3] = {
       {OCU_F32, OCU_F32, OCU_F32},  {OCU_F64, OCU_F64, OCU_F64},   {OCU_F16, OCU_F16, OCU_F32},
       {OCU_F16, OCU_F32, OCU_F32},  {OCU_BF16, OCU_BF16, OCU_F32}, {OCU_BF16, OCU_F32, OCU_F32},
-      {OCU_I8, OCU_I32, OCU_I32},   {OCU_I8, OCU_F32, OCU_F32},    {OCU_C64, OCU_C64, OCU_C64},
+      {OCU_I8, OCU_I32, OCU_I32},   {OCU_I8, OCU_F32, OCU_F32},    {OCU_I8, OCU_I8, OCU_F32},
+      {OCU_C64, OCU_C64, OCU_C64},
       {OCU_C128, OCU_C128, OCU_C128}};
   bool complex = ocu_is_complex(x->ab);
   if ((x->conj && !complex) || (x->activation && (complex || x->c == OCU_I32))) return false;

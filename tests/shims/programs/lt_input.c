@@ -229,6 +229,8 @@ static void refusals(void) {
   EXPECT(cublasLtMatmulDescDestroy(x), good);
   EXPECT(cublasLtMatrixLayoutCreate(&y, CUDA_R_32F, N, N, N), good);
   EXPECT(cublasLtMatrixLayoutSetAttribute(y, CUBLASLT_MATRIX_LAYOUT_ORDER, &tiled, 4), good);
+  EXPECT(multiply(desc, y, square), invalid); /* a group of 32 columns does not fit */
+  EXPECT(cublasLtMatrixLayoutSetAttribute(y, CUBLASLT_MATRIX_LAYOUT_BATCH_MODE, &mode, 4), good);
   EXPECT(multiply(desc, y, square), CUBLAS_STATUS_NOT_SUPPORTED);
   EXPECT(cublasLtMatrixLayoutDestroy(y), good);
   EXPECT(cublasLtMatrixLayoutCreate(&y, CUDA_R_8F_E4M3, N, N, N), good);
@@ -242,7 +244,8 @@ static void transforms(void) {
   cublasLtMatrixLayout_t bytes;
   EXPECT(cublasLtMatrixTransformDescCreate(&x, CUDA_R_32F), good);
   EXPECT(cublasLtMatrixLayoutCreate(&bytes, CUDA_R_8I, N, N, N), good);
-  EXPECT(cublasLtMatrixTransform(lt, x, &one, A, bytes, &zero, NULL, NULL, D, bytes, 0),
+  EXPECT(cublasLtMatrixTransform(lt, x, &one, A, bytes, &zero, NULL, NULL, D, bytes, 0), good);
+  EXPECT(cublasLtMatrixTransform(lt, x, &one, A, square, &zero, NULL, NULL, D, bytes, 0),
          CUBLAS_STATUS_NOT_SUPPORTED);
   EXPECT(cublasLtMatrixTransform(lt, x, &one, A, square, &zero, NULL, NULL, D, square, 0), good);
   EXPECT(cublasLtMatrixTransform(lt, x, NULL, A, square, &zero, NULL, NULL, D, square, 0), invalid);

@@ -377,7 +377,7 @@ def packed_specs() -> list[bytes]:
         for op, x, y, factor in steps
     ]
     specs += [
-        [op, T, T * (op == DOT), 0, T, 0, read | read * (op == DOT) << 4, 8 << 4, several]
+        [op, T, T * (op == DOT), 0, T, 0, read | read * (op == DOT) << 4, written << 4, several]
         for T in (1, 2)
         for op in (DOT, ASUM, NRM2)
         for several in (0, SEVERAL)

@@ -10,7 +10,9 @@ import pytest
 from cublaslt import COMPUTE, INVALID, NOT_SUPPORTED, NUMBERS, SUCCESS, TYPES, Held, Lt
 from forms import random, wide
 
+import opencu
 from opencu.drivers import drivers
+from opencu.graph import capture
 
 EPS = {"f2": 2e-3, "f4": 2e-6, "f8": 1e-14}
 
@@ -141,6 +143,22 @@ def test_groups_that_do_not_fit_are_refused_and_none_is_written(lt):
     number = NUMBERS["CUBLASLT_MATRIX_LAYOUT_BATCH_MODE"]
     assert lt("MatrixLayoutGetAttribute", layout, number, value, 4, None) == SUCCESS
     assert value[0] == NUMBERS["CUBLASLT_BATCH_MODE_GROUPED"]
+
+
+@pytest.mark.skipif("OPENCU_DEVICE" in os.environ, reason="graphs of the CPU")
+def test_a_graph_reads_sizes_and_scalars_whenever_it_runs(lt):
+    stream, groups = opencu.Stream(), Groups(lt, "f4", "i4", (0, 0), 0)
+    desc = lt.make("MatmulDesc", COMPUTE["f4"], TYPES["f4"], POINTER_MODE="DEVICE")
+    scalars = [Held(np.ones(1, "f4")), Held(np.ones(1, "f4"))]
+    a, b, c, d = groups.operands
+    handle = ctypes.c_void_p(stream.ptr)
+    with capture(stream) as graph:
+        assert lt.matmul(desc, scalars[0], a, b, scalars[1], c, d, handle) == SUCCESS
+    for alpha in (2, -3):
+        scalars[0].array._numpy()[0] = alpha
+        graph.launch()
+        stream.synchronize()
+        groups.expect([alpha] * 6, [1] * 6, EPS["f4"])
 
 
 # ---- epilogues that keep something, and gradients ------------------------------------------------

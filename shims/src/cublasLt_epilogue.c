@@ -93,7 +93,7 @@ ocu_status check_epilogue(const struct problem *problem) {
   if (is_empty(g)) return OCU_OK;
   if ((problem->mask && !problem->bits.p) || (problem->gradient && !problem->sums.p))
     return OCU_INVALID_VALUE;
-  const size_t bytes = (size_t)((g->n - 1) * problem->bits.cs + (g->m + 7) / 8);
+  const size_t bytes = (size_t)(g->n - 1) * (size_t)problem->bits.cs + ((size_t)g->m + 7) / 8;
   const int64_t sums = problem->gradient == SUM_B ? g->n : g->m;
   ocu_status status =
       problem->mask ? ocu_check(problem->bits.p, bytes, problem->mask == WRITE_MASK) : OCU_OK;

@@ -59,8 +59,9 @@ static cublasStatus_t matrix_of(const char *name, const struct layout *x, ocu_ma
       {is_tiled(x) && x->batch_mode, "ORDER: tiles in strided batches only"},
   };
   CHECK(refuse_any(name, wishes, sizeof wishes / sizeof *wishes));
-  if (x->order < 0 || x->order > CUBLASLT_ORDER_COL32_2R_4R4 || x->rows > INT64_MAX / 64 ||
-      x->cols > INT64_MAX / 64 || x->batch < 0)
+  const uint64_t most = is_tiled(x) ? INT32_MAX : INT64_MAX;
+  if (x->order < 0 || x->order > CUBLASLT_ORDER_COL32_2R_4R4 || x->rows > most || x->cols > most ||
+      x->batch < 0)
     return CUBLAS_STATUS_INVALID_VALUE;
   int by_rows = x->order == CUBLASLT_ORDER_ROW || is_tiled(x);
   const int64_t rows = (int64_t)x->rows, columns = (int64_t)x->cols;

@@ -55,9 +55,10 @@ const char *gemm_kind(const struct gemm_types *types, ocu_gemm_kind *kind, ocu_d
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     const struct gemm_types *row = &kinds[i].types;
     const int agree[] = {compute == ANY_COMPUTE || row->compute == compute,
-                         row->a == types->a, row->b == types->b, row->c == types->c,
-                         types->scale == ANY_SCALE ? row->c != CUDA_R_8I
-                                                   : row->scale == types->scale};
+                         row->a == types->a, row->b == types->b,
+                         /* cuBLAS has no bytes as results */
+                         row->c == types->c && (row->c != CUDA_R_8I || types->scale != ANY_SCALE),
+                         types->scale == ANY_SCALE || row->scale == types->scale};
     size_t n = 0;
     while (n < 5 && agree[n]) n++;
     if (n == 5) {

@@ -91,7 +91,7 @@ class Lt:
         number = NUMBERS[f"CUBLASLT_{full}"]
         return self(f"{kind}SetAttribute", descriptor, number, word, word.nbytes)
 
-    def matmul(self, desc, alpha, a, b, beta, c, d):
+    def matmul(self, desc, alpha, a, b, beta, c, d, stream=None):
         """The status of a product of (memory, layout) pairs; the search agrees with it."""
         (A, la), (B, lb), (C, lc), (D, ld) = a, b, c, d
         found, count = np.zeros(12, "u8"), np.zeros(1, "i4")
@@ -100,25 +100,8 @@ class Lt:
             "MatmulAlgoGetHeuristic", self.handle, desc, la, lb, lc, ld, preference, 1, found, count
         )
         self("MatmulPreferenceDestroy", preference)
-        status = self(
-            "Matmul",
-            self.handle,
-            desc,
-            alpha,
-            A,
-            la,
-            B,
-            lb,
-            beta,
-            C,
-            lc,
-            D,
-            ld,
-            None,
-            None,
-            0,
-            None,
-        )
+        products = (desc, alpha, A, la, B, lb, beta, C, lc, D, ld, None, None, 0, stream)
+        status = self("Matmul", self.handle, *products)
         # The search cannot know what lies in memory.
         assert count[0] == (search == SUCCESS) and search in (status, SUCCESS)
         return status

@@ -10,7 +10,9 @@ import pytest
 from cublaslt import COMPUTE, INVALID, NOT_SUPPORTED, NUMBERS, SUCCESS, TYPES, Held, Lt
 from forms import random, wide
 
+import opencu
 from opencu.drivers import drivers
+from opencu.graph import capture
 
 EPS = {"f2": 2e-3, "f4": 2e-6, "f8": 1e-14}
 
@@ -143,6 +145,22 @@ def test_groups_that_do_not_fit_are_refused_and_none_is_written(lt):
     assert value[0] == NUMBERS["CUBLASLT_BATCH_MODE_GROUPED"]
 
 
+@pytest.mark.skipif("OPENCU_DEVICE" in os.environ, reason="graphs of the CPU")
+def test_a_graph_reads_sizes_and_scalars_whenever_it_runs(lt):
+    stream, groups = opencu.Stream(), Groups(lt, "f4", "i4", (0, 0), 0)
+    desc = lt.make("MatmulDesc", COMPUTE["f4"], TYPES["f4"], POINTER_MODE="DEVICE")
+    scalars = [Held(np.ones(1, "f4")), Held(np.ones(1, "f4"))]
+    a, b, c, d = groups.operands
+    handle = ctypes.c_void_p(stream.ptr)
+    with capture(stream) as graph:
+        assert lt.matmul(desc, scalars[0], a, b, scalars[1], c, d, handle) == SUCCESS
+    for alpha in (2, -3):
+        scalars[0].array._numpy()[0] = alpha
+        graph.launch()
+        stream.synchronize()
+        groups.expect([alpha] * 6, [1] * 6, EPS["f4"])
+
+
 # ---- epilogues that keep something, and gradients ------------------------------------------------
 
 
@@ -164,7 +182,7 @@ class Case:
         ]
         self.held = [Held(x.transpose(0, 2, 1)) for x in self.host]
         self.layouts = [
-            lt.make("MatrixLayout", TYPES[t], *s, s[0], BATCH_COUNT=batch,
+            lt.make("MatrixLayout", TYPES[t], *s, max(s[0], 1), BATCH_COUNT=batch,
                     STRIDED_BATCH_OFFSET=s[0] * s[1])
             for t, *s in shapes
         ]  # fmt: skip
@@ -428,3 +446,26 @@ def test_tiles_that_do_not_fit_are_refused(lt):
         lt.set("MatrixLayout", each, "BATCH_MODE", 0)
     lt.set("MatrixLayout", layout, "ORDER", 5)
     assert lt.matmul(desc, one, x, x, one, square, square) == INVALID
+
+
+@pytest.mark.parametrize(
+    "m, n, k", [(1, 5, 3), (130, 270, 40), (5, 200, 300), (300, 1, 80), (9, 9, 0)]
+)
+def test_all_kinds_of_shapes_keep_and_scale(lt, m, n, k):
+    case = Case(lt, "f4", m, n, k, EPILOGUE_AUX_LD=384)
+    aux, mask = Held(np.zeros((n, 384), "f4")), Held(np.zeros((n, 48), "i1"))
+    alpha, sums = Held(random("f4", m)), Held(np.zeros(m, "f4"))
+    case["EPILOGUE"], case["EPILOGUE_AUX_POINTER"] = "GELU_AUX", aux
+    case["POINTER_MODE"] = "ALPHA_DEVICE_VECTOR_BETA_HOST"
+    assert case.run(alpha) == SUCCESS
+    x = case.sum(wide(alpha.read())[:, None])
+    near(aux.read()[:, :m].T, x[0], 3e-6)
+    near(case.result(), gelu(x)[0], 3e-6)
+    case["EPILOGUE"], case["EPILOGUE_AUX_POINTER"], case["POINTER_MODE"] = "RELU_AUX", mask, 0
+    assert case.run() == SUCCESS
+    bits = np.unpackbits(mask.read().view("u1"), axis=1, bitorder="little")[:, :m].T
+    assert (bits == (case.result()[0] > 0)).all()
+    case["EPILOGUE"], case["BIAS_POINTER"] = "DRELU_BGRAD", sums
+    assert case.run() == SUCCESS
+    near(case.result()[0], case.sum()[0] * bits, 3e-6)
+    near(sums.read(), (case.sum()[0] * bits).sum(axis=1), 1e-5)

@@ -331,8 +331,9 @@ def plan(
         shapes[4] = shapes[8] = (k, m, n)
         grid, cost = (m, n.cdiv(lanes), slots.const(1)), m * n * k // lanes + 50
     else:
-        # Elements from either side of a diagonal take memory that a work-group has little of.
-        group = target.kind == "simt" and (form or d_form)
+        # Elements from either side of a diagonal, vectors and further matrices take memory that a
+        # work-group has little of.
+        group = target.kind == "simt" and (form or d_form or vectors or extras)
         name = "small" if group else BUCKETS[bucket]
         tiles = gemm_tiles(target, factor, sums, name, layouts[1])
         blocks = tiles.blocks

@@ -41,7 +41,8 @@ ROUTINES = {
     "ger": "1f01010100016d0600000001", "syr": "1f01010000016d0000000101",
     "syr2": "1f01010100016d0600000101", "dgmm": "200101010000650a0001",
     "trttp": "210100010000050a000101", "tpttr": "210100010000060a000001",
-    "trsm": "220101000000e5000001", "symm's": "230101000000a50000000100",
+    "trsm": "22010101010166ae0001", "inverses of trsm": "220101000000a60000010001",
+    "blocks of trmm": "220101000000a60000010002", "symm's": "230101000000a50000000100",
     "getrf": "240106000600aea0", "getrs": "250106010000660e", "getri": "26010601060066aa",
     "matinv": "27010001060006aa", "geqrf": "280101000000ae00", "gels": "2901000106000eae",
     "bytes": "2b05050500005509", "scaled": "04040a0402020002ff",
@@ -53,6 +54,7 @@ def products() -> list[bytes]:
     specs = [(1, *kind, 2, 1 + i % 2, 2, 2, 0) for i, kind in enumerate(DTYPES)]
     specs += [(1, *DTYPES[i % 3], 1, 2, 2, 2, b) for i, b in enumerate(gemm.BUCKETS) if b]
     specs += [(1, 1, 1, 1, 2, 2, 2, 2, gemm.SUM)]
+    specs += [(1, 1, 1, 1, 2, 2, 2, 2, *[0] * 5, *form) for form in ((17, 0), (0, 1))]  # trmm, syrk
     return [bytes(s).ljust(16, b"\0") for s in specs]
 
 
@@ -69,7 +71,7 @@ def library(name: str) -> dict[str, Code]:
             codes |= {f"{label}/{i}": code for i, code in enumerate(found.codes)}
             patch.undo()
     for spec in products()[0 if name in EVERY_DTYPE else len(DTYPES) :]:
-        codes[f"gemm {list(spec[:9])}"] = gemm.plan(spec, target).launches[0].code
+        codes[f"gemm {list(spec[:15])}"] = gemm.plan(spec, target).launches[0].code
     for spec in geam.packed_specs()[::7]:
         codes[f"geam {list(spec[:5])}"] = geam.plan(spec, target).launches[0].code
     for label, text in ROUTINES.items():

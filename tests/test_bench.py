@@ -7,7 +7,7 @@ import pytest
 
 import opencu
 import opencu.drivers
-from opencu.bench import gemm, measure, peak, report, suites
+from opencu.bench import blas, gemm, measure, peak, report, suites
 
 
 def test_sides_alternate_who_goes_first(monkeypatch):
@@ -34,6 +34,19 @@ def test_a_wrong_or_partial_result_is_not_timed():
     with pytest.raises(SystemExit, match="lazy is wrong in 64 of 64 elements"):
         problem.check("lazy", lambda calls: None)
     problem.check("right", lambda calls: np.matmul(problem.a, problem.b, out=problem.c))
+
+
+@pytest.mark.parametrize("name", blas.CALLS)
+def test_the_routines_that_are_timed_are_right(name, monkeypatch):
+    monkeypatch.setattr(blas, "MIB", 1)
+    monkeypatch.setattr(blas, "ORDER", 100)
+    dtype = "complex64" if name in blas.COMPLEX else "float32"
+    problem = blas.Problem(name, dtype)
+    call = problem.call(blas.libraries()["opencu"](blas.symbol(name, dtype)))
+    problem.check("opencu", call)
+    if name != "nrm2" and name != "dot":
+        with pytest.raises(SystemExit, match="nothing: "):
+            problem.check("nothing", lambda: None)
 
 
 @pytest.mark.parametrize("suite", suites.SUITES)

@@ -152,8 +152,9 @@ static cublasStatus_t set_untiled(const char *name, const struct matmul *x,
 static cublasStatus_t check_groups(const struct layout *const layouts[4]) {
   for (int i = 0; i < 4; i++) {
     const struct layout *x = layouts[i];
-    if (x->batch_mode != MODE_GROUPED || (uint32_t)x->order > CUBLASLT_ORDER_ROW || x->batch != layouts[3]->batch || x->batch < 0 ||
-        !x->rows_array || !x->cols_array || !x->ld_array)
+    if (x->batch_mode != MODE_GROUPED || (uint32_t)x->order > CUBLASLT_ORDER_ROW ||
+        x->batch != layouts[3]->batch || x->batch < 0 || !x->rows_array || !x->cols_array ||
+        !x->ld_array)
       return CUBLAS_STATUS_INVALID_VALUE;
   }
   return CUBLAS_STATUS_SUCCESS;

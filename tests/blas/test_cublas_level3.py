@@ -141,6 +141,7 @@ def test_what_is_wrong_has_the_vendors_status(cublas):
     assert cublas("Zsyrk_v2", 0, 2, 4, 4, z, z, 4, z, z, 4) == INVALID
     assert cublas("Ssyrk_v2", 0, 0, 4, 4, None, a, 4, one, a, 4) == INVALID
     assert cublas("Strsm_v2", 0, 0, 0, 2, 4, 4, one, a, 4, a, 4) == INVALID
+    assert cublas("Strmm_v2", 0, 0, 0, 0, 2, 2, one, a, 4, z, 4, z, 3) == INVALID  # other strides
     assert cublas("Strsm_v2", 0, 0, 0, 0, 4, 4, one, a, 3, a, 4) == INVALID
     assert cublas("Strsm_v2", 0, 0, 0, 0, 0, 4, one, None, 1, None, 1) == SUCCESS
 

@@ -156,7 +156,10 @@ ocu_status ocu_trmm(ocu_stream *s, const ocu_product *g, int flags) {
   OCU_ENTER_STREAM(s);
   OCU_TRY(check_form(g, "trmm"));
   const ocu_matrix *x = g->kind.form & OCU_FORM_A ? &g->b : &g->a;
-  return x->p == g->d.p ? in_place(s, g, "trmm", false, flags) : ocu_multiply(s, g, flags);
+  if (x->p != g->d.p) return ocu_multiply(s, g, flags);
+  if ((g->m > 1 && x->rs != g->d.rs) || (g->n > 1 && x->cs != g->d.cs))
+    return ocu_fail(OCU_INVALID_VALUE, "trmm: B and D are in one place with other strides");
+  return in_place(s, g, "trmm", false, flags);
 }
 
 ocu_status ocu_trsm(ocu_stream *s, const ocu_product *g, int flags) {

@@ -1,11 +1,7 @@
 /* lt.c KIND - cublasLtMatmul and cublasLtMatrixTransform of these types against sums in double
  * precision: orders, operations, C apart from D, batches, epilogues, both pointer modes, descriptors
  * of the library's and of the program's, and a heuristic that always has an answer. */
-#include <cublasLt.h>
-
-#include "numbers.h"
-
-enum { M = 14, N = 9, K = 17, LD = 23, BATCH = 2, MOST = LD * LD };
+#include "lt_layout.h"
 
 static cublasLtHandle_t lt;
 static const struct kind *kind;
@@ -15,20 +11,6 @@ struct test {
   int ta, tb, row_a, row_b, row_c, row_d, batch, in_place, on_device;
   cublasLtEpilogue_t epilogue;
 };
-
-static cublasLtMatrixLayout_t layout(cudaDataType type, int rows, int columns, int by_rows,
-                                     int batch) {
-  cublasLtMatrixLayout_t x;
-  const int32_t order = by_rows ? CUBLASLT_ORDER_ROW : CUBLASLT_ORDER_COL, count = batch;
-  const int64_t stride = MOST;
-  EXPECT(cublasLtMatrixLayoutCreate(&x, type, (uint64_t)rows, (uint64_t)columns, LD), 0);
-  EXPECT(cublasLtMatrixLayoutSetAttribute(x, CUBLASLT_MATRIX_LAYOUT_ORDER, &order, sizeof order), 0);
-  EXPECT(cublasLtMatrixLayoutSetAttribute(x, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count,
-                                          sizeof count), 0);
-  EXPECT(cublasLtMatrixLayoutSetAttribute(x, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride,
-                                          sizeof stride), 0);
-  return x;
-}
 
 static double complex at(cudaDataType type, const char *x, int op, int by_rows, int b, int i,
                          int j) {

@@ -5,9 +5,8 @@
 #include <cuda_fp8.h>
 #include <math.h>
 
-#include "numbers.h"
+#include "lt_layout.h"
 
-enum { M = 14, N = 9, K = 17, LD = 23, BATCH = 2, MOST = LD * LD };
 #define E4M3 CUDA_R_8F_E4M3
 #define E5M2 CUDA_R_8F_E5M2
 
@@ -41,20 +40,6 @@ static void draw(cudaDataType type, char *x, int count) {
   }
   for (int i = 0; i < count; i++)
     x[i] = (char)((rand() % 2 * 128) | (type == E4M3 ? 0x30 + rand() % 16 : 0x38 + rand() % 8));
-}
-
-static cublasLtMatrixLayout_t layout(cudaDataType type, int rows, int columns, int by_rows,
-                                     int batch) {
-  cublasLtMatrixLayout_t x;
-  const int32_t order = by_rows ? CUBLASLT_ORDER_ROW : CUBLASLT_ORDER_COL, count = batch;
-  const int64_t stride = MOST;
-  EXPECT(cublasLtMatrixLayoutCreate(&x, type, (uint64_t)rows, (uint64_t)columns, LD), 0);
-  EXPECT(cublasLtMatrixLayoutSetAttribute(x, CUBLASLT_MATRIX_LAYOUT_ORDER, &order, sizeof order), 0);
-  EXPECT(cublasLtMatrixLayoutSetAttribute(x, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count,
-                                          sizeof count), 0);
-  EXPECT(cublasLtMatrixLayoutSetAttribute(x, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride,
-                                          sizeof stride), 0);
-  return x;
 }
 
 static double at(cudaDataType type, const char *x, int op, int by_rows, int b, int i, int j) {

@@ -1,5 +1,6 @@
 """ocu_geam, D = alpha op(A) + beta op(B), against numpy; cuBLAS's name for it: tests/shims."""
 
+import interp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from opencu.blas.kernels.geam import geam, reference
 from opencu.drivers.status import check, ffi, lib
 from opencu.runtime.plan import ensure
-from opencu.tile import Scalar, View, f32, interp
+from opencu.tile import Scalar, View, f32
 
 CODES = {"f4": lib.OCU_F32, "f8": lib.OCU_F64, "c8": lib.OCU_C64, "c16": lib.OCU_C128}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from opencu.dnn.kernels import attention as kernels
 from opencu.runtime.arguments import flag, real
-from opencu.runtime.operands import FLOATS, Operands, every, merged, part
+from opencu.runtime.operands import FLOATS, Operands, every, merged
 from opencu.runtime.stream import Stream
 from opencu.tile import dtypes
 
@@ -49,22 +49,18 @@ def attention(
     causal = flag("causal", causal)
     scale = max(d, 1) ** -0.5 if scale is None else real("scale", scale)
     e = c.shape[-1]
-    y = call.output(out, (*lead, length, e), a.dtype)
-    if out is not None:
-        for name, x in (("q", a), ("k", b), ("v", c)):
-            call.apart(y, name, x)
+    y = call.output(out, (*lead, length, e), a.dtype, q=a, k=b, v=c)
     if y.size:
         dtype = dtypes.of(a.dtype)
         bands, consts, blocks = kernels.plan(call.target, dtype, length, keys, d, e, causal)
         arrays = (a, b, c, y)
         axes = merged(lead, *(x.steps[:-2] for x in arrays))
         *outer, (batch, z), (heads, h) = [(1, [0] * 4), *axes]
-        for places in every(outer, 4):
-            views = [
-                part(x, at, (batch, heads, *x.shape[-2:]), (z[n], h[n], *x.steps[-2:]))
-                for n, (x, at) in enumerate(zip(arrays, places))
-            ]
-            number = consts["sums"].numpy.type(scale)
-            grid = (bands, heads, batch)
+        parts = [
+            (x, (batch, heads, *x.shape[-2:]), (z[n], h[n], *x.steps[-2:]))
+            for n, x in enumerate(arrays)
+        ]
+        number, grid = consts["sums"].numpy.type(scale), (bands, heads, batch)
+        for views in every(outer, *parts):
             call.launch(kernels.attention, grid, *views, number, blocks=blocks, **consts)
     return call.result(y, out)

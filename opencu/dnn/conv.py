@@ -14,6 +14,8 @@ from opencu.runtime.operands import FLOATS, Operands, every, merged, part
 from opencu.runtime.stream import Stream
 from opencu.tile import cdiv, dtypes
 
+Axis = tuple[int, list[int]]  # its size, and two arrays' steps along it
+
 
 def conv(
     x: Any,
@@ -65,10 +67,7 @@ def conv(
     if out is None:
         y = _empty(call, n, o, shape, a.dtype, last)
     else:
-        y = call.output(out, (n, o, *shape), a.dtype)
-        for name, taken in (("x", a), ("w", b), ("bias", v)):
-            if taken is not None:
-                call.apart(y, name, taken)
+        y = call.output(out, (n, o, *shape), a.dtype, x=a, w=b, bias=v)
     if y.size and taps == [1, 1] and padding == (0, 0) and groups == 1 and not last:
         steps = (*a.steps[:2], a.steps[2] * stride[0], a.steps[3] * stride[1])
         _one_tap(call, part(a, 0, (n, c, *shape), steps), b, v, y)
@@ -109,18 +108,6 @@ def _one_tap(call: Operands, x: Array, w: Array, bias: Array | None, y: Array) -
         _copy(call, result, y)
 
 
-def _copy(call: Operands, x: Array, y: Array) -> None:
-    T = tiles(call.target).turned
-    *outer, (batch, steps) = merged(x.shape[:2], x.steps[:2], y.steps[:2])
-    for at in every(outer, 2):
-        views = [
-            part(v, place, (batch, *v.shape[2:]), (steps[i], *v.steps[2:]))
-            for i, (v, place) in enumerate(zip((x, y), at))
-        ]
-        h, w = x.shape[2:]
-        call.launch(kernels.thin, (cdiv(h, T), cdiv(w, T), batch), *views, T=T)
-
-
 def _pair(name: str, value: Any, least: int) -> tuple[int, int]:
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
@@ -151,16 +138,23 @@ def _turned(call: Operands, x: Array) -> Array:
 
 def _turn(call: Operands, x: Array, y: Array, *, front: bool) -> None:
     """Copy images between the two layouts: channels go to the front, or from there."""
-    T = tiles(call.target).turned
-    pixels = merged(x.shape[2:], x.steps[2:], y.steps[2:])
-    batch, c = ((size, (x.steps[d], y.steps[d])) for d, size in ((0, x.shape[0]), (1, x.shape[1])))
-    *outer, p = pixels
-    for at in every(outer, 2):
-        i, j = (p, c) if front else (c, p)
-        views = [
-            part(x, at[0], (batch[0], i[0], j[0]), (batch[1][0], i[1][0], j[1][0])),
-            part(y, at[1], (batch[0], j[0], i[0]), (batch[1][1], j[1][1], i[1][1])),
-        ]
+    *outer, pixels = merged(x.shape[2:], x.steps[2:], y.steps[2:])
+    batch, channels = ((x.shape[d], [x.steps[d], y.steps[d]]) for d in (0, 1))
+    turned = (pixels, channels) if front else (channels, pixels)
+    _move(call, x, y, outer, batch, *turned)
+
+
+def _copy(call: Operands, x: Array, y: Array) -> None:
+    *outer, batch = merged(x.shape[:2], x.steps[:2], y.steps[:2])
+    _move(call, x, y, outer, batch, *((x.shape[d], [x.steps[d], y.steps[d]]) for d in (2, 3)))
+
+
+def _move(call: Operands, x: Array, y: Array, outer: list, batch: Axis, i: Axis, j: Axis) -> None:
+    """y = x in tiles along two axes; of transposes, i is the one that y is written along."""
+    T, at = tiles(call.target).turned, [[axis[1][n] for axis in (batch, i, j)] for n in (0, 1)]
+    source = x, (batch[0], i[0], j[0]), at[0]
+    target = y, (batch[0], j[0], i[0]), (at[1][0], at[1][2], at[1][1])
+    for views in every(outer, source, target):
         call.launch(kernels.turn, (cdiv(i[0], T), cdiv(j[0], T), batch[0]), *views, T=T)
 
 
@@ -174,14 +168,7 @@ def _multiply(
     # The filters with taps first and outputs side by side: w[o, c, r, s] to [c, r, s, o].
     flat = call.empty((each * rs, o), w.dtype)
     lines = merged(w.shape[1:], w.steps[1:], [taps[0] * taps[1] * o, taps[1] * o, o])
-    *outer, (length, line) = lines
-    T = tiles(call.target).turned
-    for at in every(outer, 2):
-        views = (
-            part(w, at[0], (1, o, length), (0, w.steps[0], line[0])),
-            part(flat, at[1], (1, length, o), (0, line[1], 1)),
-        )
-        call.launch(kernels.turn, (cdiv(o, T), cdiv(length, T), 1), *views, T=T)
+    _move(call, w, flat, lines[:-1], (1, [0, 0]), (o, [w.steps[0], 1]), lines[-1])
     step_x, step_y = _pixels(x)[-1][1][0], _pixels(y)[-1][1][0]
     b = part(flat, 0, (groups, rs, each, o // groups), (o // groups, o, rs * o, 1))
     dtype = dtypes.of(x.dtype)

@@ -39,30 +39,24 @@ def layer_norm(
     n = a.shape[-1]
     compute = dtypes.of(a.dtype).compute
     epsilon = compute.numpy.type(real("eps", eps))
-    y = call.output(out, a.shape, a.dtype)
-    given: dict[str, Array] = {}
-    for name, v in (("weight", weight), ("bias", bias)):
-        if v is None:
-            continue
-        given[name] = call.take(name, v, (a.dtype,))
-        if given[name].shape != (n,):
-            raise ValueError(f"{name} has shape {given[name].shape}: expected {(n,)}")
-        if out is not None:
-            call.apart(y, name, given[name])
+    given: dict[str, Array | None] = {"weight": weight, "bias": bias}
+    for name, v in given.items():
+        if v is not None:
+            given[name] = v = call.take(name, v, (a.dtype,))
+            if v.shape != (n,):
+                raise ValueError(f"{name} has shape {v.shape}: expected {(n,)}")
+    y = call.output(out, a.shape, a.dtype, **given)
     if out is not None:
         call.apart(y, "x", a, same=True)
     if a.size:
         *outer, (rows, i) = merged(a.shape[:-1], a.steps[:-1], y.steps[:-1])
         grid, consts = kernels.plan(call.target, rows, n)
         consts |= dict(scaled=weight is not None, shifted=bias is not None)
-        for places in every(outer, 2):
-            views = [
-                part(v, place, (rows, n), (i[at], v.steps[-1]))
-                for at, (v, place) in enumerate(zip((a, y), places))
-            ]
+        lines = [(v, (rows, n), (i[at], v.steps[-1])) for at, v in enumerate((a, y))]
+        for views in every(outer, *lines):
             vectors = [
                 part(v, 0, (1, n), (0, *v.steps)) if v is not None else views[0]
-                for v in (given.get("weight"), given.get("bias"))
+                for v in given.values()
             ]
             call.launch(kernels.layer_norm, grid, *views, epsilon, *vectors, **consts)
     return call.result(y, out)

@@ -6,7 +6,7 @@ from typing import Any
 
 from opencu.dnn.kernels.softmax import plan
 from opencu.runtime.arguments import axis as as_axis
-from opencu.runtime.operands import FLOATS, Operands, every, merged, part
+from opencu.runtime.operands import FLOATS, Operands, every, merged
 from opencu.runtime.stream import Stream
 
 
@@ -34,10 +34,7 @@ def softmax(x: Any, axis: int = -1, *, out: Any = None, stream: Stream | None = 
         (rows, i), (columns, j) = outer.pop(), inner.pop()
         kernel, grid, run, consts = plan(call.target, rows, a.shape[at], columns)
         shape = (rows, a.shape[at], columns)[: len(consts["S"])]
-        for places in every(outer + inner, 2):
-            views = [
-                part(v, place, shape, (i[n], v.steps[at], j[n])[: len(shape)])
-                for n, (v, place) in enumerate(zip((a, y), places))
-            ]
+        steps = [(i[n], v.steps[at], j[n])[: len(shape)] for n, v in enumerate((a, y))]
+        for views in every(outer + inner, (a, shape, steps[0]), (y, shape, steps[1])):
             call.launch(kernel, grid, *views, run, **consts)
     return call.result(y, out)

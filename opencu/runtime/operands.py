@@ -78,8 +78,10 @@ class Operands:
         """A numpy array's values on the call's device."""
         return share(host) if self.host else asarray(host, self.device)
 
-    def output(self, out: Any, shape: tuple[int, ...], dtype: Any, name: str = "out") -> Array:
-        """The array for the result: out, if it is given and fits."""
+    def output(
+        self, out: Any, shape: tuple[int, ...], dtype: Any, name: str = "out", **apart: Array | None
+    ) -> Array:
+        """The array for the result: out, if it is given, fits, and lies `apart` from operands."""
         if out is None:
             return self.empty(shape, dtype)
         array = self.take(name, out, (np.dtype(dtype),), written=True)
@@ -87,6 +89,9 @@ class Operands:
             raise ValueError(f"{name} has shape {array.shape}: expected {shape}")
         if not array.writable:
             raise ValueError(f"{name} is read-only: expected an array that can be written")
+        for operand, x in apart.items():
+            if x is not None:
+                self.apart(array, operand, x, name_out=name)
         return array
 
     def apart(
@@ -138,7 +143,10 @@ def merged(shape: Sequence[int], *steps: Sequence[int]) -> list[tuple[int, list[
     return axes
 
 
-def every(axes: Sequence[tuple[int, list[int]]], arrays: int) -> Iterator[list[int]]:
-    """The arrays' offsets at every place along some axes."""
+def every(
+    axes: Sequence[tuple[int, list[int]]], *parts: tuple[Array, Sequence[int], Sequence[int]]
+) -> Iterator[list[Array]]:
+    """At every place along some axes, parts of arrays: each one's array, shape and steps."""
     for index in itertools.product(*(range(size) for size, _ in axes)):
-        yield [sum(i * steps[n] for i, (_, steps) in zip(index, axes)) for n in range(arrays)]
+        offsets = [sum(i * s[n] for i, (_, s) in zip(index, axes)) for n in range(len(parts))]
+        yield [part(x, at, shape, steps) for at, (x, shape, steps) in zip(offsets, parts)]

@@ -35,9 +35,7 @@ def histogram(x: Any, bins: int, *, out: Any = None, stream: Stream | None = Non
     a = call.take("x", x, INTEGERS)
     _line(a)
     bins = count("bins", bins)
-    counts = call.output(out, (bins,), np.int64)
-    if out is not None:
-        call.apart(counts, "x", a)
+    counts = call.output(out, (bins,), np.int64, x=a)
     if bins:
         programs, N = kernels.plan(call.target, a.size, counts.dtype)
         rows = kernels.count_rows(call.target, a.size, bins, programs)

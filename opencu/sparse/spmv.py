@@ -81,10 +81,7 @@ def spmv(
     alpha, beta = real("alpha", alpha), real("beta", beta)
     if y is None and beta:
         raise ValueError(f"beta is {beta!r} and y is None: expected a y to add to, or beta=0")
-    out = call.output(y, (m,), v.dtype, "y")
-    if y is not None:
-        call.apart(out, "x", v, name_out="y")
-        call.apart(out, "the matrix", data, name_out="y")
+    out = call.output(y, (m,), v.dtype, "y", **{"x": v, "the matrix": data})
     if m:
         programs, each, consts = kernels.plan(call.target, m, data.shape[0])
         a, b = (v.dtype.type(s) for s in (alpha, beta))

@@ -50,13 +50,6 @@ def turn(x, y, T: int):
     tile.store(y, (n, j, i), tile.permute(tile.load(x, (n, i, j), (1, T, T)), (0, 2, 1)))
 
 
-@tile.kernel
-def thin(x, y, T: int):
-    """y = x, a view of every few pixels."""
-    i, j, n = tile.pid(0), tile.pid(1), tile.pid(2)
-    tile.store(y, (n, i, j), tile.load(x, (n, i, j), (1, T, T)))
-
-
 def reference(x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups: int = 1):
     """The same in float64; x [n, c, h, w], w [o, c / groups, r, s]."""
     x, w = x.astype("f8"), w.astype("f8")

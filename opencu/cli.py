@@ -1,7 +1,5 @@
 """The command line: opencu info | run | bench | shims | cache."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

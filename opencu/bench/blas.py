@@ -1,7 +1,5 @@
 """BLAS by its Fortran names against OpenBLAS and MKL, and bare loops, on the same arrays."""
 
-from __future__ import annotations
-
 import argparse
 import ctypes
 import sys

@@ -1,7 +1,5 @@
 """opencu bench AREA: measure, print the table, keep every sample as JSON; --report draws it."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from collections.abc import Sequence

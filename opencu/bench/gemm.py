@@ -1,7 +1,5 @@
 """gemm against the best CPU libraries, and against the FMA peak or a bare read of the weights."""
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import math

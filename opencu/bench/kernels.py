@@ -1,7 +1,5 @@
 """The kernels of dnn and sparse against PyTorch, and bare C loops with their reads and writes."""
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import math

@@ -4,8 +4,6 @@ Each figure comes from fresh processes: C ones run latency.c, Python ones a func
     python -m opencu.bench.latency small_call
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json

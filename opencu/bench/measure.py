@@ -3,8 +3,6 @@
 Absolute speeds move with the machine from minute to minute; the ratio within a pair does not.
 """
 
-from __future__ import annotations
-
 import os
 import statistics
 import time

@@ -1,8 +1,6 @@
 """A small test of any device, and the limits of a CPU device: a register-only loop of fused
 multiply-adds, and a plain copy."""
 
-from __future__ import annotations
-
 import ctypes
 import time
 from collections.abc import Callable

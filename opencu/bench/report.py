@@ -1,7 +1,5 @@
 """What a benchmark run leaves behind: a JSON file with every sample, and a page that draws it."""
 
-from __future__ import annotations
-
 import datetime
 import html
 import importlib.metadata

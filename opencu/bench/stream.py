@@ -1,7 +1,5 @@
 """Streaming kernels against bare C loops with the same reads and writes, on the same memory."""
 
-from __future__ import annotations
-
 import argparse
 import ctypes
 import math

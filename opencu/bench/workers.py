@@ -6,8 +6,6 @@ prints what rows() of the module AREA yields, one JSON object a line. OPTIONS ar
 JSON, with one number of threads.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import subprocess

@@ -1,7 +1,5 @@
 """Attention: a band of queries past all keys, softmax on the way."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from opencu.dnn.kernels import attention as kernels

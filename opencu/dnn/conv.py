@@ -1,7 +1,5 @@
 """Convolution of images, forward."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from opencu.blas.gemm import gemm as products

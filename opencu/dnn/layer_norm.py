@@ -1,7 +1,5 @@
 """layer_norm of the rows along the last axis."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from opencu.dnn.kernels import layer_norm as kernels

@@ -1,7 +1,5 @@
 """Random numbers that depend on a seed and a place alone."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """softmax of the lines along an axis."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from opencu.dnn.kernels.softmax import plan

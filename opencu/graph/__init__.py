@@ -7,8 +7,6 @@ with opencu.graph.capture(stream) as g:
 g.launch()                                      # both, in order
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple

@@ -1,8 +1,6 @@
 """Number types that numpy lacks, as numpy's dtypes, and their way through DLPack, which numpy would
 refuse."""
 
-from __future__ import annotations
-
 import ctypes
 import functools
 import importlib

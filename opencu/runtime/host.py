@@ -1,7 +1,5 @@
 """numpy arrays and torch CPU tensors as operands: their own memory, as device arrays see it."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

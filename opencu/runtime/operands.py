@@ -1,8 +1,6 @@
 """The arrays of one call of a library function: numpy's, torch's CPU tensors or device arrays, all
 of one kind; as device arrays while the call runs."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any

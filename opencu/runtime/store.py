@@ -1,7 +1,5 @@
 """The store of plans on disk, for people: where it is, what it holds, emptying it."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path

@@ -4,8 +4,6 @@ indptr = numpy.zeros(m + 1, "i8")
 scan(histogram(rows, m), out=indptr[1:])
 """
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any
 

@@ -1,20 +1,16 @@
 """LLVM IR as text: a small function builder, and the way from text to an object file."""
 
-from __future__ import annotations
-
 import functools
+import operator
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from opencu.drivers.interface import Target
 from opencu.tile import dtypes
 from opencu.tile.dtypes import DType, bool_, i32
-
-if TYPE_CHECKING:
-    import llvmlite.binding as llvm
 
 # Storage types are their bits: no LLVM operation on them can turn into a call of a library.
 SCALAR = {"f32": "float", "f64": "double", "i32": "i32", "i64": "i64", "bool": "i1"}
@@ -68,6 +64,10 @@ class Space(NamedTuple):
     number: int
     lo: int
     hi: int
+
+
+Start = Sequence[tuple[str, str]]  # what a loop carries: types, and what they begin with
+Side = Callable[[], Sequence[str] | None]  # of a branch
 
 
 class Function:
@@ -142,15 +142,17 @@ class Function:
     def _int(self, op: str, fold: Callable[[int, int], int], a: str, b: str) -> str:
         if _known(a) and _known(b):
             return str(fold(int(a), int(b)))
+        if fold in (min, max):  # intrinsics
+            return self.call("i64", op, ("i64", a), ("i64", b))
         return self.let(f"{op} i64 {a}, {b}")
 
     def add(self, a: str, b: str) -> str:
         if "0" in (a, b):
             return a if b == "0" else b
-        return self._int("add nsw", lambda x, y: x + y, a, b)
+        return self._int("add nsw", operator.add, a, b)
 
     def sub(self, a: str, b: str) -> str:
-        return a if b == "0" else self._int("sub nsw", lambda x, y: x - y, a, b)
+        return a if b == "0" else self._int("sub nsw", operator.sub, a, b)
 
     def mul(self, a: str, b: str) -> str:
         if "0" in (a, b):
@@ -159,17 +161,13 @@ class Function:
             return a if b == "1" else b
         if (a, b) in self.products:
             return self.products[a, b]
-        return self._int("mul nsw", lambda x, y: x * y, a, b)
+        return self._int("mul nsw", operator.mul, a, b)
 
     def min(self, a: str, b: str) -> str:
-        if _known(a) and _known(b):
-            return str(min(int(a), int(b)))
-        return self.call("i64", "smin.i64", ("i64", a), ("i64", b))
+        return self._int("smin.i64", min, a, b)
 
     def max(self, a: str, b: str) -> str:
-        if _known(a) and _known(b):
-            return str(max(int(a), int(b)))
-        return self.call("i64", "smax.i64", ("i64", a), ("i64", b))
+        return self._int("smax.i64", max, a, b)
 
     def clamp(self, x: str, hi: str) -> str:
         """x within [0, hi]."""
@@ -284,16 +282,9 @@ class Function:
     def goto(self, label: str) -> None:
         self.do(f"br label %{label}")
 
-    def loop(
-        self,
-        lo: str,
-        hi: str,
-        step: str,
-        start: Sequence[tuple[str, str]],
-        body: Callable[[str, list[str]], Sequence[str]],
-    ) -> list[str]:
-        """for i in lo, lo + step, ... below hi, with carried values (type, operand); their last
-        values. body(i, values) gives the next ones."""
+    def loop(self, lo: str, hi: str, step: str, start: Start, body: Callable) -> list[str]:
+        """for i in lo, lo + step, ... below hi, with carried values; their last ones. body(i,
+        values) gives the next ones."""
 
         def trip(values: list[str]) -> list[str]:
             after = list(body(values[0], values[1:]))
@@ -301,12 +292,7 @@ class Function:
 
         return self.repeat([("i64", lo), *start], lambda v: self.less(v[0], hi), trip)[1:]
 
-    def repeat(
-        self,
-        start: Sequence[tuple[str, str]],
-        more: Callable[[list[str]], str],
-        body: Callable[[list[str]], Sequence[str]],
-    ) -> list[str]:
+    def repeat(self, start: Start, more: Callable, body: Callable) -> list[str]:
         """While more(values): values = body(values); the last ones."""
         head, inside, done = (self.name("L")[1:] for _ in range(3))
         before = self.current
@@ -331,13 +317,7 @@ class Function:
         self.loop(lo, hi, step, [], lambda i, _: (body(i), ())[1])
 
     def branch(
-        self,
-        condition: str,
-        then: Callable[[], Sequence[str] | None],
-        other: Callable[[], Sequence[str] | None],
-        types: Sequence[str] = (),
-        *,
-        likely: bool = False,
+        self, condition: str, then: Side, other: Side, types: Sequence[str] = (), likely=False
     ) -> list[str]:
         """if condition; the values of `types` that the two sides give."""
         yes, no, done = (self.name("L")[1:] for _ in range(3))
@@ -448,7 +428,7 @@ def binding():
 
 
 @functools.cache
-def _machine(target: Target) -> llvm.TargetMachine:
+def _machine(target: Target) -> Any:
     llvm = binding()
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
@@ -466,7 +446,7 @@ PASSES = (
 ).split()
 
 
-def optimise(text: str, target: Target) -> llvm.ModuleRef:
+def optimise(text: str, target: Target) -> Any:
     """Parse, verify and simplify a module."""
     llvm = binding()
     module = llvm.parse_assembly(text)
@@ -482,7 +462,7 @@ def optimise(text: str, target: Target) -> llvm.ModuleRef:
     return module
 
 
-def emit(module: llvm.ModuleRef, target: Target, *, assembly: bool = False):
+def emit(module: Any, target: Target, *, assembly: bool = False):
     """The module's object file, or its assembly text. Emission consumes a module: emit a clone if
     the module is needed afterwards."""
     machine = _machine(target)

@@ -21,6 +21,7 @@ from opencu.tile.dtypes import DType
 from opencu.tile.ir import Value
 
 GROUP = 4  # panels that are filled together
+Steps = tuple[str, str, int]  # of k: from, to, how many at once
 
 
 @dataclass
@@ -83,18 +84,10 @@ class Packer:
         f.each(start, hi, str(width), panel)
 
     def straight(
-        self,
-        v: Value,
-        axis: int,
-        i: str,
-        width: int,
-        base: str,
-        k_range: tuple[str, str, int],
-        panels: int = 1,
-        checked: bool = False,
+        self, v: Value, axis: int, i: str, width: int, base: str, ks: Steps, panels=1, checked=False
     ) -> None:
         """Lanes along the panel, steps of k one after another."""
-        f, (lo, hi, steps), group = self.f, k_range, self.multiply.group
+        f, (lo, hi, steps), group = self.f, ks, self.multiply.group
         starts = [(p, c) for p in range(panels) for c in range(0, width, self.w)]
         pieces = [(p, c, min(self.w, width - c)) for p, c in starts]
 

@@ -31,6 +31,8 @@ from opencu.tile.ir import Block, Function, KernelError, Op, Tile, Value
 UNROLL = 4  # vectors that a thread has in flight
 CARRIED = 64  # 4-byte registers of a thread that hold a loop's tiles
 
+Body = Callable[[list[Point]], object]
+
 
 class Pending(NamedTuple):
     """What threads have read and written since the last barrier."""
@@ -205,15 +207,7 @@ class Simt(Vector):
         found[lane] = self.f.mul(found[lane], str(w))
         return Point(tuple(found[d] for d in range(len(shape))), lane, w, checked)
 
-    def deal(
-        self,
-        shape: Sequence[int],
-        lane: int,
-        w: int,
-        body: Callable[[list[Point]], object],
-        *,
-        checked: bool,
-    ) -> None:
+    def deal(self, shape: Sequence[int], lane: int, w: int, body: Body, *, checked: bool) -> None:
         """body(points) for every chunk of a tile, thread after thread; several at a time."""
         f, threads = self.f, self.target.threads
         total = math.prod(shape) // w

@@ -1,7 +1,5 @@
 """Drivers: one file per vendor, all in the order of core.py; others come as entry points."""
 
-from __future__ import annotations
-
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -21,7 +19,7 @@ def _own() -> dict[str, ModuleType]:
 
 
 @cache
-def drivers() -> dict[str, CoreDriver]:
+def drivers() -> "dict[str, CoreDriver]":
     """Every driver that is installed, by name, the CPU's own first; opens no vendor's library."""
     from importlib.metadata import entry_points
 

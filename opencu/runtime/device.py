@@ -1,7 +1,5 @@
 """Devices by name: "cpu", "cpu:1", "opencl:0"."""
 
-from __future__ import annotations
-
 import os
 from functools import cache
 
@@ -10,7 +8,7 @@ from opencu.drivers.core import CoreDriver
 from opencu.drivers.interface import DeviceInfo
 from opencu.drivers.status import check, lib
 
-_numbered: dict[int, Device] = {}  # by the core's numbers, those that Python has met
+_numbered: "dict[int, Device]" = {}  # by the core's numbers, those that Python has met
 
 
 class Device:

@@ -1,7 +1,5 @@
 """Streams, in which work runs in order, and events, which mark places in that order."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from opencu.drivers.interface import Handle
@@ -42,12 +40,12 @@ class Stream:
         """Is the stream's work done?"""
         return _done(lib.ocu_stream_query(self.handle))
 
-    def wait_event(self, event: Event) -> None:
+    def wait_event(self, event: "Event") -> None:
         """Let work that is put on the stream from now on wait for an event."""
         instance("event", event, Event, "an opencu.Event")
         check(lib.ocu_stream_wait(self.handle, event.handle))
 
-    def record_event(self, event: Event | None = None) -> Event:
+    def record_event(self, event: "Event | None" = None) -> "Event":
         """Record an event (a new one unless given) behind the stream's work so far."""
         event = Event(self.device) if event is None else event
         instance("event", event, Event, "an opencu.Event or None")
@@ -86,7 +84,7 @@ class Event:
         """Has the event been reached?"""
         return _done(lib.ocu_event_query(self.handle))
 
-    def elapsed_time(self, end: Event) -> float:
+    def elapsed_time(self, end: "Event") -> float:
         """Milliseconds from this event to a later one; both must have been reached."""
         instance("end", end, Event, "an opencu.Event")
         out = ffi.new("float *")

@@ -1,7 +1,5 @@
 """Products of a sparse matrix by rows (CSR) and a vector."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +24,7 @@ class CSR(NamedTuple):
     shape: tuple[int, int]
 
     @classmethod
-    def of(cls, matrix: Any, device: Any = None) -> CSR:
+    def of(cls, matrix: Any, device: Any = None) -> "CSR":
         """A scipy CSR matrix's arrays on a device."""
         data, indices, indptr = _arrays(matrix)
         return cls(*(asarray(x, device) for x in (data, indices, indptr)), matrix.shape)

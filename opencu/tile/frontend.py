@@ -182,14 +182,7 @@ class Tracer(Values):
 
         self.loop("while", [], s.body, [condition, lambda: self.body(s.body)])
 
-    def loop(
-        self,
-        name: str,
-        operands: list[Value],
-        body: list[ast.stmt],
-        parts: list[Callable],
-        *counter: Value,
-    ) -> None:
+    def loop(self, name: str, operands: list[Value], body: list, parts: list, *counter: Value):
         """A loop around the names that its body changes. Each of the parts reads a block; what that
         yields is the part's result, or else what the names stand for by then."""
         names = [n for n in sorted(_assigned(body)) if n in self.scope]

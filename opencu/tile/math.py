@@ -22,28 +22,10 @@ product must be exact, its factors are short (Dekker, 1971). f16 and bf16 are co
 from typing import NamedTuple
 
 from opencu import tile
+from opencu.tile import minimax as fit
 from opencu.tile.dtypes import DType, f32, f64, i32, i64
 from opencu.tile.frontend import Builtin, Tracer
 from opencu.tile.ir import Value
-from opencu.tile.minimax import (
-    COS,
-    ERF,
-    ERFCX,
-    EXP,
-    EXP2,
-    EXP2_SHORT,
-    HALF_PI,
-    LN2,
-    LOG,
-    LOG2_ERFC,
-    LOG2_NORMAL,
-    LOG2E,
-    LOG2E_PARTS,
-    SIN,
-    TANH,
-    TURN_MAGIC,
-    TWO_OVER_PI,
-)
 
 INFINITY, NAN = float("inf"), float("nan")
 
@@ -156,27 +138,27 @@ def exp2(x):
     x = _clip(x, -160.0 if x.dtype == f32 else -1100.0, 129.0 if x.dtype == f32 else 1025.0)
     n = _near(x)
     f = x - n
-    return _scale(tile.fma(f, _polynomial(f, EXP2[x.dtype]), 1.0), n)
+    return _scale(tile.fma(f, _polynomial(f, fit.EXP2[x.dtype]), 1.0), n)
 
 
 def _small_exp2(x):
     """2^x in f32, -126 < x < 127; some number for NaN."""
     t = x + FORMATS[f32].magic
     f = x - (t - FORMATS[f32].magic)
-    y = tile.fma(f, _polynomial(f, EXP2[f32]), 1.0)
+    y = tile.fma(f, _polynomial(f, fit.EXP2[f32]), 1.0)
     return tile.bitcast(tile.bitcast(y, i32) + (tile.bitcast(t, i32) << 23), f32)
 
 
 def _reduce(x):
     """x = n log(2) + r, |r| <= log(2) / 2."""
-    n = _near(x * LOG2E)
-    high, low = LN2[x.dtype]
+    n = _near(x * fit.LOG2E)
+    high, low = fit.LN2[x.dtype]
     return n, tile.fma(n, -low, tile.fma(n, -high, x))
 
 
 def _exp(r):
     """e^r, |r| <= log(2) / 2."""
-    return tile.fma(r, tile.fma(r, _polynomial(r, EXP[r.dtype]), 1.0), 1.0)
+    return tile.fma(r, tile.fma(r, _polynomial(r, fit.EXP[r.dtype]), 1.0), 1.0)
 
 
 @elementary
@@ -196,9 +178,9 @@ def exp_below(x):
 
 def _exp_below_f32(x):
     magic = FORMATS[f32].magic + FORMATS[f32].bias  # the sum's last bits are the exponent of 2^n
-    t = tile.fma(x, LOG2E, magic)
-    f = tile.fma(x, LOG2E, magic - t)
-    y = tile.fma(f, _polynomial(f, EXP2_SHORT), 1.0)
+    t = tile.fma(x, fit.LOG2E, magic)
+    f = tile.fma(x, fit.LOG2E, magic - t)
+    y = tile.fma(f, _polynomial(f, fit.EXP2_SHORT), 1.0)
     power = tile.bitcast(tile.bitcast(t, i32) << FORMATS[f32].digits, f32)
     return tile.select(x < -87.0, 0.0, y * power)
 
@@ -210,7 +192,7 @@ def tanh(x):
     n, r = _reduce(2.0 * tile.select(size > limit, limit, size))
     far = 1.0 - 2.0 / (_exp(r) * _power(n) + 1.0)
     z = x * x
-    near = tile.fma(size * z, _polynomial(z, TANH[x.dtype]), size)
+    near = tile.fma(size * z, _polynomial(z, fit.TANH[x.dtype]), size)
     return _with_sign(tile.select(size < 0.625, near, far), x)
 
 
@@ -242,7 +224,7 @@ def _log1p(f):
     """log(1 + f) = f - h + t: h = f^2 / 2 and t."""
     s = f / (2.0 + f)
     z, h = s * s, 0.5 * f * f
-    return h, s * (h + z * _polynomial(z, LOG[f.dtype]))
+    return h, s * (h + z * _polynomial(z, fit.LOG[f.dtype]))
 
 
 def _log_edges(x, y):
@@ -255,7 +237,7 @@ def log(x):
     """The natural logarithm; NaN below zero."""
     f, e = _split(x)
     h, t = _log1p(f)
-    high, low = LN2[x.dtype]
+    high, low = fit.LN2[x.dtype]
     return _log_edges(x, tile.fma(e, high, f - (h - tile.fma(e, low, t))))
 
 
@@ -266,7 +248,7 @@ def log2(x):
     h, t = _log1p(f)
     high = _top(f - h)
     low = ((f - high) - h) + t
-    c, d = LOG2E_PARTS[x.dtype]
+    c, d = fit.LOG2E_PARTS[x.dtype]
     whole = high * c  # exact
     rest = tile.fma(low, c, (low + high) * d)
     y = e + whole
@@ -278,7 +260,7 @@ def log2(x):
 
 def _erfc_f32(x):
     """erfc(x), 1 <= x, to 2^-25."""
-    return _small_exp2(_polynomial(tile.select(x > 3.95, 3.95, x), LOG2_ERFC))
+    return _small_exp2(_polynomial(tile.select(x > 3.95, 3.95, x), fit.LOG2_ERFC))
 
 
 def _erfc_f64(x):
@@ -286,14 +268,14 @@ def _erfc_f64(x):
     x = tile.select(x > 6.0, 6.0, x)
     q = 3.0 / (3.0 + x)
     n, r = _reduce(-x * x)
-    return q * _polynomial(q, ERFCX) * (_exp(r) * _power(n))
+    return q * _polynomial(q, fit.ERFCX) * (_exp(r) * _power(n))
 
 
 @elementary
 def erf(x):
     """The error function."""
     size = tile.abs(x)
-    near = tile.fma(x, _polynomial(x * x, ERF[x.dtype]), x)
+    near = tile.fma(x, _polynomial(x * x, fit.ERF[x.dtype]), x)
     far = 1.0 - (_erfc_f32(size) if x.dtype == f32 else _erfc_f64(size))
     return tile.select(size >= 1.0, _with_sign(far, x), near)
 
@@ -308,7 +290,7 @@ def _gelu_f32(x):
     """max(x, 0) - |x| Phi(-|x|), which cancels nowhere."""
     size = tile.abs(x)
     a = tile.select(size > 10.75, 10.75, size)
-    return tile.fma(-a, _small_exp2(_polynomial(a, LOG2_NORMAL)), tile.select(x < 0.0, 0.0, x))
+    return tile.fma(-a, _small_exp2(_polynomial(a, fit.LOG2_NORMAL)), tile.select(x < 0.0, 0.0, x))
 
 
 @elementary
@@ -326,7 +308,7 @@ def _add_turns(x, piece, high, low):
     """Add x * piece modulo 4: multiples of 2^-24 to high, the rest to low. All is exact."""
     t = x * piece
     t = tile.fma(-4.0, tile.rint(0.25 * t), t)
-    top = (t + TURN_MAGIC) - TURN_MAGIC
+    top = (t + fit.TURN_MAGIC) - fit.TURN_MAGIC
     return high + top, low + (t - top)
 
 
@@ -335,7 +317,7 @@ def _turns(t: Tracer, x) -> tuple:
     """x * 2/pi modulo 4, for any value of f32, as high + low. A piece of 2/pi whose products are
     multiples of 4 adds nothing, so the pieces that x needs are the ones that count."""
     high, low = 0.0, 0.0
-    for piece in TWO_OVER_PI:
+    for piece in fit.TWO_OVER_PI:
         high, low = t.inline(_add_turns, [x, piece, high, low], {})
     return high, low
 
@@ -350,11 +332,11 @@ def _angle_f32(x):
 def _angle_f64(x):
     """The same for |x| <= 2^30: each part of pi/2 but the last is exact times n."""
     n = tile.rint(x * 0.6366197723675814)
-    w = (x - n * HALF_PI[0]) - n * HALF_PI[1]
-    p = n * HALF_PI[2]
+    w = (x - n * fit.HALF_PI[0]) - n * fit.HALF_PI[1]
+    p = n * fit.HALF_PI[2]
     r = w - p
     b = r - w
-    c = ((w - (r - b)) - (p + b)) - n * HALF_PI[3]
+    c = ((w - (r - b)) - (p + b)) - n * fit.HALF_PI[3]
     s = r + c
     return n, s, (r - s) + c
 
@@ -363,10 +345,10 @@ def _circular(x, shift):
     """sin(x + shift pi/2)."""
     n, r, c = _angle_f32(x) if x.dtype == f32 else _angle_f64(x)
     z = r * r
-    sine = r + (r * z * _polynomial(z, SIN[x.dtype]) + c * (1.0 - 0.5 * z))
+    sine = r + (r * z * _polynomial(z, fit.SIN[x.dtype]) + c * (1.0 - 0.5 * z))
     h = 0.5 * z
     w = 1.0 - h
-    cosine = w + (((1.0 - w) - h) + (z * z * _polynomial(z, COS[x.dtype]) - r * c))
+    cosine = w + (((1.0 - w) - h) + (z * z * _polynomial(z, fit.COS[x.dtype]) - r * c))
     quadrant = tile.bitcast(n + (FORMATS[f64].magic + shift), i64)
     y = tile.select((quadrant & 1) == 0, sine, cosine)
     y = tile.bitcast(tile.bitcast(y, i64) ^ ((quadrant & 2) << 62), f64)

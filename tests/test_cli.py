@@ -125,7 +125,7 @@ def test_bench_gemm_checks_measures_and_keeps_every_sample(opencu_command, tmp_p
     words = "bench gemm --shapes 64,32,16 --dtypes float32 --threads 1 --pairs 2 --seconds 0.01"
     code, out, err = opencu_command(*words.split(), "--json", str(kept), "--report", str(page))
     assert code == 0, err
-    assert "vs openblas" in out and "geometric mean" in out
+    assert "openblas " in out and "FMA peak " in out and "geometric mean" in out
     content = json.loads(kept.read_text())
     assert {"area", "date", "machine", "driver", "versions", "rows"} <= set(content)
     (row,) = content["rows"]

@@ -3,7 +3,6 @@
 import argparse
 import ctypes
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
@@ -14,11 +13,10 @@ import numpy as np
 
 from opencu.bench import measure, workers
 from opencu.bench.gemm import CHECKED, random_of, wide
-from opencu.bench.stream import COLUMNS, Loops
+from opencu.bench.stream import BARE, WIDTH, Loops
 from opencu.shims import lib_dir
 
 MIB, ORDER = 64, 2048  # of the largest operand of levels 1 and 2; of matrices of level 3
-BARE = "bare loop"
 DTYPES = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 # Arguments: letters are themselves, n the order and its leading dimension, numbers alpha, beta or
 # an increment; capitals with a colon are arrays, of which the last one is written.
@@ -184,11 +182,12 @@ def symbol(name: str, dtype: str) -> str:
     return prefix + name
 
 
-def rows(args: argparse.Namespace) -> Iterator[dict]:
-    """Measure every routine on this process's threads."""
-    known = libraries()
-    with tempfile.TemporaryDirectory() as folder:
-        loops = Loops(folder)
+COLUMNS = {"routine": "9", "dtype": "10", "threads": ">7", "n": ">8", "ms": ">9.3f"}
+
+
+def cases(args: argparse.Namespace) -> Iterator[measure.Case]:
+    """Every routine on this process's threads."""
+    known, loops = libraries(), Loops()
     for name, dtype in product(args.routines or CALLS, args.dtypes):
         is_complex = dtype.startswith("complex")
         if (name in COMPLEX) > is_complex or (is_complex and (name == "symv" or level(name) == 1)):
@@ -200,14 +199,8 @@ def rows(args: argparse.Namespace) -> Iterator[dict]:
         runs = {who: measure.repeat(call) for who, call in sides.items()}
         if name in LOOPS:
             runs[BARE] = measure.repeat(bare(problem, loops, args.threads))
-        ours = runs.pop("opencu")
-        samples = measure.against(ours, runs, args.pairs, args.seconds)
-        best = min(took for pairs in samples.values() for took, _ in pairs)
-        yield {
-            "routine": name, "dtype": dtype, "threads": args.threads, "n": problem.n,
-            "samples": samples, "ms": best * 1e3,
-            "ratio": {who: measure.ratio(pairs) for who, pairs in samples.items()},
-        }  # fmt: skip
+        label = {"routine": name, "dtype": dtype, "n": problem.n}
+        yield measure.Case(label, runs.pop("opencu"), runs)
 
 
 def bare(problem: Problem, loops: Loops, threads: int) -> Callable[[], object]:
@@ -215,27 +208,13 @@ def bare(problem: Problem, loops: Loops, threads: int) -> Callable[[], object]:
     x, y = ([*problem.arrays.values()] * 2)[:2]
     if problem.level == 2:
         x = y = problem.arrays["A"]
-    rows, loop = x.nbytes // 4 // COLUMNS, LOOPS[problem.name]
+    rows, loop = x.nbytes // 4 // WIDTH, LOOPS[problem.name]
     sums = np.empty(rows, np.float32)
     # An update reads its second operand, reads and writes its third; sums have an element a row.
     operands = (x, x, y) if loop in (UPDATE, SCALE) else (x, y, sums)
     places = [a.ctypes.data for a in operands]
-    run = partial(loops.run, loop, *places, rows, COLUMNS, threads)
+    run = partial(loops.run, loop, *places, rows, WIDTH, threads)
     return lambda: (run(), operands)[0]  # which must live as long
-
-
-def bench(args: argparse.Namespace) -> list[dict]:
-    """Measure every routine; print the rows as they come."""
-    print(f"{'routine':9} {'dtype':10} threads      n         ms  times as fast as")
-    return workers.run("blas", args, line)
-
-
-def line(row: dict) -> str:
-    ratios = "  ".join(f"{who} {ratio:.3f}" for who, ratio in row["ratio"].items())
-    return (
-        f"{row['routine']:9} {row['dtype']:10} {row['threads']:7} {row['n']:8}"
-        f" {row['ms']:8.3f}  {ratios}"
-    )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -2,8 +2,6 @@
 
 import argparse
 import importlib.util
-import math
-import statistics
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from itertools import product
@@ -114,8 +112,12 @@ def peers(dtype: str) -> dict[str, Callable[[Problem], measure.Run]]:
     return found
 
 
-def rows(args: argparse.Namespace) -> Iterator[dict]:
-    """Measure every problem on this process's threads."""
+COLUMNS = dict.fromkeys(("batch", "m", "n", "k"), ">6")
+COLUMNS |= {"dtype": "18", "threads": ">7", "gflops": ">9.1f"}
+
+
+def cases(args: argparse.Namespace) -> Iterator[measure.Case]:
+    """Every problem on this process's threads."""
     device, threads = opencu.device("cpu"), args.threads
     target = device.driver.target(device.index)
     peak = cache(lambda dtype: Peak(dtype, target, threads))
@@ -128,61 +130,22 @@ def rows(args: argparse.Namespace) -> Iterator[dict]:
         problem.check("opencu", our_run)
         for name, run in sides.items():
             problem.check(name, run, 0.0 if dtype in BLAS else 2.0**-23)
-        if args.suite is None:
-            sides["peak"] = peak(dtype)
-        if decode:
-            sides["read"] = Reader(problem.b.T, target, threads)
-        samples = measure.against(our_run, sides, args.pairs, args.seconds)
-        ratio = {name: measure.ratio(pairs) for name, pairs in samples.items()}
         flops = 2.0 * batch * m * n * k * (4 if dtype.startswith("complex") else 1)
-        row = {
-            "m": m, "n": n, "k": k, "batch": batch, "threads": threads,
-            "dtype": dtype if out in (dtype, "int32") else f"{dtype}>{out}",
-            "samples": samples, "ratio": ratio,
-            "gflops": measure.gflops(flops, [pair for pairs in samples.values() for pair in pairs]),
-        }  # fmt: skip
-        if "peak" in ratio:
-            row["of_peak"] = ratio.pop("peak") * flops / peak(dtype).flops
-        if "read" in ratio:
-            row["of_read"] = ratio.pop("read")
-        yield row
+        limits: dict = {"read": (Reader(problem.b.T, target, threads), 1.0)} if decode else {}
+        if args.suite is None:
+            limits["peak"] = peak(dtype), flops / peak(dtype).flops
+        label = {"m": m, "n": n, "k": k, "batch": batch}
+        label["dtype"] = dtype if out in (dtype, "int32") else f"{dtype}>{out}"
+        yield measure.Case(label, our_run, sides, ("gflops", flops), limits)
 
 
-def bench(args: argparse.Namespace) -> list[dict]:
-    """Measure what was asked for; print the rows as they come."""
-    if args.suite:
-        return workers.run("gemm", args, suite_line)
-    vs = " ".join(f"{'vs ' + name:>12}" for name in peers("float32"))
-    print(f"{'m':>6} {'n':>6} {'k':>6} {'dtype':8} threads {'GFLOP/s':>9} {vs} {'of peak':>8}")
-    found = workers.run("gemm", args, line)
-    print(summary(found))
-    return found
-
-
-def line(row: dict) -> str:
-    ratios = " ".join(f"{ratio:12.3f}" for ratio in row["ratio"].values())
-    return (
-        f"{row['m']:6} {row['n']:6} {row['k']:6} {row['dtype']:8} {row['threads']:7}"
-        f" {row['gflops']:9.1f} {ratios} {row['of_peak']:8.3f}"
-    )
-
-
-def suite_line(row: dict) -> str:
-    ratios = " ".join(f"{name} {ratio:.3f}" for name, ratio in row["ratio"].items())
-    read = f" of a bare read {row['of_read']:.3f}" if "of_read" in row else ""
-    sizes = f"{row['batch']:6} {row['m']:6} {row['n']:6} {row['k']:6}"
-    return f"{sizes} {row['dtype']:18} {row['threads']} {row['gflops']:9.1f} {ratios}{read}"
-
-
-def summary(found: list[dict]) -> str:
+def summary(found: list[dict]) -> Iterator[tuple[str, list[float]]]:
     """The figures of merit: speed against the best peer of each row, and the share of the peak."""
-    best = [min(row["ratio"].values()) for row in found]
-    mean = math.exp(statistics.fmean(map(math.log, best)))
-    squares = [row["of_peak"] for row in found if row["m"] == row["n"] == row["k"] >= 1024]
-    text = f"against the best peer: geometric mean {mean:.3f}, worst {min(best):.3f}"
-    if squares:
-        text += f"; squares from 1024: {min(squares):.3f} to {max(squares):.3f} of the FMA peak"
-    return text
+    if best := [min(row["ratio"].values()) for row in found if row["ratio"]]:
+        yield "against the best peer", best
+    squares = [row for row in found if row["m"] == row["n"] == row["k"] >= 1024]
+    if shares := [row["of_peak"] for row in squares if "of_peak" in row]:
+        yield "squares from 1024, of the FMA peak", shares
 
 
 def shape(text: str) -> tuple[int, int, int]:

@@ -2,9 +2,6 @@
 
 import argparse
 import importlib.util
-import math
-import statistics
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,11 +10,11 @@ import numpy as np
 
 import opencu
 from opencu.bench import measure, workers
-from opencu.bench.stream import COLUMNS, Loops
+from opencu.bench.stream import BARE, WIDTH, Loops
 from opencu.runtime.host import from_numpy
 
 MIB, BATCH = 64, 8  # of an array; images of a convolution
-BARE, TORCH = "bare loop", "torch"
+TORCH = "torch"
 # Layers of ResNet-50 with filters of 1x1 and 3x3: channels in and out, filter, stride, image.
 LAYERS = [
     (64, 64, 1, 1, 56), (64, 64, 3, 1, 56), (64, 256, 1, 1, 56), (256, 64, 1, 1, 56),
@@ -29,7 +26,7 @@ LAYERS = [
 ]  # fmt: skip
 
 
-class Case(NamedTuple):
+class Kernel(NamedTuple):
     """Ours, the same with torch (no result: not compared), and a loop of stream.c, if there is one,
     on the arrays x, y."""
 
@@ -39,28 +36,28 @@ class Case(NamedTuple):
     exact: bool = True  # do both compute the same?
 
 
-def rows_of(random: np.random.Generator, name: str) -> Case:
+def rows_of(random: np.random.Generator, name: str) -> Kernel:
     import torch
 
-    x = random.standard_normal((MIB * 2**20 // 4 // COLUMNS, COLUMNS), np.float32)
-    y, w = np.empty_like(x), np.ones(COLUMNS, np.float32)
+    x = random.standard_normal((MIB * 2**20 // 4 // WIDTH, WIDTH), np.float32)
+    y, w = np.empty_like(x), np.ones(WIDTH, np.float32)
     t, out, v = map(from_numpy, (x, np.empty_like(x), w))
     if name == "softmax":
         theirs: Callable = partial(torch.softmax, t, 1, out=out)
-        return Case(partial(opencu.dnn.softmax, x, out=y), theirs, (4, x, y))
-    theirs = partial(torch.nn.functional.layer_norm, t, (COLUMNS,), v, v)
-    return Case(partial(opencu.dnn.layer_norm, x, w, w, out=y), theirs, (4, x, y))
+        return Kernel(partial(opencu.dnn.softmax, x, out=y), theirs, (4, x, y))
+    theirs = partial(torch.nn.functional.layer_norm, t, (WIDTH,), v, v)
+    return Kernel(partial(opencu.dnn.layer_norm, x, w, w, out=y), theirs, (4, x, y))
 
 
-def attention(random: np.random.Generator) -> Case:
+def attention(random: np.random.Generator) -> Kernel:
     import torch
 
     arrays = [random.standard_normal((1, 12, 1024, 64), np.float32) for _ in "qkv"]
     theirs = torch.nn.functional.scaled_dot_product_attention
-    return Case(partial(opencu.dnn.attention, *arrays), partial(theirs, *map(from_numpy, arrays)))
+    return Kernel(partial(opencu.dnn.attention, *arrays), partial(theirs, *map(from_numpy, arrays)))
 
 
-def conv(random: np.random.Generator, layer: tuple[int, int, int, int, int]) -> Case:
+def conv(random: np.random.Generator, layer: tuple[int, int, int, int, int]) -> Kernel:
     import torch
 
     c, o, taps, stride, size = layer
@@ -68,7 +65,7 @@ def conv(random: np.random.Generator, layer: tuple[int, int, int, int, int]) -> 
     w = random.standard_normal((o, c, taps, taps), np.float32)
     options: Any = dict(stride=stride, padding=taps // 2)
     theirs = partial(torch.nn.functional.conv2d, *map(from_numpy, (x, w)), **options)
-    return Case(partial(opencu.dnn.conv, x, w, **options), theirs)
+    return Kernel(partial(opencu.dnn.conv, x, w, **options), theirs)
 
 
 class Matrix(NamedTuple):
@@ -81,7 +78,7 @@ class Matrix(NamedTuple):
     format: str = "csr"
 
 
-def spmv(random: np.random.Generator, rows: int, lengths: np.ndarray) -> Case:
+def spmv(random: np.random.Generator, rows: int, lengths: np.ndarray) -> Kernel:
     import torch
 
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
@@ -91,35 +88,35 @@ def spmv(random: np.random.Generator, rows: int, lengths: np.ndarray) -> Case:
     parts = map(from_numpy, (indptr, indices, a.data))
     make: Any = torch.sparse_csr_tensor
     theirs = make(*parts, a.shape)
-    return Case(partial(opencu.sparse.spmv, a, x), partial(torch.mv, theirs, from_numpy(x)))
+    return Kernel(partial(opencu.sparse.spmv, a, x), partial(torch.mv, theirs, from_numpy(x)))
 
 
-def counts(random: np.random.Generator) -> Case:
+def counts(random: np.random.Generator) -> Kernel:
     import torch
 
     x = random.integers(0, 4096, MIB * 2**20 // 8)
     theirs = partial(torch.bincount, from_numpy(x), minlength=4096)
-    return Case(partial(opencu.sparse.histogram, x, 4096), theirs)
+    return Kernel(partial(opencu.sparse.histogram, x, 4096), theirs)
 
 
-def scan(random: np.random.Generator, dtype: str, loop: int) -> Case:
+def scan(random: np.random.Generator, dtype: str, loop: int) -> Kernel:
     import torch
 
     out = np.cumsum(np.zeros(1, dtype)).dtype
     size = MIB * 2**20 // out.itemsize
     x = random.random(size, np.float32) if out.kind == "f" else random.integers(-9, 9, size)
     x = x.astype(dtype)
-    y, t = (np.empty(size, out).reshape(-1, COLUMNS) for _ in "yt")
+    y, t = (np.empty(size, out).reshape(-1, WIDTH) for _ in "yt")
     theirs = partial(torch.cumsum, from_numpy(x), 0, out=from_numpy(t.reshape(-1)))
-    words = x.view("f4").reshape(-1, COLUMNS)
-    return Case(partial(opencu.sparse.scan, x, out=y.reshape(-1)), theirs, (loop, words, y))
+    words = x.view("f4").reshape(-1, WIDTH)
+    return Kernel(partial(opencu.sparse.scan, x, out=y.reshape(-1)), theirs, (loop, words, y))
 
 
-def philox(random: np.random.Generator) -> Case:
+def philox(random: np.random.Generator) -> Kernel:
     import torch
 
     y, out = np.empty(MIB * 2**20 // 4, np.float32), torch.empty(MIB * 2**20 // 4)
-    return Case(partial(opencu.dnn.random, out=y), out.uniform_, exact=False)
+    return Kernel(partial(opencu.dnn.random, out=y), out.uniform_, exact=False)
 
 
 def long_tailed(random: np.random.Generator) -> np.ndarray:
@@ -127,7 +124,7 @@ def long_tailed(random: np.random.Generator) -> np.ndarray:
     return np.minimum(lengths / lengths.sum() * (1 << 23), 1 << 18).astype(np.int64)
 
 
-CASES: dict[str, Callable[[np.random.Generator], Case]] = {
+KERNELS: dict[str, Callable[[np.random.Generator], Kernel]] = {
     "softmax": partial(rows_of, name="softmax"),
     "layer norm": partial(rows_of, name="layer norm"),
     "attention": attention,
@@ -148,56 +145,43 @@ CASES: dict[str, Callable[[np.random.Generator], Case]] = {
 }
 
 
-def rows(args: argparse.Namespace) -> Iterator[dict]:
-    """Measure every kernel on this process's threads."""
+COLUMNS = {"kernel": "26", "threads": ">7", "ms": ">8.2f"}
+
+
+def cases(args: argparse.Namespace) -> Iterator[measure.Case]:
+    """Every kernel on this process's threads."""
     if not importlib.util.find_spec("torch"):
         raise SystemExit("opencu bench kernels: PyTorch is missing: pip install torch")
     import torch
 
     torch.set_grad_enabled(False)
-    with tempfile.TemporaryDirectory() as folder:
-        loops = Loops(folder)
-    for name, make in CASES.items():
+    loops = Loops()
+    for name, make in KERNELS.items():
         if args.kernels and not any(name.startswith(k) for k in args.kernels):
             continue
-        case = make(np.random.default_rng(0))
-        if case.exact:
-            check(name, case)
-        sides = {TORCH: measure.repeat(case.torch)}
-        if case.loop:
-            which, x, y = case.loop
+        kernel = make(np.random.default_rng(0))
+        if kernel.exact:
+            check(name, kernel)
+        sides = {TORCH: measure.repeat(kernel.torch)}
+        if kernel.loop:
+            which, x, y = kernel.loop
             at = x.ctypes.data, y.ctypes.data, y.ctypes.data
             sides[BARE] = measure.repeat(partial(loops.run, which, *at, *x.shape, args.threads))
-        samples = measure.against(measure.repeat(case.ours), sides, args.pairs, args.seconds)
-        best = min(took for pairs in samples.values() for took, _ in pairs)
-        yield {
-            "kernel": name, "mib": MIB, "threads": args.threads, "ms": best * 1e3,
-            "samples": samples, "ratio": {k: measure.ratio(v) for k, v in samples.items()},
-        }  # fmt: skip
+        yield measure.Case({"kernel": name, "mib": MIB}, measure.repeat(kernel.ours), sides)
 
 
-def check(name: str, case: Case) -> None:
+def check(name: str, kernel: Kernel) -> None:
     """Refuse a result that is not torch's."""
-    found, want = np.asarray(case.ours()), np.asarray(case.torch())
+    found, want = np.asarray(kernel.ours()), np.asarray(kernel.torch())
     close = np.allclose(found, want, rtol=1e-3, atol=1e-4 * max(float(np.abs(want).max()), 1))
     if found.shape != want.shape or not close:
         raise SystemExit(f"{name} is wrong")
 
 
-def bench(args: argparse.Namespace) -> list[dict]:
-    """Measure every kernel; print the rows as they come."""
-    print(f"{'kernel':26} threads {'ms':>8}  ours against")
-    found = workers.run("kernels", args, line)
+def summary(found: list[dict]) -> Iterator[tuple[str, list[float]]]:
     layers = [row["ratio"][TORCH] for row in found if row["kernel"].startswith("conv")]
     if layers:
-        mean = math.exp(statistics.fmean(map(math.log, layers)))
-        print(f"conv against torch: geometric mean {mean:.3f}, worst {min(layers):.3f}")
-    return found
-
-
-def line(row: dict) -> str:
-    ratios = ", ".join(f"{name} {ratio:.3f}" for name, ratio in row["ratio"].items())
-    return f"{row['kernel']:26} {row['threads']:7} {row['ms']:8.2f}  {ratios}"
+        yield "conv against torch", layers
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 SECONDS = 0.3  # a side lasts at least this long
 PAIRS = 5
@@ -65,19 +66,30 @@ def interleave(ours: Run, theirs: Run, pairs: int = PAIRS, seconds: float = SECO
     return samples
 
 
-def against(ours: Run, others: dict[str, Run], pairs: int, seconds: float) -> dict[str, Samples]:
-    """The samples of ours with each of the others."""
-    return {name: interleave(ours, run, pairs, seconds) for name, run in others.items()}
-
-
 def ratio(samples: Samples) -> float:
     """Our speed over theirs: the median of the pairs."""
     return statistics.median(theirs / ours for ours, theirs in samples)
 
 
-def gflops(flops: float, samples: Samples) -> float:
-    """Our median speed, for calls of so many operations."""
-    return statistics.median(flops / took / 1e9 for took, _ in samples)
+class Case(NamedTuple):
+    """A line of a table: what is measured, our side and the others', all of them checked."""
+
+    label: dict[str, Any]
+    ours: Run
+    others: dict[str, Run]
+    work: tuple[str, float] = ("gflops", 0)  # operations or bytes of a call, and their column
+    limits: dict[str, tuple[Run, float]] = {}  # what is not to be beaten, by how much faster it is
+
+    def row(self, pairs: int, seconds: float) -> dict[str, Any]:
+        """The label, every sample, the ratios, our best time in ms, our median speed."""
+        limits = {name: run for name, (run, _) in self.limits.items()}
+        sides = (self.others | limits).items()
+        samples = {name: interleave(self.ours, run, pairs, seconds) for name, run in sides}
+        ratios = {name: ratio(both) for name, both in samples.items()}
+        ours, (column, work) = [took for both in samples.values() for took, _ in both], self.work
+        row = self.label | {"samples": samples, "ratio": ratios, "ms": min(ours) * 1e3}
+        row |= {f"of_{name}": ratios.pop(name) * share for name, (_, share) in self.limits.items()}
+        return row | ({column: work / statistics.median(ours) / 1e9} if work else {})
 
 
 def environment(threads: int | None = None) -> dict[str, str]:

@@ -9,7 +9,7 @@ import statistics
 from pathlib import Path
 
 PACKAGES = ("opencu", "numpy", "torch", "llvmlite")
-LABEL = ("kernel", "mib", "batch", "m", "n", "k", "dtype")  # what a row measured
+LABEL = ("kernel", "routine", "mib", "batch", "m", "n", "k", "dtype")  # what a row measured
 LIMITS = {"FMA peak": "of_peak", "bare read": "of_read"}  # they are shares, not to be beaten
 HEAD = """<!doctype html><meta charset="utf-8"><title>opencu bench</title>
 <style>body{font:14px system-ui;margin:2em} td{padding:2px 10px;text-align:right}
@@ -61,13 +61,17 @@ def lines(row: dict) -> list[str]:
         value = f"{statistics.median(row['samples']):.3f} {row['unit']}"
         return [cells(row["what"], value, row["must"])]
     label = " ".join(str(row[key]) for key in LABEL if key in row) + f" x{row['threads']}"
-    limits = {name: row[key] for name, key in LIMITS.items() if key in row}
     found = []
-    for name, ratio in (row["ratio"] | limits).items():
-        low = " low" if name not in limits and ratio < 1 else ""
+    for name, ratio in shares(row).items():
+        low = " low" if name not in LIMITS and ratio < 1 else ""
         bar = f'<div class="bar{low}" style="width:{min(ratio, 2) * 150:.0f}px"></div>'
         found.append(cells(label, name, f"{ratio:.3f}") + f'<td class="bars">{bar}')
     return found
+
+
+def shares(row: dict) -> dict[str, float]:
+    """Our speed over that of the others, and of the limits."""
+    return row["ratio"] | {name: row[key] for name, key in LIMITS.items() if key in row}
 
 
 def cells(*texts: str) -> str:

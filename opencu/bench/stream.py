@@ -17,7 +17,7 @@ from opencu import tile
 from opencu.bench import measure, workers
 
 SOURCE = Path(__file__).with_name("stream.c")
-COLUMNS = 4096  # a row is 16 KiB: it stays in the first-level cache
+WIDTH = 4096  # a row is 16 KiB: it stays in the first-level cache
 CHUNK = 8192  # elements of a program that knows no rows
 CHECKED_ROWS = 64
 MIB = 64  # of an array
@@ -73,12 +73,13 @@ KERNELS = {
 class Loops:
     """The loops of stream.c."""
 
-    def __init__(self, folder: str):
-        path = f"{folder}/stream.so"
+    def __init__(self) -> None:
         flags = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC", "-pthread"]
-        command = [os.environ.get("CC", "cc"), *flags, str(SOURCE), "-o", path]
-        subprocess.run(command, check=True)
-        self.run = ctypes.CDLL(path).run
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/stream.so"
+            command = [os.environ.get("CC", "cc"), *flags, str(SOURCE), "-o", path]
+            subprocess.run(command, check=True)
+            self.run = ctypes.CDLL(path).run
         pointer, size = ctypes.c_void_p, ctypes.c_int64
         self.run.argtypes = [ctypes.c_int, pointer, pointer, pointer, size, size, ctypes.c_int]
 
@@ -87,10 +88,10 @@ class Problem:
     """Random x and r, y to be poisoned, on a device; both sides work on them."""
 
     def __init__(self, mib: int):
-        self.rows = mib * (1 << 20) // 4 // COLUMNS
+        self.rows = mib * (1 << 20) // 4 // WIDTH
         random = np.random.default_rng(mib)
-        self.flat = [opencu.empty(self.rows * COLUMNS, np.float32, "cpu") for _ in "xry"]
-        self.x, self.r, self.y = (np.asarray(a).reshape(-1, COLUMNS) for a in self.flat)
+        self.flat = [opencu.empty(self.rows * WIDTH, np.float32, "cpu") for _ in "xry"]
+        self.x, self.r, self.y = (np.asarray(a).reshape(-1, WIDTH) for a in self.flat)
         for a in (self.x, self.r):
             a[...] = random.standard_normal(a.shape, np.float32)
         self.checked = random.choice(self.rows, min(self.rows, CHECKED_ROWS), replace=False)
@@ -99,9 +100,9 @@ class Problem:
 
     def ours(self, name: str) -> measure.Run:
         kernel, letters, _ = KERNELS[name]
-        programs, n = self.rows * COLUMNS // CHUNK, CHUNK
+        programs, n = self.rows * WIDTH // CHUNK, CHUNK
         if letters[0] == "X":
-            programs, n = self.rows, COLUMNS
+            programs, n = self.rows, WIDTH
         arrays = [self.arrays[letter] for letter in letters]
         launch = partial(opencu.launch, kernel, (programs,), *arrays, N=n)
         return measure.repeat(launch, opencu.synchronize)
@@ -119,46 +120,28 @@ class Problem:
             raise SystemExit(f"{name} is wrong")
 
 
-def rows(args: argparse.Namespace) -> Iterator[dict]:
-    """Measure every kernel on this process's threads."""
-    problem = Problem(args.mib)
-    with tempfile.TemporaryDirectory() as folder:
-        loops = Loops(folder)
+COLUMNS = {"kernel": "20", "mib": ">5", "threads": ">7", "gb_s": ">7.1f"}
+
+
+def cases(args: argparse.Namespace) -> Iterator[measure.Case]:
+    """Every kernel on this process's threads."""
+    problem, loops = Problem(args.mib), Loops()
     at = [a.ptr for a in problem.flat]
     for n, (name, (_, letters, _)) in enumerate(KERNELS.items()):
         if args.kernels and name not in args.kernels:
             continue
         ours = problem.ours(name)
-        bare = measure.repeat(partial(loops.run, n, *at, problem.rows, COLUMNS, args.threads))
+        bare = measure.repeat(partial(loops.run, n, *at, problem.rows, WIDTH, args.threads))
         problem.check(name, ours)
         if name != "gelu":  # the bare loop has its reads and writes, but hardly any arithmetic
             problem.check(name, bare)
         problem.y[...] = problem.x
-        samples = measure.interleave(ours, bare, args.pairs, args.seconds)
-        best = min(took for took, _ in samples)
-        gigabytes = len(letters.replace("S", "")) * args.mib * 2**20 / 1e9
-        yield {
-            "kernel": name, "mib": args.mib, "threads": args.threads, "samples": {BARE: samples},
-            "ratio": {BARE: measure.ratio(samples)}, "gb_s": gigabytes / best,
-        }  # fmt: skip
+        work = "gb_s", len(letters.replace("S", "")) * args.mib * 2**20
+        yield measure.Case({"kernel": name, "mib": args.mib}, ours, {BARE: bare}, work)
 
 
-# ---- all of them ---------------------------------------------------------------------------------
-
-
-def bench(args: argparse.Namespace) -> list[dict]:
-    """Measure every kernel; print the rows as they come."""
-    print(f"{'kernel':20} {'MiB':>5} threads {'GB/s':>7} {'vs bare loop':>13}")
-    found = workers.run("stream", args, line)
-    print(f"against a bare C loop: worst {min(row['ratio'][BARE] for row in found):.3f}")
-    return found
-
-
-def line(row: dict) -> str:
-    return (
-        f"{row['kernel']:20} {row['mib']:5} {row['threads']:7} {row['gb_s']:7.1f}"
-        f" {row['ratio'][BARE]:13.3f}"
-    )
+def summary(found: list[dict]) -> Iterator[tuple[str, list[float]]]:
+    yield "against a bare C loop", [row["ratio"][BARE] for row in found]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

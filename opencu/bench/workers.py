@@ -2,18 +2,18 @@
 
     python -m opencu.bench.workers AREA OPTIONS
 
-prints what rows() of the module AREA yields, one JSON object a line. OPTIONS are the command's, as
-JSON, with one number of threads.
+measures what cases() of the module AREA yields and prints rows, one JSON object a line. OPTIONS are
+the command's, as JSON, with one number of threads. The module has the table's COLUMNS, too.
 """
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
-from collections.abc import Callable
 from importlib import import_module
 
-from opencu.bench import measure
+from opencu.bench import measure, report
 
 THREADS = (1, 2)
 
@@ -41,27 +41,33 @@ def seconds(text: str) -> float:
     return found
 
 
-def run(area: str, args: argparse.Namespace, line: Callable[[dict], str]) -> list[dict]:
-    """The rows of every thread count; each is printed as it comes."""
-    found = []
+def run(args: argparse.Namespace) -> list[dict]:
+    """The rows of every thread count; each is printed as it comes, and then what sums them up."""
+    module = import_module(f"opencu.bench.{args.area}")
+    columns, found = module.COLUMNS, []
+    print(*(f"{name:{form.split('.')[0]}}" for name, form in columns.items()), "times as fast as")
     for threads in args.threads:
         options = json.dumps(vars(args) | {"threads": threads})
-        command = [sys.executable, "-m", "opencu.bench.workers", area, options]
-        environment = measure.environment(threads)
-        with subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, text=True
-        ) as worker:
+        command = [sys.executable, "-m", "opencu.bench.workers", args.area, options]
+        env, pipe = measure.environment(threads), subprocess.PIPE
+        with subprocess.Popen(command, env=env, stdout=pipe, text=True) as worker:
             for text in worker.stdout or ():
-                found.append(json.loads(text))
-                print(line(found[-1]), flush=True)
+                found.append(row := json.loads(text))
+                ratios = ", ".join(f"{name} {x:.3f}" for name, x in report.shares(row).items())
+                cells = [f"{row[name]:{form}}" for name, form in columns.items()]
+                print(*cells, ratios, flush=True)
         if worker.returncode:
             raise SystemExit(f"opencu bench {args.area}: the run with {threads} threads failed")
+    for what, ratios in module.summary(found) if hasattr(module, "summary") else ():
+        mean = statistics.geometric_mean(ratios)
+        print(f"{what}: geometric mean {mean:.3f}, worst {min(ratios):.3f}")
     return found
 
 
 def main(area: str, options: str) -> None:
-    rows = import_module(f"opencu.bench.{area}").rows
-    for row in rows(argparse.Namespace(**json.loads(options))):
+    args = argparse.Namespace(**json.loads(options))
+    for case in import_module(f"opencu.bench.{area}").cases(args):
+        row = {"threads": args.threads} | case.row(args.pairs, args.seconds)
         print(json.dumps(row), flush=True)
 
 

@@ -1,6 +1,5 @@
 """The vendor-shaped libraries: where they are, what they cover, how a program is run over them."""
 
-import csv
 import json
 import os
 from collections import Counter
@@ -44,19 +43,18 @@ def run_environment(device=None):
     return environment
 
 
-def coverage(demand_csv=None):
+def coverage():
     """How much of each vendor library is implemented, and of what programs import from them.
 
     {"libraries": {"cublas": {"exported": names that the vendor's library exports (12 or 13),
     "implemented": how many of them are implemented, "refused": how many return "not supported",
     "imported_missing": those of them that programs import, most wanted first}, ...},
     "programs": {"faiss-gpu": {"imported": names, "implemented": how many of them, "missing":
-    {"cublas": [the others], ...}}, ...}}. What programs import comes from the survey that is part
-    of opencu, or from demand_csv: rows of library, symbol, used_by with ";" between programs.
+    {"cublas": [the others], ...}}, ...}}. What programs import is a survey that is part of opencu.
     """
     with open(_built(lib_dir() / "shims.json"), encoding="utf-8") as file:
         made = json.load(file)
-    demand = made["demand"] if demand_csv is None else _read_survey(demand_csv)
+    demand = made["demand"]
     wanted = Counter(
         (library, symbol)
         for program, imports in demand.items()
@@ -88,13 +86,3 @@ def _imported(imports, libraries):
         "implemented": imported - sum(map(len, missing.values())),
         "missing": {library: symbols for library, symbols in missing.items() if symbols},
     }
-
-
-def _read_survey(path):
-    programs = {}
-    with open(path, newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            for program in filter(None, row["used_by"].split(";")):
-                names = programs.setdefault(program, {}).setdefault(row["library"], [])
-                names.append(row["symbol"])
-    return programs

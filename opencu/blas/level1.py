@@ -17,7 +17,8 @@ import numpy as np
 
 from opencu.blas.routine import COMPLEX, READ, REAL, UPDATE, WRITE, Call
 from opencu.drivers.status import lib
-from opencu.runtime.array import BFLOAT16, Array
+from opencu.runtime.array import Array
+from opencu.runtime.dlpack import BFLOAT16
 from opencu.runtime.operands import part
 from opencu.runtime.stream import Stream
 

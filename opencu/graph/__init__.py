@@ -60,22 +60,15 @@ class Graph:
             raise IndexError(f"node {node}: the graph has {self.nodes} operations")
         first, n = ffi.new("ocu_range const **"), ffi.new("size_t *")
         check(lib.ocu_graph_ranges(self._executable, 1, node, first, n))
+        how = lib.OCU_READS, lib.OCU_WRITES
         return [
-            Range(
-                int(ffi.cast("uintptr_t", r.p)),
-                r.bytes,
-                bool(r.how & lib.OCU_READS),
-                bool(r.how & lib.OCU_WRITES),
-            )
+            Range(int(ffi.cast("uintptr_t", r.p)), r.bytes, *(bool(r.how & each) for each in how))
             for r in first[0][0 : n[0]]
         ]
 
     def _end(self) -> None:
-        recorded, made, nodes = (
-            ffi.new("ocu_graph **"),
-            ffi.new("ocu_graph **"),
-            ffi.new("size_t *"),
-        )
+        recorded, made = (ffi.new("ocu_graph **") for _ in range(2))
+        nodes = ffi.new("size_t *")
         check(lib.ocu_capture_end(self.stream.handle, recorded))
         try:
             check(lib.ocu_graph_nodes(recorded[0], 0, nodes))

@@ -17,31 +17,14 @@ from opencu.drivers.status import check, ffi, lib
 from opencu.runtime.arguments import dtype as as_dtype
 from opencu.runtime.device import Device, current, host_device
 from opencu.runtime.device import device as find_device
-from opencu.runtime.dlpack import (
-    BFLOAT16,
-    FLOAT8_E4M3FN,
-    FLOAT8_E5M2,
-    FOREIGN,
-    bits_of,
-    exported,
-    imported,
-)
+from opencu.runtime.dlpack import FOREIGN, bits_of, exported, imported
 from opencu.runtime.stream import NULL, Stream, captured, captures
 
 # Element types that the C core's operations know, by numpy's dtype.
-CODES: dict[np.dtype, int] = {
-    np.dtype("f4"): lib.OCU_F32,
-    np.dtype("f8"): lib.OCU_F64,
-    np.dtype("f2"): lib.OCU_F16,
-    BFLOAT16: lib.OCU_BF16,
-    np.dtype("i1"): lib.OCU_I8,
-    np.dtype("i4"): lib.OCU_I32,
-    np.dtype("c8"): lib.OCU_C64,
-    np.dtype("c16"): lib.OCU_C128,
-    np.dtype("i8"): lib.OCU_I64,
-    FLOAT8_E4M3FN: lib.OCU_E4M3,
-    FLOAT8_E5M2: lib.OCU_E5M2,
-}
+_CODES = {"f4": "F32", "f8": "F64", "f2": "F16", "i1": "I8", "i4": "I32", "i8": "I64"}
+_CODES |= {"c8": "C64", "c16": "C128"}
+CODES = {np.dtype(name): getattr(lib, f"OCU_{code}") for name, code in _CODES.items()}
+CODES |= zip(FOREIGN.values(), (lib.OCU_BF16, lib.OCU_E4M3, lib.OCU_E5M2))
 DEFAULT, MANY = "the default stream", "many streams"
 
 Sizes = tuple[int, ...]

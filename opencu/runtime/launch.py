@@ -146,22 +146,17 @@ def launch(
 
 def _grid(grid: Any) -> tuple[int, ...]:
     """A grid's three sizes."""
-    sizes: tuple[int, ...] = ()
-    if isinstance(grid, (tuple, list)):
-        try:
-            sizes = tuple(map(operator.index, grid))
-        except TypeError:
-            raise TypeError(_bad_grid(grid, "a tuple of one to three sizes >= 0")) from None
+    bad = f"grid is {grid!r}: expected a tuple of one to three sizes >= 0"
+    try:
+        sizes = tuple(map(operator.index, grid)) if isinstance(grid, (tuple, list)) else ()
+    except TypeError:
+        raise TypeError(bad) from None
     if not 1 <= len(sizes) <= 3 or min(sizes) < 0:
-        raise ValueError(_bad_grid(grid, "a tuple of one to three sizes >= 0"))
+        raise ValueError(bad)
     sizes = (*sizes, *(1,) * (3 - len(sizes)))
     if sizes[0] * sizes[1] * sizes[2] >= 1 << 62:
-        raise ValueError(_bad_grid(grid, "fewer than 2**62 programs"))
+        raise ValueError(f"grid is {grid!r}: expected fewer than 2**62 programs")
     return sizes
-
-
-def _bad_grid(grid: Any, expected: str) -> str:
-    return f"grid is {grid!r}: expected {expected}"
 
 
 def _device(names: Sequence[str], args: Sequence[Any]) -> Device:
@@ -182,24 +177,16 @@ def _class(kernel: Kernel, types: dict, consts: dict, blocks: Blocks | None, tar
     """The class of a launch, compiled if it is new or reads other globals than before."""
     values = tuple((n, exact(v)) for n, v in sorted(consts.items()))
     key = (kernel, target, blocks, tuple(types.items()), values)
-    try:
-        known = _classes.get(key)
-    except TypeError:
-        name, value = next((n, v) for n, v in consts.items() if not _hashable(v))
-        raise TypeError(
-            f"{name} is {value!r}: expected a constant (a number, a tuple, a dtype, a function)"
-        ) from None
+    for name, value in consts.items():
+        try:
+            hash(value)
+        except TypeError:
+            what = "a constant (a number, a tuple, a dtype, a function)"
+            raise TypeError(f"{name} is {value!r}: expected {what}") from None
+    known = _classes.get(key)
     if known is None or not known.reads.same():
         known = _classes[key] = _plan(kernel, types, consts, blocks, target)
     return known
-
-
-def _hashable(x: Any) -> bool:
-    try:
-        hash(x)
-    except TypeError:
-        return False
-    return True
 
 
 def _plan(kernel: Kernel, types: dict, consts: dict, blocks: Blocks | None, target: str) -> Class:

@@ -10,9 +10,9 @@ import numpy as np
 from opencu.drivers import target as find_target
 from opencu.drivers.interface import Target
 from opencu.drivers.status import check, lib
-from opencu.runtime.array import BFLOAT16, DEFAULT, Array, asarray, row_major, share
+from opencu.runtime.array import DEFAULT, Array, asarray, row_major, share
 from opencu.runtime.device import current, host_device
-from opencu.runtime.dlpack import name_of
+from opencu.runtime.dlpack import BFLOAT16, name_of
 from opencu.runtime.host import NUMPY, TORCH, from_numpy, in_elements, kind, of_torch
 from opencu.runtime.launch import launch
 from opencu.runtime.plan import target_of

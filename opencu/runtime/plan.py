@@ -172,11 +172,7 @@ def _packed(target: str) -> list[bytes]:
     return [make(spec, target) for module in modules for spec in module.packed_specs()]
 
 
-def build_pack(
-    path: str | Path,
-    targets: list[str] | None = None,
-    report: Callable[[str], None] = lambda text: None,
-) -> int:
+def build_pack(path: str | Path, targets: list[str] | None = None) -> int:
     """Write the plan pack: the classes behind the shims' common calls, for each target. Their
     number."""
     # Which an import of opencu need not wait for.
@@ -185,9 +181,8 @@ def build_pack(
 
     plans: list[bytes] = []
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        for made in pool.map(_packed, targets := targets or list(cpu.TARGETS)):
+        for made in pool.map(_packed, targets or list(cpu.TARGETS)):
             plans += made
-            report(f"{len(plans)} plans of {', '.join(targets)}")
     at = 32 + 64 * len(plans)
     table, body = struct.pack("<8s16sII", b"OCUPACK2", _build_id(), len(plans), 0), b""
     for data in plans:

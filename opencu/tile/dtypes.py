@@ -44,6 +44,11 @@ class DType:
         return f32 if self.storage else self
 
     @property
+    def sums(self) -> "DType":
+        """The type that products of this one are summed in."""
+        return i32 if self == i8 else self.compute
+
+    @property
     def part(self) -> "DType":
         """The type of a complex number's real and imaginary parts; another type itself."""
         return {"c64": f32, "c128": f64}.get(self.name, self)

@@ -109,11 +109,6 @@ class Function:
         return "\n".join(_print(self))
 
 
-SUMS = dict.fromkeys(("f16", "bf16", "e4m3", "e5m2"), "f32") | {
-    "i8": "i32"
-}  # what narrow products are summed in
-
-
 # ---- printer -------------------------------------------------------------------------------------
 
 

@@ -4,20 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from opencu.tile.dtypes import bool_, e4m3, e5m2, i64
-from opencu.tile.ir import (
-    SUMS,
-    Block,
-    Function,
-    KernelError,
-    Op,
-    Scalar,
-    Tile,
-    Type,
-    Value,
-    View,
-    retype,
-)
+from opencu.tile.dtypes import bool_, e4m3, e5m2, i8, i64
+from opencu.tile.ir import Block, Function, KernelError, Op, Scalar, Tile, Type, Value, View, retype
 
 # What each function is defined for: kinds of dtypes.
 UNARY = {"neg": "fiuc", "abs": "fiu", "not": "b", "conj": "c"}
@@ -187,10 +175,10 @@ def _dot(op: Op, need) -> None:
     need(matrices, f"expected three tiles of two axes, got {a}, {b}, {acc}")
     match = a.shape[1] == b.shape[0] and acc.shape == (a.shape[0], b.shape[1])
     need(match, f"shapes {a.shape} x {b.shape} do not give {acc.shape}")
-    sums = SUMS.get(a.dtype.name, a.dtype.name if a.dtype.kind in "fc" else None)
+    known = a.dtype.kind in "fc" or a.dtype == i8
     alike = a.dtype == b.dtype or {a.dtype, b.dtype} == {e4m3, e5m2}
     need(
-        alike and acc.dtype.name == sums,
+        alike and known and acc.dtype == a.dtype.sums,
         f"no sums of {a.dtype} by {b.dtype} in {acc.dtype}: expected two of one floating or "
         "complex dtype, or of 8-bit ones, and its sums (f32 for storage types), or i8 and i32",
     )

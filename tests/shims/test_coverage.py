@@ -45,17 +45,3 @@ def test_a_program_is_told_the_share_of_its_imports_and_what_is_missing(report):
     missing = sum(map(len, torch["missing"].values()))
     assert torch["imported"] == torch["implemented"] + missing > 473
     assert report["programs"]["custatevec-cu12"]["missing"] == {}
-
-
-def test_another_survey_may_be_counted(tmp_path):
-    survey = tmp_path / "demand.csv"
-    survey.write_text(
-        "library,symbol,used_by\ncublas,cublasSbdmm,a;b\ncublas,cublasSgemm_v2,a\ncublas,x,\n"
-    )
-    report = shims.coverage(survey)
-    assert report["libraries"]["cublas"]["imported_missing"] == ["cublasSbdmm"]
-    assert report["programs"]["a"] == {
-        "imported": 2,
-        "implemented": 1,
-        "missing": {"cublas": ["cublasSbdmm"]},
-    }

@@ -17,7 +17,6 @@ from opencu.compiler import compile
 from opencu.drivers.interface import Target
 from opencu.runtime.plan import Launch, Plan, Slots
 from opencu.tile import cdiv
-from opencu.tile.ir import SUMS
 
 
 def band(size, count, i, step):
@@ -308,7 +307,7 @@ def plan(
         steps, extras = KEPT[activation & 15], (activation >> 4,)
     bias, vectors, along = bias & 3, bias >> 2 & 3, bias >> 4
     factor, other, out, scalar = (DTYPES[d] for d in (ab & 15, ab >> 4 or ab, c, scale))
-    sums = getattr(tile, SUMS.get(factor.name, factor.name))
+    sums = factor.sums
     kinds = (factor, other, out, out)
     types = {
         **{x: view_type(d, at, bool(pointers)) for x, d, at in zip("abcd", kinds, layouts)},

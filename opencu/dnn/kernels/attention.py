@@ -22,7 +22,6 @@ from opencu.compiler import Blocks
 from opencu.dnn.kernels.tiles import tiles
 from opencu.drivers.interface import Target
 from opencu.tile import cdiv
-from opencu.tile.ir import SUMS
 
 
 @tile.kernel
@@ -67,7 +66,7 @@ def reference(q, k, v, causal: bool = False, scale: float | None = None) -> np.n
 
 def plan(target: Target, dtype: tile.DType, length: int, keys: int, d: int, dv: int, causal: bool):
     """The bands of q, the kernel's constants and its dots' register blocks."""
-    sums = getattr(tile, SUMS.get(dtype.name, dtype.name))
+    sums = dtype.sums
     packed: Blocks = gemm_tiles(target, dtype, sums, "packed", 2).blocks
     blocks = replace(packed, pack_a=False, mc=0, unroll=2)  # p lies in a cache as it is
     sizes, mr = tiles(target), blocks.mr

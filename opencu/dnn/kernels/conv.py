@@ -22,7 +22,6 @@ from opencu.blas.kernels.tiles import gemm_tiles
 from opencu.dnn.kernels.tiles import tiles
 from opencu.drivers.interface import Target
 from opencu.tile import cdiv
-from opencu.tile.ir import SUMS
 
 IMAGES = 1 << 15  # output pixels of the images that a launch takes: the table has a row for each
 
@@ -83,7 +82,7 @@ def places(images: int, size: tuple, out: tuple, taps: tuple, stride: tuple, pad
 
 def plan(target: Target, dtype: tile.DType, m: int, n: int, channels: int, biased: bool):
     """The bands of rows and columns, the constants of the GEMM, its register blocks."""
-    sums = getattr(tile, SUMS.get(dtype.name, dtype.name))
+    sums = dtype.sums
     sizes = gemm_tiles(target, dtype, sums, "packed", 2)
     parts = cdiv(channels, min(tiles(target).depth, sizes.bk))
     blocks = sizes.blocks

@@ -7,7 +7,7 @@ import pytest
 
 import opencu
 import opencu.drivers
-from opencu.bench import blas, gemm, measure, peak, report, suites
+from opencu.bench import blas, gemm, measure, peak, report
 
 
 def test_sides_alternate_who_goes_first(monkeypatch):
@@ -49,9 +49,9 @@ def test_the_routines_that_are_timed_are_right(name, monkeypatch):
             problem.check("nothing", lambda: None)
 
 
-@pytest.mark.parametrize("suite", suites.SUITES)
+@pytest.mark.parametrize("suite", gemm.SUITES)
 def test_the_suites_operands_can_be_multiplied_and_written(suite):
-    for m, n, k, dtype, out, batch in suites.SUITES[suite]:
+    for m, n, k, dtype, out, batch in gemm.SUITES[suite]:
         sizes = (min(size, 40) for size in (m, n, k))
         problem = gemm.Problem(*sizes, dtype, out, min(batch, 70), suite == "decode")
         problem.check("opencu", gemm.ours(problem))

@@ -2,6 +2,6 @@
 
 measure.py   the interleaving          peak.py     the FMA peak, reading and copying
 workers.py   processes that measure    report.py   JSON, tables, HTML
-gemm.py      gemm against the peers    suites.py   dtypes and shapes for it
-stream.py    streaming kernels         latency.py  small calls, first calls, memory, equal bits
+gemm.py      gemm against the peers    latency.py  small calls, first calls, memory, equal bits
+stream.py    streaming kernels         kernels.py  dnn and sparse     blas.py  levels 1 to 3
 """

@@ -11,18 +11,33 @@ import numpy as np
 import opencu
 from opencu.bench import measure, workers
 from opencu.bench.peak import Peak, Reader
-from opencu.bench.suites import SUITES
 from opencu.runtime.host import from_numpy
 
-SHAPES = (
-    *((size, size, size) for size in (512, 1024, 2048, 4096)),
-    (4096, 512, 4096),
-    (512, 512, 16384),
-    (8, 4096, 4096),
-    (1152, 1408, 896),
-)
+SQUARES = (*((size,) * 3 for size in (512, 1024, 2048, 4096)), (4096, 512, 4096))
+SHAPES = (*SQUARES, (512, 512, 16384), (8, 4096, 4096), (1152, 1408, 896))
 DTYPES = ("float32", "float64")
 BLAS = (*DTYPES, "complex64", "complex128")
+# The problems of --suite: m, n, k, dtype, dtype of the result, matrices.
+Case = tuple[int, int, int, str, str, int]
+SUITES: dict[str, list[Case]] = {
+    "dtypes": [
+        (*shape, dtype, out, 1)
+        for dtype, out in (("bfloat16", "bfloat16"), ("bfloat16", "float32"), ("int8", "int32"))
+        for shape in SQUARES
+    ],
+    "complex": [
+        (size, size, size, dtype, dtype, 1)
+        for dtype in ("complex64", "complex128")
+        for size in (1024, 2048)
+    ],
+    "batched": [(16, 16, 16, "float32", "float32", 10_000)],
+    "decode": [  # b's rows lie along k, as a linear layer keeps its weights
+        (m, n, k, dtype, dtype, 1)
+        for dtype in ("float32", "bfloat16")
+        for n, k in ((4096, 4096), (11008, 4096))
+        for m in (1, 4, 16)
+    ],
+}
 CHECKED = 64  # rows, or matrices of a batch
 # Relative rounding errors: of adding up in a dtype, and of storing the sum in a narrower one.
 SUMS = {"int8": 0, "float64": 2.0**-52, "complex128": 2.0**-51}

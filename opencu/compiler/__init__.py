@@ -3,10 +3,9 @@
     simplify.py     constants, common values, dead code
     complex.py      complex values as pairs of real ones
     expressions.py  what a value is computed from
-    order.py        loads that must happen before a later store
     vector.py       one program = one sequential function
     chunks.py       loops over the chunks of a tile, and what is fetched meanwhile
-    held.py         tiles that are computed once, into scratch
+    held.py         tiles that are computed where they stand, into scratch
     carried.py      loops: what travels from trip to trip, and where
     reduction.py    reductions and scans
     elements.py     scatter and atomics

@@ -10,21 +10,7 @@ rounded sums", 2008).
 
 from opencu.compiler.llvm import Function, Lanes, i16
 from opencu.drivers.interface import Target
-from opencu.tile.dtypes import (
-    FORMATS,
-    DType,
-    bf16,
-    bool_,
-    e4m3,
-    e5m2,
-    f16,
-    f32,
-    f64,
-    i8,
-    i32,
-    i64,
-    u8,
-)
+from opencu.tile.dtypes import FORMATS, DType, bf16, bool_, e4m3, e5m2, f16, f32, f64, i32, i64, u8
 
 
 class Cast:
@@ -106,7 +92,7 @@ class Cast:
 
     def _e4m3(self, x: str) -> str:
         """As f16 above, but over 2^120; what would be 480 is NaN, here all ones."""
-        low = self.i32.op("shl", self.lanes(i8).to("sext", x, i32), 20)
+        low = self.i32.op("shl", self.lanes(e4m3).to("sext", x, i32), 20)
         low = self.i32.op("and", low, ~(0x780FFFFF))
         value = self.f32.op("fmul", self.i32.to("bitcast", low, f32), 2.0**120)
         nan = self.f32.op("fcmp ogt", self.f32.call("fabs", value), 448)

@@ -147,10 +147,7 @@ class GroupDot:
             for x, p in zip(values, points):
                 self.points.store(to, self.dtype, x, replace(p, checked=False))
 
-        def deal(w: int, checked: bool) -> None:
-            state.deal(shape, lane, w, write, checked=checked)
-
-        state.either(state.whole([v], lane, w), lambda: deal(w, False), lambda: deal(1, True))
+        state.deal_whole(state.whole([v], lane, w), shape, lane, w, write)
 
     # ---- products --------------------------------------------------------------------------------
 

@@ -5,12 +5,15 @@ right for loads (a row that was just read is in the first-level cache) and for a
 costs more than LIGHT simple operations and has two users, as e in e / sum(e), is computed once,
 into scratch, where it stands. A tile of over LARGE bytes would not stay in the cache: it is
 computed again.
+
+A load whose value is used beyond a store would see there what the store wrote: its tile is copied
+where it stands, too. Any store counts: two views may be the same memory.
 """
 
 import math
 from collections.abc import Iterator
 
-from opencu.compiler.expressions import is_pure, weight
+from opencu.compiler.expressions import WRITES, is_pure, uses, weight
 from opencu.tile.ir import Block, Function, Op, Tile, Value
 
 LIGHT = 8
@@ -21,8 +24,9 @@ Loops = tuple[Op, ...]  # the loops around an op
 
 def held(function: Function, large: int = LARGE) -> set[Value]:
     """The tiles that are computed once and kept in scratch."""
-    uses = _Uses(function, large)
-    return {v for v in uses.loops if uses.shared(v) and weight(v) >= LIGHT}
+    found = _Uses(function, large)
+    shared = {v for v in found.loops if found.shared(v) and weight(v) >= LIGHT}
+    return shared | _early_loads(function.body)
 
 
 class _Uses:
@@ -76,3 +80,33 @@ class _Uses:
             for _, _, made in self.next(v)
             for r in made
         )
+
+
+def _early_loads(block: Block) -> set[Value]:
+    """The loads of a block, and of the blocks inside, whose values outlive a store."""
+    found: set[Value] = set()
+    for i, op in enumerate(block.ops):
+        for inner in op.blocks:
+            found |= _early_loads(inner)
+        tile = op.name in ("load", "gather") and isinstance(op.result.type, Tile)
+        if tile and _outlives_store(op.result, block.ops[i + 1 :]):
+            found.add(op.result)
+    return found
+
+
+def _outlives_store(value: Value, rest: list[Op]) -> bool:
+    derived, stored = {value}, False
+    for op in rest:
+        used = bool(derived & uses(op))
+        if used and is_pure(op) and op.name != "yield":
+            derived |= {r for r in op.results if isinstance(r.type, Tile)}
+            continue
+        # A loop or branch may store before it uses the value.
+        if used and (stored or (op.blocks and _writes(op))):
+            return True
+        stored = stored or _writes(op)
+    return False
+
+
+def _writes(op: Op) -> bool:
+    return op.name in WRITES or any(_writes(o) for b in op.blocks for o in b.ops)

@@ -123,7 +123,7 @@ class Memory:
             return f.load(v.type, f.stage(w * align), align)
         place = self.where(a, align, p)
         if p.checked:
-            return self._masked_load(dtype, place, self.mask(a, p), w)
+            return self._masked(dtype, place, self.mask(a, p), w)
         if isinstance(place, str):
             return f.load(v.type, place, align)
         return v.of(f.load(one, q, align) for q in place)
@@ -141,7 +141,7 @@ class Memory:
                 continue
             even = [e // 2 if e % 2 == 0 else w for e in range(start, start + w)]
             lanes = f.shuffle(bool_, w, mask, "zeroinitializer", even)
-            halves.append(self._masked_load(dtype, place, lanes, w))
+            halves.append(self._masked(dtype, place, lanes, w))
         pick = [2 * i if 2 * i < w else 2 * i + 1 for i in range(w)]
         return f.shuffle(dtype, w, *halves, pick)
 
@@ -162,7 +162,7 @@ class Memory:
             return
         place = self.where(a, align, p)
         if p.checked:
-            self._masked_store(dtype, value, place, self.mask(a, p), w)
+            self._masked(dtype, place, self.mask(a, p), w, value)
         elif isinstance(place, str):
             f.store(v.type, value, place, align)
         else:
@@ -184,34 +184,28 @@ class Memory:
             if mask:
                 lanes = [e // 2 for e in range(start, start + w)]
                 lanes = f.shuffle(bool_, w, mask, "poison", lanes)
-                self._masked_store(part, x, place, lanes, w)
+                self._masked(part, place, lanes, w, x)
             else:
                 f.store(t, x, place, part.bytes)
 
     # ---- lanes that may be outside ---------------------------------------------------------------
 
-    def _masked_load(self, dtype: DType, place: str | list[str], mask: str, w: int) -> str:
-        t, name, where = self._masked("load", "gather", dtype, place, w)
-        return self.f.call(t, name, where, (f"<{w} x i1>", mask), (t, "zeroinitializer"))
-
-    def _masked_store(
-        self, dtype: DType, value: str, place: str | list[str], mask: str, w: int
-    ) -> None:
-        t, name, where = self._masked("store", "scatter", dtype, place, w)
-        self.f.call("void", name, (t, value), where, (f"<{w} x i1>", mask))
-
     def _masked(
-        self, beside: str, apart: str, dtype: DType, place: str | list[str], w: int
-    ) -> tuple[str, str, tuple[str, str]]:
-        """The type of the lanes, the intrinsic that moves them, and its operand for where."""
-        t, lanes = type_of(dtype, w), suffix(dtype, w)
-        if isinstance(place, str):
-            return t, f"masked.{beside}.{lanes}.p0", (f"ptr align {dtype.bytes}", place)
-        vector = "poison"
-        for i, q in enumerate(place):
-            vector = self.f.let(f"insertelement <{w} x ptr> {vector}, ptr {q}, i64 {i}")
-        where = (f"<{w} x ptr> align {dtype.bytes}", vector)
-        return t, f"masked.{apart}.{lanes}.v{w}p0", where
+        self, dtype: DType, place: str | list[str], mask: str, w: int, value: str = ""
+    ) -> str:
+        """Load the lanes of a mask, zero elsewhere; or store those of a value."""
+        f, t = self.f, type_of(dtype, w)
+        kind, how, where = "p0", ("load", "store"), (f"ptr align {dtype.bytes}", place)
+        if not isinstance(place, str):
+            vector = "poison"
+            for i, q in enumerate(place):
+                vector = f.let(f"insertelement <{w} x ptr> {vector}, ptr {q}, i64 {i}")
+            where = (f"<{w} x ptr> align {dtype.bytes}", vector)
+            kind, how = f"v{w}p0", ("gather", "scatter")
+        name, lanes = f"masked.{how[value != '']}.{suffix(dtype, w)}.{kind}", (f"<{w} x i1>", mask)
+        if value:
+            return f.call("void", name, (t, value), where, lanes)
+        return f.call(t, name, where, lanes, (t, "zeroinitializer"))
 
     def _by_lanes(self, a: Access, bytes: int, p: Point) -> bool:
         """Side by side, but without a masked instruction that moves bytes and words?"""

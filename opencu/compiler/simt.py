@@ -20,7 +20,6 @@ from opencu.compiler.expressions import is_pure, parts, places, uses
 from opencu.compiler.held import held
 from opencu.compiler.llvm import WORDS, Lowered, Space
 from opencu.compiler.memory import Access, Point
-from opencu.compiler.order import early_loads
 from opencu.compiler.simplify import simplify
 from opencu.compiler.vector import Vector
 from opencu.compiler.work_group import GLOBAL, SHARED, GroupFunction, GroupPoints
@@ -229,6 +228,11 @@ class Simt(Vector):
         elif total > whole:
             f.when(f.less(rest, str(total)), lambda: some(rest, 1))
 
+    def deal_whole(self, whole: str, shape: Sequence[int], lane: int, w: int, body: Body) -> None:
+        """Chunks of w elements where all of a tile is `whole`, else checked single elements."""
+        at_once = lambda: self.deal(shape, lane, w, body, checked=False)  # noqa: E731
+        self.either(whole, at_once, lambda: self.deal(shape, lane, 1, body, checked=True))
+
     def width(self, value: Value, *dtypes: DType) -> int:
         """As for vectors; LLVM's SPIR-V backend fails at selects of 8 and more lanes."""
         most = 4 if self.target.format == "spirv" else 16
@@ -305,11 +309,7 @@ class Simt(Vector):
         def write(points: list[Point]) -> None:
             self.points.put(access, value, points, {})
 
-        def deal(w: int, checked: bool) -> None:
-            self.deal(shape, lane, w, write, checked=checked)
-
-        whole = self.whole([value], lane, w, access)
-        self.either(whole, lambda: deal(w, False), lambda: deal(1, True))
+        self.deal_whole(self.whole([value], lane, w, access), shape, lane, w, write)
 
     def beyond_caches(self, store: Op) -> str:
         return ""
@@ -344,8 +344,7 @@ def last_user(values: Sequence[Value], rest: list[Op], held: set[Value]) -> Op |
 def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) -> Lowered:
     """The LLVM IR of a kernel for a simt target."""
     simplify(complex.split(simplify(function)))
-    keep = held(function, target.shared_bytes // 4) | early_loads(function.body)
-    state = Simt(target, blocks=blocks, held=keep)
+    state = Simt(target, blocks=blocks, held=held(function, target.shared_bytes // 4))
     f, pointers, count = state.f, 0, itertools.count()
 
     def word(type: str) -> str:

@@ -28,7 +28,6 @@ from opencu.compiler.expressions import (
 from opencu.compiler.held import held
 from opencu.compiler.llvm import Lanes, Lowered, constant, type_of
 from opencu.compiler.memory import Access, ViewRef, moved
-from opencu.compiler.order import early_loads
 from opencu.compiler.points import Points
 from opencu.compiler.simplify import simplify
 from opencu.drivers.interface import Target
@@ -319,7 +318,7 @@ def loaded(access: dict[Value, Access]) -> set[Value]:
 def lower(function: Function, target: Target, blocks: dot.Blocks | None = None) -> Lowered:
     """The LLVM IR of a kernel for a vector target; blocks: how its dots are register-blocked."""
     simplify(complex.split(simplify(function)))
-    state = Vector(target, blocks=blocks, held=held(function) | early_loads(function.body))
+    state = Vector(target, blocks=blocks, held=held(function))
     state.read = read_views(function.body)
     state.used = {v for op in function.body.ops for v in uses(op)}
     f = state.f

@@ -58,10 +58,7 @@ sum = _reduction("sum", "The sum; truth values count in i64.")  # noqa: A001
 prod = _reduction("prod", "The product.")
 max = _reduction("max", "The largest element; NaN if any is.")  # noqa: A001
 min = _reduction("min", "The smallest element; NaN if any is.")  # noqa: A001
-argmax = _reduction(
-    "argmax",
-    "The index (i64; of all axes: row-major) of the first largest element, or the first NaN.",
-)
+argmax = _reduction("argmax", "The i64 (row-major) index of the first largest element, or first NaN.")
 argmin = _reduction("argmin", "The index of the first smallest element, or the first NaN.")
 any = _reduction("any", "Is any truth value true?")  # noqa: A001
 all = _reduction("all", "Are all truth values true?")  # noqa: A001

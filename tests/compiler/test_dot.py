@@ -270,7 +270,6 @@ def test_the_main_loop_of_gemm_is_fma_only_and_spills_nothing(target, dtype):
 def test_the_main_loops_of_other_dtypes_spill_nothing(target, codes, count, monkeypatch):
     from opencu.blas.kernels import gemm as kernels
     from opencu.blas.kernels.tiles import gemm_tiles
-    from opencu.tile.ir import SUMS
 
     found = {}
 
@@ -284,7 +283,7 @@ def test_the_main_loops_of_other_dtypes_spill_nothing(target, codes, count, monk
     with pytest.raises(StopIteration):
         kernels.plan(bytes([1, *codes, 2, 2, 2, 2]).ljust(16, b"\0"), target)
     dtype = kernels.DTYPES[codes[0]]
-    sums = getattr(tile, SUMS.get(dtype.name, dtype.name))
+    sums = dtype.sums
     blocks = gemm_tiles(target, dtype, sums, "packed", 2).blocks
     lanes = target.vector_bytes // sums.part.bytes
     multiply = "mul" if target is SSE2 else "vfmadd", "vfnmadd", "pmaddwd", "vpdpbusd", "vdpbf16ps"

@@ -16,7 +16,6 @@ from opencu.blas.kernels.gemm import gemm
 from opencu.blas.kernels.tiles import gemm_tiles
 from opencu.compiler import Blocks, llvm
 from opencu.tile import dtypes
-from opencu.tile.ir import SUMS
 
 RNG = np.random.default_rng(11)
 BLOCKS = Blocks(12, 32, 12)
@@ -106,7 +105,7 @@ def value(x: np.ndarray) -> np.ndarray:
 
 def check(target, dtype, m, n, k, a_columns, b_columns, blocks=BLOCKS) -> None:
     a, b = matrix(m, k, a_columns, dtype), matrix(k, n, b_columns, dtype)
-    sums = getattr(tile, SUMS.get(dtype, dtype))
+    sums = getattr(tile, dtype).sums
     number = sums.numpy.type
     c = fenced(np.full((1, m, n), -1, number))
     sizes = dict(BM=2 * blocks.mr, BN=2 * blocks.nr, BK=64, MR=blocks.mr, NR=blocks.nr, sums=sums)
@@ -125,7 +124,7 @@ def check(target, dtype, m, n, k, a_columns, b_columns, blocks=BLOCKS) -> None:
 @pytest.mark.parametrize("dtype", ["i8", "f16", "bf16", "c64", "c128"])
 def test_every_target_multiplies_every_dtype(target, dtype):
     element = getattr(tile, dtype)
-    sums = getattr(tile, SUMS.get(dtype, dtype))
+    sums = getattr(tile, dtype).sums
     table = dataclasses.replace(target, name="x86-64-avx512") if target is WIDE else target
     blocks = gemm_tiles(table, element, sums, "packed", 2).blocks
     blocks = dataclasses.replace(blocks, mc=blocks.mr)

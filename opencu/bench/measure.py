@@ -13,12 +13,7 @@ SECONDS = 0.3  # a side lasts at least this long
 PAIRS = 5
 PAUSE = 0.1  # before each side: other libraries' threads spin on for a while after a call
 
-THREAD_VARIABLES = (
-    "OPENCU_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OMP_NUM_THREADS",
-)
+THREAD_VARIABLES = ("OPENCU_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 # A forced kernel choice would slow the peer down; it must pick its own.
 CHOICE_VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE")
 

@@ -89,16 +89,6 @@ class Fold:
 Parts = list[str]  # partial results side by side
 
 
-def reduce(state, op: Op) -> None:
-    """Emit a reduction."""
-    Reduction(state, op).run()
-
-
-def scan(state, op: Op) -> None:
-    """Emit a scan."""
-    Scan(state, op).run()
-
-
 class Reduction:
     """One reduce being emitted."""
 

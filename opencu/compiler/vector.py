@@ -244,7 +244,12 @@ class Vector(Chunks):
 
     # ---- reductions, shapes, elements ------------------------------------------------------------
 
-    op_reduce, op_scan = reduction.reduce, reduction.scan
+    def op_reduce(self, op: Op) -> None:
+        reduction.Reduction(self, op).run()
+
+    def op_scan(self, op: Op) -> None:
+        reduction.Scan(self, op).run()
+
     op_scatter = op_atomic = elements.lower
 
     def atomic(self, op: Op, dtype: DType, pointer: str, values: list[str]) -> str:

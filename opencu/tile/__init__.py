@@ -50,28 +50,22 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _check_axis(t: Tracer, axis: Any) -> None:
-    if type(axis) is not int or axis not in (0, 1, 2):
-        t.fail(f"axis is {axis!r}: expected a grid axis, 0, 1 or 2")
-
-
 def _check_dtype(t: Tracer, dtype: Any) -> None:
     if not isinstance(dtype, DType):
         t.fail(f"dtype is {dtype!r}: expected one of the language's, such as tile.f32")
 
 
-@Builtin
-def pid(t: Tracer, axis: int = 0) -> Value:
-    """This program's index along a grid axis (0, 1 or 2)."""
-    _check_axis(t, axis)
-    return t.b.one("pid", [], Scalar(i64), axis=axis)
+def _grid(name: str, doc: str) -> Builtin:
+    def emit(t: Tracer, axis: int = 0) -> Value:
+        if type(axis) is not int or axis not in (0, 1, 2):
+            t.fail(f"axis is {axis!r}: expected a grid axis, 0, 1 or 2")
+        return t.b.one(name, [], Scalar(i64), axis=axis)
+
+    return Builtin(emit, name, doc)
 
 
-@Builtin
-def npid(t: Tracer, axis: int = 0) -> Value:
-    """The number of programs along a grid axis."""
-    _check_axis(t, axis)
-    return t.b.one("npid", [], Scalar(i64), axis=axis)
+pid = _grid("pid", "This program's index along a grid axis (0, 1 or 2).")
+npid = _grid("npid", "The number of programs along a grid axis.")
 
 
 @Builtin

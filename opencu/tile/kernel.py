@@ -5,7 +5,7 @@ import functools
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping
-from types import CodeType, MappingProxyType
+from types import CodeType
 from typing import Any
 
 from opencu.tile.ir import Function, KernelError, Type, Value
@@ -52,14 +52,14 @@ class Kernel:
     def trace(
         self,
         types: dict[str, Type],
-        consts: Mapping[str, Any] = MappingProxyType({}),
+        consts: Mapping[str, Any] | None = None,
         reads: Reads | None = None,
     ) -> Function:
         """The IR for these argument types; consts are the values of the other parameters. `reads`
         takes note of what else it depends on."""
         from opencu.tile.frontend import Tracer  # which knows of kernels: they call each other
 
-        tracer = Tracer(Reads() if reads is None else reads)
+        consts, tracer = consts or {}, Tracer(Reads() if reads is None else reads)
         names = inspect.signature(self.function).parameters
         loc = source_of(self.function.__code__).loc
         tracer.at(loc)

@@ -70,12 +70,14 @@ def conv(
         steps = (*a.steps[:2], a.steps[2] * stride[0], a.steps[3] * stride[1])
         _one_tap(call, part(a, 0, (n, c, *shape), steps), b, v, y)
     elif y.size:
-        source = a if last else _turned(call, a)
+        source = a if last else _empty(call, n, c, size, a.dtype, True)
+        if not last:
+            _copy(call, a, source)
         direct = o > 1 and y.steps[1] == 1 and len(_pixels(y)) == 1
         result = y if direct else _empty(call, n, o, shape, a.dtype, True)
         _multiply(call, source, b, v, result, (stride, padding, dilation), groups)
         if not direct:
-            _turn(call, result, y, front=True)
+            _copy(call, result, y)
     return call.result(y, out)
 
 
@@ -88,17 +90,11 @@ def _one_tap(call: Operands, x: Array, w: Array, bias: Array | None, y: Array) -
         _copy(call, thinned, x)
     if len(merged(size, y.steps[2:])) > 1:
         result = call.empty(y.shape, y.dtype)
+    pixels, line = size[0] * size[1], 3 if size[1] > 1 else 2
     images, out = (
-        part(
-            v,
-            0,
-            (*v.shape[:2], size[0] * size[1]),
-            (*v.steps[:2], v.steps[3] if size[1] > 1 else v.steps[2]),
-        )
-        for v in (x, result)
+        part(v, 0, (*v.shape[:2], pixels), (*v.steps[:2], v.steps[line])) for v in (x, result)
     )
-    filters = part(w, 0, w.shape[:2], w.steps[:2])
-    epilogue = None
+    filters, epilogue = part(w, 0, w.shape[:2], w.steps[:2]), None
     if bias is not None:
         epilogue = ("bias", part(bias, 0, (*bias.shape, 1), (*bias.steps, 0)))
     products(filters, images, out, epilogue=epilogue, stream=call.stream)
@@ -127,24 +123,17 @@ def _empty(call: Operands, n: int, c: int, size: Any, dtype: Any, last: bool) ->
     return call.empty((n, *size, c), dtype).transpose(0, 3, 1, 2)
 
 
-def _turned(call: Operands, x: Array) -> Array:
-    n, c, *size = x.shape
-    out = _empty(call, n, c, size, x.dtype, True)
-    _turn(call, x, out, front=False)
-    return out
-
-
-def _turn(call: Operands, x: Array, y: Array, *, front: bool) -> None:
-    """Copy images between the two layouts: channels go to the front, or from there."""
-    *outer, pixels = merged(x.shape[2:], x.steps[2:], y.steps[2:])
-    batch, channels = ((x.shape[d], [x.steps[d], y.steps[d]]) for d in (0, 1))
-    turned = (pixels, channels) if front else (channels, pixels)
-    _move(call, x, y, outer, batch, *turned)
-
-
 def _copy(call: Operands, x: Array, y: Array) -> None:
-    *outer, batch = merged(x.shape[:2], x.steps[:2], y.steps[:2])
-    _move(call, x, y, outer, batch, *((x.shape[d], [x.steps[d], y.steps[d]]) for d in (2, 3)))
+    """y = x, images: tiles of pixels and channels where one of them has its channels side by side,
+    else of rows and columns."""
+    axes = [(x.shape[d], [x.steps[d], y.steps[d]]) for d in range(4)]
+    if 1 in (x.steps[1], y.steps[1]):
+        *outer, pixels = merged(x.shape[2:], x.steps[2:], y.steps[2:])
+        turned = (pixels, axes[1]) if x.steps[1] == 1 else (axes[1], pixels)
+        _move(call, x, y, outer, axes[0], *turned)
+    else:
+        *outer, batch = merged(x.shape[:2], x.steps[:2], y.steps[:2])
+        _move(call, x, y, outer, batch, *axes[2:])
 
 
 def _move(call: Operands, x: Array, y: Array, outer: list, batch: Axis, i: Axis, j: Axis) -> None:
@@ -161,33 +150,25 @@ def _multiply(
 ) -> None:
     """The GEMM on images with their channels side by side, some images at a time."""
     (n, _, *size), (o, each, *taps), shape = x.shape, w.shape, y.shape[2:]
-    rs, area = taps[0] * taps[1], shape[0] * shape[1]
+    rs, area, columns = taps[0] * taps[1], shape[0] * shape[1], o // groups
     most = min(n, max(1, kernels.IMAGES // area))
     # The filters with taps first and outputs side by side: w[o, c, r, s] to [c, r, s, o].
     flat = call.empty((each * rs, o), w.dtype)
-    lines = merged(w.shape[1:], w.steps[1:], [taps[0] * taps[1] * o, taps[1] * o, o])
+    lines = merged(w.shape[1:], w.steps[1:], [rs * o, taps[1] * o, o])
     _move(call, w, flat, lines[:-1], (1, [0, 0]), (o, [w.steps[0], 1]), lines[-1])
     step_x, step_y = _pixels(x)[-1][1][0], _pixels(y)[-1][1][0]
-    b = part(flat, 0, (groups, rs, each, o // groups), (o // groups, o, rs * o, 1))
+    b = part(flat, 0, (groups, rs, each, columns), (columns, o, rs * o, 1))
     dtype = dtypes.of(x.dtype)
-    wide = dtype.compute.numpy.type
+    one, zero = (dtype.compute.numpy.type(number) for number in (1, 0))
     for first in range(0, n, most):
         images = min(most, n - first)
         m = images * area
         table = kernels.places(images, tuple(size), tuple(shape), tuple(taps), *steps)
-        where = call.copied(table)
-        bands, consts, blocks = kernels.plan(
-            call.target, dtype, m, o // groups, each, bias is not None
-        )
-        a = part(
-            x, first * x.steps[0], (groups, images * size[0] * size[1], each), (each, step_x, 1)
-        )
-        d = part(y, first * y.steps[0], (groups, m, o // groups), (o // groups, step_y, 1))
-        v = (
-            d
-            if bias is None
-            else part(bias, 0, d.shape, (o // groups * bias.steps[0], 0, bias.steps[0]))
-        )
-        call.launch(
-            gemm, (*bands, groups), a, b, d, d, wide(1), wide(0), v, where, blocks=blocks, **consts
-        )
+        biased, pixels = bias is not None, images * size[0] * size[1]
+        bands, consts, blocks = kernels.plan(call.target, dtype, m, columns, each, biased)
+        a = part(x, first * x.steps[0], (groups, pixels, each), (each, step_x, 1))
+        d = v = part(y, first * y.steps[0], (groups, m, columns), (columns, step_y, 1))
+        if bias is not None:
+            v = part(bias, 0, d.shape, (columns * bias.steps[0], 0, bias.steps[0]))
+        arrays = a, b, d, d, one, zero, v, call.copied(table)
+        call.launch(gemm, (*bands, groups), *arrays, blocks=blocks, **consts)

@@ -5,20 +5,10 @@ from typing import Any
 from opencu.dnn.kernels import attention as kernels
 from opencu.runtime.arguments import flag, real
 from opencu.runtime.operands import FLOATS, Operands, every, merged
-from opencu.runtime.stream import Stream
 from opencu.tile import dtypes
 
 
-def attention(
-    q: Any,
-    k: Any,
-    v: Any,
-    *,
-    causal: bool = False,
-    scale: float | None = None,
-    out: Any = None,
-    stream: Stream | None = None,
-) -> Any:
+def attention(q, k, v, *, causal=False, scale=None, out=None, stream=None) -> Any:
     """softmax(scale q k^T) v, row by row; where causal, row i of q sees rows 0 .. i of k and v.
 
     q: (..., length, d), k: (..., keys, d), v: (..., keys, e), result: (..., length, e), of float32,

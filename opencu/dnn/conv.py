@@ -9,23 +9,13 @@ from opencu.dnn.kernels.tiles import tiles
 from opencu.runtime.arguments import count
 from opencu.runtime.array import Array
 from opencu.runtime.operands import FLOATS, Operands, every, merged, part
-from opencu.runtime.stream import Stream
 from opencu.tile import cdiv, dtypes
 
 Axis = tuple[int, list[int]]  # its size, and two arrays' steps along it
 
 
 def conv(
-    x: Any,
-    w: Any,
-    bias: Any = None,
-    *,
-    stride: int | tuple[int, int] = 1,
-    padding: int | tuple[int, int] = 0,
-    dilation: int | tuple[int, int] = 1,
-    groups: int = 1,
-    out: Any = None,
-    stream: Stream | None = None,
+    x, w, bias=None, *, stride=1, padding=0, dilation=1, groups=1, out=None, stream=None
 ) -> Any:
     """y[n, o, i, j] = bias[o] + sum over c, r, s of w[o, c, r, s] x[n, c, i stride + r dilation -
     padding, j ...]: a cross-correlation, as PyTorch's conv2d.

@@ -6,19 +6,10 @@ from opencu.dnn.kernels import layer_norm as kernels
 from opencu.runtime.arguments import real
 from opencu.runtime.array import Array
 from opencu.runtime.operands import FLOATS, Operands, every, merged, part
-from opencu.runtime.stream import Stream
 from opencu.tile import dtypes
 
 
-def layer_norm(
-    x: Any,
-    weight: Any = None,
-    bias: Any = None,
-    eps: float = 1e-5,
-    *,
-    out: Any = None,
-    stream: Stream | None = None,
-) -> Any:
+def layer_norm(x, weight=None, bias=None, eps=1e-5, *, out=None, stream=None) -> Any:
     """(x - mean) / sqrt(var + eps) * weight + bias, mean and (biased) variance those of each row
     along the last axis.
 

@@ -9,21 +9,13 @@ from opencu.runtime.arguments import count
 from opencu.runtime.arguments import dtype as as_dtype
 from opencu.runtime.array import empty
 from opencu.runtime.operands import Operands, merged, part
-from opencu.runtime.stream import Stream
 from opencu.tile import cdiv
 
 NUMBERS = {np.dtype("f4"): kernels.as_uniform, np.dtype("i4"): kernels.as_bits}
 
 
 def random(
-    shape: Any = None,
-    seed: int = 0,
-    *,
-    offset: int = 0,
-    dtype: Any = np.float32,
-    device: Any = None,
-    out: Any = None,
-    stream: Stream | None = None,
+    shape=None, seed=0, *, offset=0, dtype=np.float32, device=None, out=None, stream=None
 ) -> Any:
     """Random numbers of Philox4x32-10: float32, uniform in [0, 1) in steps of 2^-24, or int32, the
     generator's own bits.

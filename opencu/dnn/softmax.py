@@ -5,10 +5,9 @@ from typing import Any
 from opencu.dnn.kernels.softmax import plan
 from opencu.runtime.arguments import axis as as_axis
 from opencu.runtime.operands import FLOATS, Operands, every, merged
-from opencu.runtime.stream import Stream
 
 
-def softmax(x: Any, axis: int = -1, *, out: Any = None, stream: Stream | None = None) -> Any:
+def softmax(x, axis=-1, *, out=None, stream=None) -> Any:
     """exp(x - max) / sum(exp(x - max)), maximum and sum taken along one axis.
 
     x: float32, float64, float16 or bfloat16 of any shape and strides; a numpy array, torch CPU

@@ -12,14 +12,13 @@ import numpy as np
 from opencu.runtime.arguments import count
 from opencu.runtime.device import Device
 from opencu.runtime.operands import FLOATS, Operands
-from opencu.runtime.stream import Stream
 from opencu.sparse.kernels import build as kernels
 from opencu.tile import cdiv
 
 INTEGERS = tuple(map(np.dtype, ("i1", "u1", "i4", "i8")))
 
 
-def histogram(x: Any, bins: int, *, out: Any = None, stream: Stream | None = None) -> Any:
+def histogram(x, bins, *, out=None, stream=None) -> Any:
     """How many elements of x are 0, 1, ... bins - 1; others are not counted.
 
     x: (n,) of int8, uint8, int32 or int64; a numpy array, torch CPU tensor or opencu array. The
@@ -44,7 +43,7 @@ def histogram(x: Any, bins: int, *, out: Any = None, stream: Stream | None = Non
     return call.result(counts, out)
 
 
-def scan(x: Any, *, out: Any = None, stream: Stream | None = None) -> Any:
+def scan(x, *, out=None, stream=None) -> Any:
     """Running sums: y[i] = x[0] + ... + x[i].
 
     x: (n,) of int8, uint8, int32, int64, float32, float64, float16 or bfloat16; a numpy array,

@@ -7,7 +7,6 @@ import numpy as np
 from opencu.runtime.arguments import real
 from opencu.runtime.array import Array, asarray, share
 from opencu.runtime.operands import Operands
-from opencu.runtime.stream import Stream
 from opencu.sparse.kernels import spmv as kernels
 
 VALUES = (np.dtype("f4"), np.dtype("f8"))
@@ -37,15 +36,7 @@ def _arrays(matrix: Any) -> tuple:
     return matrix.data, matrix.indices, matrix.indptr
 
 
-def spmv(
-    matrix: Any,
-    x: Any,
-    alpha: float = 1,
-    beta: float = 0,
-    y: Any = None,
-    *,
-    stream: Stream | None = None,
-) -> Any:
+def spmv(matrix, x, alpha=1, beta=0, y=None, *, stream=None) -> Any:
     """alpha matrix x + beta y; y is written in place if it is given, else the result is new.
 
     matrix: (m, n), scipy's in CSR form (then x is a numpy array or torch CPU tensor) or a CSR (then

@@ -118,6 +118,7 @@ class Chunks:
         lane = access.unit_axis(tile.shape)
         lane = self.lane_of(value) if lane is None else lane
         w = self.width(value)
+        unroll = min(UNROLL, max(tile.shape[lane] // w, 1))
         ends = [f.clamp(n, str(s)) for n, s in zip(access.limits, tile.shape)]
         safe, fetch = self.safe(value, ends), self.fetch(tile.shape, lane)
 
@@ -130,14 +131,14 @@ class Chunks:
                 self.points.put(access, value, points, {})
 
         def row(at: Place) -> None:
-            safe_end, step = self.fast(at, lane, safe), w * UNROLL
+            safe_end, step = self.fast(at, lane, safe), w * unroll
 
             def points(start: str, vectors: int, *, checked: bool) -> list[Point]:
                 return side_by_side(f, at, lane, start, w, vectors, checked)
 
             def chunks(lo: str, past: bool) -> list[str]:
                 end = f.add(lo, f.floor_to(f.sub(safe_end, lo), step))
-                each = lambda c: write(points(c, UNROLL, checked=False), past)  # noqa: E731
+                each = lambda c: write(points(c, unroll, checked=False), past)  # noqa: E731
                 f.each(lo, end, str(step), each)
                 return [end]
 

@@ -44,6 +44,7 @@ def constant(dtype: DType, value: bool | int | float) -> str:
     return str(int(value))
 
 
+FEW = 4  # trips that are written one after the other
 WORDS = 256  # of the parameters, at most, whose pointers are marked by bits
 
 
@@ -206,6 +207,8 @@ class Function:
 
     def floor_to(self, x: str, step: int) -> str:
         """x >= 0 rounded down to a multiple of step."""
+        if _known(x):
+            return str(int(x) // step * step)
         return self.sub(x, self.let(f"urem i64 {x}, {step}")) if step > 1 else x
 
     def offset(self, pointer: str, count: str, bytes: int) -> str:
@@ -262,6 +265,8 @@ class Function:
     def lanes_below(self, start: str, limit: str, width: int) -> str:
         """The mask of lanes l with start + l < limit."""
         left = self.sub(limit, start)
+        if _known(left) and int(left) >= width > 1:
+            return "splat (i1 true)"
         if width == 1:
             return self.let(f"icmp sgt i64 {left}, 0")
         # 32-bit lanes compare faster, and a distance beyond the width says no more than the width.
@@ -327,7 +332,11 @@ class Function:
         return names
 
     def each(self, lo: str, hi: str, step: str, body: Callable[[str], object]) -> None:
-        """for i in lo, lo + step, ... below hi."""
+        """for i in lo, lo + step, ... below hi; without a loop where that is a few times."""
+        if _known(lo) and _known(hi) and int(hi) - int(lo) <= FEW * int(step):
+            for i in range(int(lo), int(hi), int(step)):
+                body(str(i))
+            return
         self.loop(lo, hi, step, [], lambda i, _: (body(i), ())[1])
 
     def branch(

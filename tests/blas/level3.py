@@ -6,7 +6,6 @@ from itertools import product
 
 import numpy as np
 from forms import op, random, stored, symmetric, triangular, wide
-
 from opencu._core import ffi, lib
 
 LETTERS = {"S": "f4", "D": "f8", "C": "c8", "Z": "c16"}
@@ -26,7 +25,7 @@ def leave(left):
 
 
 def call(form, name, letters, sizes, *operands):
-    """letters: (("side", "L"), ..); operands: arrays of one number are scalars, others (memory, ld)."""
+    """letters: (("side", "L"), ..); operands: arrays of one number, or (memory, ld)."""
 
     def pointer(x):
         return x.ctypes.data_as(ctypes.c_void_p)

@@ -90,7 +90,8 @@ def multiply(form, c):
 threads = [threading.Thread(target=multiply, args=x) for x in zip(("columns", "rows") * 2, results)]
 [thread.start() for thread in threads], [thread.join() for thread in threads]
 assert not any(np.isnan(memory[:, :513]).any() for memory, _ in results)
-a, zero, c = memory(np.ones((520, 0)), "columns"), np.zeros(1), memory(np.ones((520, 513)), "columns")
+a, c = memory(np.ones((520, 0)), "columns"), memory(np.ones((520, 513)), "columns")
+zero = np.zeros(1)
 call("columns", "dgemm", [("trans", "N")] * 2, (520, 513, 0), zero, a, a, np.full(1, 3.0), c)
 close(c, np.full((520, 513), 3.0), "columns")
 for n in (0, 520):  # without columns, and with a factor of 0, which reads nothing

@@ -70,7 +70,12 @@ static int in_place(const ocu_product *p) {
   return p->kind.form & OCU_TRIANGULAR && (p->a.p == p->d.p || p->b.p == p->d.p);
 }
 
-/* Those of D, A and B; 0 lines of what is where D is. */
+/* B is A^T, as in syrk. */
+static int of_one(const ocu_product *p) {
+  return p->kind.d_form && p->a.p == p->b.p && p->a.rs == p->b.cs && p->a.cs == p->b.rs;
+}
+
+/* Those of D, A and B; 0 lines of what is where D or A is. */
 static void find_places(const ocu_product *p, struct place place[3]) {
   const ocu_matrix *x[3] = {&p->d, &p->a, &p->b};
   const int64_t rows[3] = {p->m, p->m, p->k}, columns[3] = {p->n, p->k, p->n};
@@ -78,7 +83,7 @@ static void find_places(const ocu_product *p, struct place place[3]) {
     const int along = x[i]->rs == 1;
     place[i] = (struct place){*x[i], along ? rows[i] : columns[i], along ? columns[i] : rows[i],
                               along ? x[i]->cs : x[i]->rs};
-    if (i && in_place(p) && x[i]->p == p->d.p) place[i].height = 0;
+    if ((i && in_place(p) && x[i]->p == p->d.p) || (i == 2 && of_one(p))) place[i].height = 0;
   }
 }
 
@@ -132,7 +137,7 @@ static ocu_status on_copies(const struct offload *o, const ocu_product *p, gemm_
     const struct place *x = &place[i];
     const int64_t pitch = pitch_there(x);
     *there[i] = x->x.rs == 1 ? (ocu_matrix){at, 0, 1, pitch} : (ocu_matrix){at, 0, pitch, 1};
-    if (!x->height) *there[i] = q.d;
+    if (!x->height) *there[i] = of_one(p) ? (ocu_matrix){q.a.p, 0, q.a.cs, q.a.rs} : q.d;
     if (x->height && (i || reads_d)) status = copy(o->stream, x, at, size, 0);
     at += (size_t)(pitch * x->height) * size;
   }

@@ -1,4 +1,5 @@
-/* hip_runtime_api.h - the HIP runtime API. Its errors, flags and structures are CUDA 12's. */
+/* hip_runtime_api.h - the HIP runtime API. Its errors and flags are CUDA 12's, and all structures but
+ * those of hip_types.h. */
 #ifndef OPENCU_HIP_RUNTIME_API_H
 #define OPENCU_HIP_RUNTIME_API_H
 #ifndef OPENCU_CUDA_MAJOR

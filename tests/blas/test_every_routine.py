@@ -32,9 +32,15 @@ class Operands:
         self.a, self.b, self.c, self.x, self.y, _ = (self.put(r[0]) for r in rounded)
         (a, *_, q), lower = (r[0] for r in rounded), True
         if dtype not in ("f2", "bf16"):
-            self.p, self.q = (self.put(stored(a, "packed", lower)), self.put(stored(q, "band", lower, K)))
+            self.p, self.q = (
+                self.put(stored(a, "packed", lower)),
+                self.put(stored(q, "band", lower, K)),
+            )
             self.g = self.put(stored(q, "band", None, 2 * K, K))
-            self.stack, self.stackb = self.put(np.stack([a, a.T])), self.put(np.stack([rounded[1][0]] * 2))
+            self.stack, self.stackb = (
+                self.put(np.stack([a, a.T])),
+                self.put(np.stack([rounded[1][0]] * 2)),
+            )
             self.STACK = np.stack([self.A, self.A.T])
 
     def rounded(self, x):

@@ -6,7 +6,7 @@ import numpy as np
 
 # cudaDataType; cublasComputeType_t; relative errors of a few sums
 CODES = {"f4": 0, "f8": 1, "f2": 2, "i1": 3, "c8": 4, "c16": 5, "u1": 8, "i4": 10, "i8": 24}
-COMPUTE = {"f2": 68, "f4": 68, "c8": 68, "f8": 70, "c16": 70, "i1": 72}
+COMPUTE = {"f2": 68, "f4": 68, "c8": 68, "f8": 70, "c16": 70, "i4": 72}
 EPS = {"f2": 2.0**-9, "f4": 2.0**-18, "c8": 2.0**-17, "f8": 2.0**-46, "c16": 2.0**-45}
 
 

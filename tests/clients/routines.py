@@ -80,20 +80,20 @@ def vectors(t, name):
         u, v, a, co, si = (wide(z) for z in (x, y, alpha.memory, c.memory, s.memory))
         sizes = abs(u.real) + abs(u.imag)
         want = {
-            "axpy": lambda: {"y": a * u + v},
-            "copy": lambda: {"y": u},
-            "swap": lambda: {"x": v, "y": u},
-            "scal": lambda: {"x": a * u},
-            "dot": lambda: {"result": (u * v).sum()},
-            "dotu": lambda: {"result": (u * v).sum()},
-            "dotc": lambda: {"result": (u.conj() * v).sum()},
-            "nrm2": lambda: {"result": np.linalg.norm(u)},
-            "asum": lambda: {"result": sizes.sum()},
-            "amax": lambda: {"result": sizes.argmax() + 1},
-            "amin": lambda: {"result": sizes.argmin() + 1},
-            "rot": lambda: {"x": co * u + si * v, "y": co * v - si.conj() * u},
-            "rotm": lambda: {"x": 0.5 * u + 3 * v, "y": -2 * u + 1.5 * v},
-        }[name]()
+            "axpy": {"y": a * u + v},
+            "copy": {"y": u},
+            "swap": {"x": v, "y": u},
+            "scal": {"x": a * u},
+            "dot": {"result": (u * v).sum()},
+            "dotu": {"result": (u * v).sum()},
+            "dotc": {"result": (u.conj() * v).sum()},
+            "nrm2": {"result": np.linalg.norm(u)},
+            "asum": {"result": sizes.sum()},
+            "amax": {"result": sizes.argmax() + 1},
+            "amin": {"result": sizes.argmin() + 1},
+            "rot": {"x": co * u + si * v, "y": co * v - si.conj() * u},
+            "rotm": {"x": 0.5 * u + 3 * v, "y": -2 * u + 1.5 * v},
+        }[name]
         of_result = t.index if name[:2] == "am" else t.real if name in ("nrm2", "asum") else t.d
         given = dict(n=n, x=vector(x, incx), y=vector(y, incy), alpha=alpha, c=c, s=s)
         yield given | dict(param=param, result=number(0, of_result)), want, n
@@ -220,7 +220,9 @@ def grouped(t, name):
     """Two groups, of two products and of one."""
     cases = [list(gemm(types(t.d, t.s, t.c, count=n), "gemm"))[at] for n, at in ((2, 0), (1, 5))]
     made = [case[0] for case in cases]
-    given = {f"{x}array": [g[x] for g in made] for x in ("transa", "transb", "m", "n", "k")}
+    given = {f"{x}array": [g[x] for g in made] for x in "mnk"}
+    for x in ("transa", "transb"):
+        given[f"{x}array"] = np.array([g[x] for g in made], "i4")
     for x in "abc":
         given[f"ld{x}array"] = [g[x].numbers["ld"] for g in made]
         given[f"{x}array"] = np.array([m.ctypes.data for g in made for m in g[x].memory], "u8")
@@ -264,7 +266,9 @@ def syrk(t, name):
             U, V = (op(wide(x), OPS[trans]) for x in (A, B))
             V = V if two or name[-1] == "x" else U
             want = scaled(a, U @ second(V).T)
-            want = want + (scaled(second(a), V @ second(U).T) if two else 0) + scaled(b, wide(dense))
+            want = (
+                want + (scaled(second(a), V @ second(U).T) if two else 0) + scaled(b, wide(dense))
+            )
             if hermitian:  # the others' imaginary parts are not looked at
                 want = want * (1 - np.eye(n)) + np.diag(np.diag(want).real)
             given = dict(uplo=LOWER.index(lower), trans=trans, n=n, k=k, alpha=alpha, beta=beta)
@@ -398,7 +402,9 @@ def rebuilt(x, tau):
 @routine("uint8gemmBias")
 def bytewise(t, name):
     m, n, k = 17, 5, 9
-    A, B = (np.random.default_rng(i).integers(0, 256, s, "u1") for i, s in enumerate(((m, k), (k, n))))
+    A, B = (
+        np.random.default_rng(i).integers(0, 256, s, "u1") for i, s in enumerate(((m, k), (k, n)))
+    )
     sums = (A.astype("i8") - 100) @ (B.astype("i8") + 7) + 33
     given = dict(transa=0, transb=0, transc=0, m=m, n=n, k=k, a=matrix(A), abias=100, b=matrix(B))
     given |= dict(bbias=-7, c=matrix(np.zeros((m, n), "u1")), cbias=33, cmult=3, cshift=7)

@@ -37,7 +37,7 @@ SGEMM_EX = [("f4",), *MIXED, ("i1", "f4", "f4")]
 
 
 def parsed(name):
-    """Of a C name: the routine, its operands by pointers to them?, and the types to call it with."""
+    """Of a C name: the routine; are its operands in arrays of pointers; the types for it."""
     wide, body = name.endswith("_64"), name[6:].removesuffix("_64").removesuffix("_v2")
     body, typed = body.removesuffix("Ex").removeprefix("Xt"), body.endswith("Ex")
     body, batched = body.removesuffix("Batched"), body.endswith("Batched")
@@ -72,9 +72,9 @@ def argument(name, given):
         return given[name[:-5]]
     if name.endswith("type"):
         return given[name[:-4]].type
-    for number in ("ld", "inc", "stride"):
-        if name.startswith(number) and name[len(number) :] in given:
-            return given[name[len(number) :]].numbers[number]
+    for kind in ("ld", "inc", "stride"):
+        if name.startswith(kind) and name[len(kind) :] in given:
+            return given[name[len(kind) :]].numbers[kind]
     raise KeyError(name)
 
 
@@ -283,8 +283,9 @@ class NvmathLt(Nvmath):
         m.matmul_algo_cap_get_attribute(
             algo.ctypes.data, m.MatmulAlgoCapAttribute.SPLITK_SUPPORT, *to
         )
-        m.matmul(self.handle, desc, alpha.address, a.address, layouts[0], b.address, layouts[1], beta.address,
-                 c.address, layouts[2], d.address, layouts[3], algo.ctypes.data, 0, 0, 0)  # fmt: skip
+        m.matmul(self.handle, desc, alpha.address, a.address, layouts[0], b.address, layouts[1],
+                 beta.address, c.address, layouts[2], d.address, layouts[3], algo.ctypes.data,
+                 0, 0, 0)  # fmt: skip
         assert self.runtime.cudaDeviceSynchronize() == 0
         d.check(1.5 * M @ wide(B) - 2 * wide(C), 4 * k)
         turned = m.matrix_transform_desc_create(CODES[t.s])
@@ -330,7 +331,7 @@ CLIENTS = {"nvmath": Nvmath, "nvmath.Lt": NvmathLt, "skcuda": Skcuda, "skcuda.xt
 
 
 def calls(name, client):
-    """Makes the calls, each of them checked. Of a form, and of a 64-bit twin, which takes the scalars
+    """Makes the calls, each of them checked. Of a form, and of a 64-bit twin, which takes scalars
     from device memory, only some: every class of calls takes time to compile."""
     routine, pointers, kinds = parsed(name)
     function, short = ROUTINES[routine]

@@ -1,4 +1,4 @@
-"""Every routine of cuBLAS as mathematics: what its arguments are, by name, and what it makes of them.
+"""Every routine of cuBLAS as mathematics: its arguments, by name, and what it makes of them.
 
 A routine's function yields calls for the types t: (arguments, results, size of the sums); arguments
 that one form of the routine does not have are left out by whoever calls it."""

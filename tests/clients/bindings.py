@@ -144,7 +144,8 @@ class Nvmath:
                 value = value.get(at, 1)  # a mode, a bit, a count
                 getattr(m, name)(self.handle, value)
                 assert getattr(m, f"get_{at}")(self.handle) == value, at
-        m.set_workspace(self.handle, room.ctypes.data, room.nbytes)
+        aligned = -(-room.ctypes.data // 256) * 256
+        m.set_workspace(self.handle, aligned, 1 << 15)
         assert [m.get_property(i) for i in range(3)] == [13, 10, 0]
         assert m.get_version(self.handle) == 131000 and m.get_cudart_version() >= 13000
         assert m.get_status_name(7) == "CUBLAS_STATUS_INVALID_VALUE" and m.get_status_string(7)

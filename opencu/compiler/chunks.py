@@ -139,7 +139,7 @@ class Chunks:
             def chunks(lo: str, past: bool) -> list[str]:
                 end = f.add(lo, f.floor_to(f.sub(safe_end, lo), step))
                 each = lambda c: write(points(c, unroll, checked=False), past)  # noqa: E731
-                f.each(lo, end, str(step), each)
+                f.vectors(lo, end, str(step), each)
                 return [end]
 
             def past_caches() -> list[str]:
@@ -148,6 +148,14 @@ class Chunks:
                 f.when(f.less("0", first), lambda: write(line, False))
                 return chunks(first, True)
 
+            def masked(c: str) -> None:
+                write(points(c, 1, checked=True), False)
+
+            if tile.shape[lane] == step and not streamed:  # one chunk, and no loop
+                whole = f.less(str(step - 1), safe_end)
+                each = lambda: f.vectors("0", str(step), str(w), masked)  # noqa: E731
+                f.branch(whole, lambda: write(points("0", unroll, checked=False), False), each)
+                return
             if streamed and access.strides[lane] == "1":
                 start = self.points.address(access, bytes, points("0", 1, checked=False)[0])
                 long = f.less(str(step - 1), safe_end)
@@ -155,7 +163,7 @@ class Chunks:
                 (end,) = f.branch(past, past_caches, lambda: chunks("0", False), ["i64"])
             else:
                 (end,) = chunks("0", False)
-            f.each(end, ends[lane], str(w), lambda c: write(points(c, 1, checked=True), False))
+            f.vectors(end, ends[lane], str(w), masked)
 
         self.every([d for d in range(len(ends)) if d != lane], ends, row)
         self.streams |= bool(streamed)

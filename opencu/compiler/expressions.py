@@ -4,6 +4,7 @@ import math
 import operator
 from collections.abc import Container
 
+from opencu.tile.dtypes import i64
 from opencu.tile.ir import Block, Op, Tile, Value
 
 PURE = {
@@ -102,6 +103,8 @@ def _weight(op: Op) -> int:
     if op.name in ("gather", "load"):
         return 8 if op.name == "gather" or op.operands[0].type.strides[-1] != 1 else 0
     heavy = {"div": 6, "sqrt": 6, "floordiv": 24, "mod": 24}
+    if op.attrs.get("fn") == "mul" and op.result.type.dtype == i64:
+        return 8  # few targets multiply vectors of these
     return heavy.get(op.attrs.get("fn"), int(op.name not in ("broadcast", "iota", "permute")))
 
 

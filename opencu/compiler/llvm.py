@@ -44,7 +44,7 @@ def constant(dtype: DType, value: bool | int | float) -> str:
     return str(int(value))
 
 
-FEW = 4  # trips that are written one after the other
+FEW = 4  # vectors that are written one after the other
 WORDS = 256  # of the parameters, at most, whose pointers are marked by bits
 
 
@@ -332,12 +332,16 @@ class Function:
         return names
 
     def each(self, lo: str, hi: str, step: str, body: Callable[[str], object]) -> None:
-        """for i in lo, lo + step, ... below hi; without a loop where that is a few times."""
+        """for i in lo, lo + step, ... below hi."""
+        self.loop(lo, hi, step, [], lambda i, _: (body(i), ())[1])
+
+    def vectors(self, lo: str, hi: str, step: str, body: Callable[[str], object]) -> None:
+        """The same along the vectors of a row: without a loop, if they are FEW."""
         if _known(lo) and _known(hi) and int(hi) - int(lo) <= FEW * int(step):
             for i in range(int(lo), int(hi), int(step)):
                 body(str(i))
-            return
-        self.loop(lo, hi, step, [], lambda i, _: (body(i), ())[1])
+        else:
+            self.each(lo, hi, step, body)
 
     def branch(
         self,
@@ -349,6 +353,8 @@ class Function:
         likely: bool = False,
     ) -> list[str]:
         """if condition; the values of `types` that the two sides give."""
+        if condition in ("true", "false"):
+            return list((then if condition == "true" else other)() or ())
         yes, no, done = (self.name("L")[1:] for _ in range(3))
         self.do(f"br i1 {condition}, label %{yes}, label %{no}{', !prof !2' * likely}")
         ends = []

@@ -21,20 +21,20 @@ from opencu.runtime.plan import Plan, Slot
 from opencu.tile import cdiv
 
 
-def take(a, room, first, L: int, S: int):
+def take(a, room, first, L: int, R: int, C: int):
     for i in range(L):
         m = a[min(first + i, a.shape[0] - 1)]
-        for r in range(cdiv(m.shape[0], S)):
-            for c in range(cdiv(m.shape[1], S)):
-                tile.store(room[:, :, i], (r, c), tile.load(m, (r, c), (S, S)))
+        for r in range(cdiv(m.shape[0], R)):
+            for c in range(cdiv(m.shape[1], C)):
+                tile.store(room[:, :, i], (r, c), tile.load(m, (r, c), (R, C)))
 
 
-def give(a, room, first, L: int, S: int):
+def give(a, room, first, L: int, R: int, C: int):
     for i in range(min(L, a.shape[0] - first)):
         m = a[first + i]
-        for r in range(cdiv(m.shape[0], S)):
-            for c in range(cdiv(m.shape[1], S)):
-                tile.store(m, (r, c), tile.load(room[:, :, i], (r, c), (S, S)))
+        for r in range(cdiv(m.shape[0], R)):
+            for c in range(cdiv(m.shape[1], C)):
+                tile.store(m, (r, c), tile.load(room[:, :, i], (r, c), (R, C)))
 
 
 def number(m, i, j, L: int):
@@ -49,9 +49,9 @@ def exchange(m, flat, k, at, L: int):
     """Rows k and, in each lane, `at`; flat: the same memory."""
     row = at * (m.shape[1] * L) + tile.iota(L, 0)
     for c in range(m.shape[1]):
-        x = number(m, k, c, L)
-        tile.store(m[k, c], 0, tile.gather(flat, row + c * L))
-        tile.scatter(flat, row + c * L, x)
+        x, column = number(m, k, c, L), flat[c * L :]
+        tile.store(m[k, c], 0, tile.gather(column, row))
+        tile.scatter(column, row, x)
 
 
 def largest(m, k, L: int):
@@ -117,8 +117,8 @@ def first_zero(m, L: int):
 
 @tile.kernel
 def systems(
-    a, room, room_flat, L: int, S: int, factor: bool, update: bool, invert: bool, swapped: bool,
-    conjugate: bool, b=None, held=None, held_flat=None, pivots=None, info=None,
+    a, room, room_flat, L: int, R: int, C: int, factor: bool, update: bool, invert: bool,
+    swapped: bool, conjugate: bool, b=None, held=None, held_flat=None, pivots=None, info=None,
 ):  # fmt: skip
     """a becomes its factors, where they are to be kept (`update`), or holds them already; b becomes
     the solution or the inverse. A `swapped` a is the transpose of what is stored."""
@@ -126,20 +126,20 @@ def systems(
     mine = room_flat[tile.pid(0)]
     for turn in range(cdiv(cdiv(a.shape[0], L) - tile.pid(0), tile.npid(0))):
         first = (tile.pid(0) + turn * tile.npid(0)) * L
-        take(a, m, first, L, S)
+        take(a, m, first, L, R, R)
         if factor:
             factors(m, mine, pivots, first, L)
         if info is not None:
             bad = tile.cast(first_zero(m, L), tile.i32)
             tile.scatter(info, (first + tile.iota(L, 0), 0), bad)
         if update:
-            give(a, m, first, L, S)
+            give(a, m, first, L, R, R)
         if b is not None:
             x, mine_x = held[tile.pid(0)], held_flat[tile.pid(0)]
             if invert:
                 identity(x, L)
             else:
-                take(b, x, first, L, S)
+                take(b, x, first, L, R, C)
             if pivots is not None and not swapped:
                 for k in range(n):
                     exchange(x, mine_x, k, pivot(pivots, first, k, n, L), L)
@@ -149,7 +149,7 @@ def systems(
                 for k in range(n):
                     at = pivot(pivots, first, n - 1 - k, n, L)
                     exchange(x, mine_x, n - 1 - k, at, L)
-            give(b, x, first, L, S)
+            give(b, x, first, L, R, C)
 
 
 # ---- planner -------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ def systems(
 # workspace: rooms for A, then for B; before them, of matinv, n n elements and n pivots a matrix
 
 PROGRAMS = 64  # at most: as many have rooms
-S = 16  # rows and columns that are copied at a time
+R = 16  # rows that are copied at a time, and columns if there are many
 
 
 def plan(r: Routine) -> Plan:
@@ -194,7 +194,8 @@ def plan(r: Routine) -> Plan:
     grid = (groups.min(r.slots.threads() * 4).min(PROGRAMS),)
     consts = dict(
         L=L,
-        S=S,
+        R=R,
+        C=1 if r.op == lib.OCU_OP_GETRS else R,
         factor=r.op in (lib.OCU_OP_GETRF, lib.OCU_OP_MATINV),
         update=r.op == lib.OCU_OP_GETRF,
     )

@@ -76,7 +76,8 @@ static void put_operand(const ocu_operand *x, int i, bool contiguous, ocu_spec *
   const int64_t words[WORDS] = {(int64_t)x->x.p, x->x.bs, x->x.rs, x->x.cs, x->rows, x->columns};
   memcpy(args + X + WORDS * i, words, sizeof words);
   spec->f[DTYPES + i] = x->dtype;
-  const uint8_t layout = x->rows == 1 && !contiguous ? 0 : ocu_layout(&x->x);
+  const bool column = spec->f[0] >= OCU_OP_GETRF && x->columns == 1 && x->x.rs == 1;
+  const uint8_t layout = x->rows == 1 && !contiguous ? 0 : column ? 1 : ocu_layout(&x->x);
   spec->f[LAYOUTS + i / 2] |= (uint8_t)((layout | (x->how & 3) << 2) << 4 * (i % 2));
   if (x->how & OCU_WRITES && !x->x.cs && x->columns > 1) spec->f[FLAGS] |= ONE_BY_ONE;
 }

@@ -108,6 +108,16 @@ def test_triangular_products_and_solutions(device, dtype, trans, order):
         close(b, B, dtype, 8 * size)
 
 
+@pytest.mark.parametrize("where", "LR")
+def test_small_systems_are_solved_by_division(device, where):
+    """Not by an inverse, whose rounding shows in what programs expect of 2 x 2 systems."""
+    for n in range(1, 17):
+        t, b = np.tril(random("f8", n, n)) + 8 * np.eye(n), random("f8", n, 9)
+        a, x = on(device, t, b if where == "L" else b.T)
+        x = np.asarray(blas.trsm(a, x, side=where, trans="N" if where == "L" else "T"))
+        np.testing.assert_array_equal((x if where == "L" else x.T)[0], b[0] / t[0, 0])
+
+
 def test_alpha_of_zero_reads_no_triangle(device):
     a, b = np.full((3, 3), np.nan), np.full((3, 70), np.nan)
     for function in (blas.trmm, blas.trsm):

@@ -19,17 +19,10 @@ NOT_IN_ROCM = re.compile(
 )
 WRITTEN = {
     "hip": (
-        *(
-            "GetErrorName",
-            "HostMalloc",
-            "HostFree",
-            "Init",
-            "MemcpyWithStream",
-            "DeviceGetAttribute",
-        ),
-        *("GetDeviceProperties", "GetDevicePropertiesR0000", "GetDevicePropertiesR0600"),
-        "PointerGetAttributes",
-    ),
+        "GetErrorName HostMalloc HostFree Init MemcpyWithStream DeviceGetAttribute"
+        " GetDeviceProperties GetDevicePropertiesR0000 GetDevicePropertiesR0600"
+        " PointerGetAttributes"
+    ).split(),
     "hipblas": [
         "hipblasCreate",
         "hipblasDestroy",

@@ -11,7 +11,7 @@ from typing import Any
 
 from opencu.compiler import llvm
 from opencu.compiler.expressions import places, root_view
-from opencu.compiler.llvm import type_of
+from opencu.compiler.llvm import known, type_of
 from opencu.compiler.memory import Access, Place, Point, moved, side_by_side
 from opencu.drivers.interface import Target
 from opencu.tile.dtypes import DType
@@ -139,7 +139,7 @@ class Chunks:
             def chunks(lo: str, past: bool) -> list[str]:
                 end = f.add(lo, f.floor_to(f.sub(safe_end, lo), step))
                 each = lambda c: write(points(c, unroll, checked=False), past)  # noqa: E731
-                f.vectors(lo, end, str(step), each)
+                self.vectors(lo, end, str(step), each)
                 return [end]
 
             def past_caches() -> list[str]:
@@ -153,7 +153,7 @@ class Chunks:
 
             if tile.shape[lane] == step and not streamed:  # one chunk, and no loop
                 whole = f.less(str(step - 1), safe_end)
-                each = lambda: f.vectors("0", str(step), str(w), masked)  # noqa: E731
+                each = lambda: self.vectors("0", str(step), str(w), masked)  # noqa: E731
                 f.branch(whole, lambda: write(points("0", unroll, checked=False), False), each)
                 return
             if streamed and access.strides[lane] == "1":
@@ -163,7 +163,7 @@ class Chunks:
                 (end,) = f.branch(past, past_caches, lambda: chunks("0", False), ["i64"])
             else:
                 (end,) = chunks("0", False)
-            f.vectors(end, ends[lane], str(w), masked)
+            self.vectors(end, ends[lane], str(w), masked)
 
         self.every([d for d in range(len(ends)) if d != lane], ends, row)
         self.streams |= bool(streamed)
@@ -187,6 +187,14 @@ class Chunks:
             return
         d, rest = axes[0], axes[1:]
         self.f.each("0", ends[d], "1", lambda i: self.every(rest, ends, row, moved(at, d, i)))
+
+    def vectors(self, lo: str, hi: str, step: str, body: Callable[[str], object]) -> None:
+        """A loop along a row's vectors; one after the other, if they are known to be few."""
+        if known(lo) and known(hi) and int(hi) - int(lo) <= UNROLL * int(step):
+            for i in range(int(lo), int(hi), int(step)):
+                body(str(i))
+        else:
+            self.f.each(lo, hi, step, body)
 
     def resident(self, tile: Tile, w: int, members: int) -> list[Point] | None:
         """The points of a tile that stays in registers, in vectors of w lanes; None if so many

@@ -47,7 +47,7 @@ def lower(state, op: Op) -> None:
                 state.points.store(memory, op.result.type.dtype, old, there)
 
     def row(at: Place) -> None:
-        state.f.vectors("0", ends[lane], str(w), lambda c: chunk(at, c))
+        state.vectors("0", ends[lane], str(w), lambda c: chunk(at, c))
 
     state.every(list(range(lane)), ends, row)
     if memory:

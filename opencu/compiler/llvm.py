@@ -44,7 +44,6 @@ def constant(dtype: DType, value: bool | int | float) -> str:
     return str(int(value))
 
 
-FEW = 4  # vectors that are written one after the other
 WORDS = 256  # of the parameters, at most, whose pointers are marked by bits
 
 
@@ -141,7 +140,7 @@ class Function:
     # ---- 64-bit integers, folded where both are known --------------------------------------------
 
     def _int(self, op: str, fold: Callable[[int, int], int], a: str, b: str) -> str:
-        if _known(a) and _known(b):
+        if known(a) and known(b):
             return str(fold(int(a), int(b)))
         return self.let(f"{op} i64 {a}, {b}")
 
@@ -163,12 +162,12 @@ class Function:
         return self._int("mul nsw", lambda x, y: x * y, a, b)
 
     def min(self, a: str, b: str) -> str:
-        if _known(a) and _known(b):
+        if known(a) and known(b):
             return str(min(int(a), int(b)))
         return self.call("i64", "smin.i64", ("i64", a), ("i64", b))
 
     def max(self, a: str, b: str) -> str:
-        if _known(a) and _known(b):
+        if known(a) and known(b):
             return str(max(int(a), int(b)))
         return self.call("i64", "smax.i64", ("i64", a), ("i64", b))
 
@@ -177,7 +176,7 @@ class Function:
         return self.min(self.max(x, "0"), hi)
 
     def less(self, a: str, b: str) -> str:
-        if _known(a) and _known(b):
+        if known(a) and known(b):
             return "true" if int(a) < int(b) else "false"
         return self.let(f"icmp slt i64 {a}, {b}")
 
@@ -207,7 +206,7 @@ class Function:
 
     def floor_to(self, x: str, step: int) -> str:
         """x >= 0 rounded down to a multiple of step."""
-        if _known(x):
+        if known(x):
             return str(int(x) // step * step)
         return self.sub(x, self.let(f"urem i64 {x}, {step}")) if step > 1 else x
 
@@ -265,7 +264,7 @@ class Function:
     def lanes_below(self, start: str, limit: str, width: int) -> str:
         """The mask of lanes l with start + l < limit."""
         left = self.sub(limit, start)
-        if _known(left) and int(left) >= width > 1:
+        if known(left) and int(left) >= width > 1:
             return "splat (i1 true)"
         if width == 1:
             return self.let(f"icmp sgt i64 {left}, 0")
@@ -334,14 +333,6 @@ class Function:
     def each(self, lo: str, hi: str, step: str, body: Callable[[str], object]) -> None:
         """for i in lo, lo + step, ... below hi."""
         self.loop(lo, hi, step, [], lambda i, _: (body(i), ())[1])
-
-    def vectors(self, lo: str, hi: str, step: str, body: Callable[[str], object]) -> None:
-        """The same along the vectors of a row: without a loop, if they are FEW."""
-        if _known(lo) and _known(hi) and int(hi) - int(lo) <= FEW * int(step):
-            for i in range(int(lo), int(hi), int(step)):
-                body(str(i))
-        else:
-            self.each(lo, hi, step, body)
 
     def branch(
         self,
@@ -448,7 +439,7 @@ class Lanes:
         return f"<{', '.join(f'{one} {i * step}' for i in range(self.width))}>"
 
 
-def _known(x: str) -> bool:
+def known(x: str) -> bool:
     return x.lstrip("-").isdigit()
 
 

@@ -80,7 +80,7 @@ DEBIAN_CLIENTS := libblas-test octave python3-numpy python3-pytest python3-hypot
 	  for package in *.deb; do dpkg-deb --extract $$package .. || exit; done && touch ../ready
 	rm -rf $(@D)/packages
 
-test-clients: build .venv-clients/ready .venv-clients/debian/ready
+test-clients: build .venv/clients.ready .venv-clients/ready .venv-clients/debian/ready
 	$(PY) -m pytest tests/clients -m clients -rsx
 
 demo: build

@@ -4,6 +4,7 @@ A table NAME.h declares what is implemented, in C that pycparser reads once this
     line //12, line //13     the line holds for that CUDA major version only
     /*=value*/               the parameter's default in C++
     @errors, @attributes     the rows of errors.csv and attributes.csv as enumerators
+    @fields NAME             those of a structure of CUDA 12's runtime, under HIP's names
     {T:SDCZH} {t} {types}    a family, written once: its type letters (or names with commas), their
     {r} {d} {p}              C type and product; the C type of their parts, the core's names of both
     {int} {_64}              and its 64-bit twins
@@ -53,6 +54,7 @@ HEADERS = {
     "driver_types.h": ("stddef.h",),
     "cuda_runtime_api.h": ("driver_types.h", "library_types.h"),
     "cuda_registration.h": ("driver_types.h",),
+    "hip_types.h": ("driver_types.h",),
     "cublas_types.h": ("library_types.h",),
     "cublas_api.h": (
         *("stddef.h", "stdint.h", "driver_types.h", "cublas_types.h", "cuComplex.h"),
@@ -116,10 +118,18 @@ def enumerators(match):
     what, side = match.group(1), match.group(2)
     if what == "errors":
         pairs = [(row[side], row["code"]) for row in rows("errors.csv")]
+    elif side == "hip":
+        pairs = [(f"hipDeviceAttribute{r['name']}", r["value"]) for r in rows("hip_attributes.csv")]
     else:
         prefix = {"runtime": "cudaDevAttr", "driver": "CU_DEVICE_ATTRIBUTE_"}[side]
         pairs = [(row[side] and prefix + row[side], row["value"]) for row in rows("attributes.csv")]
     return ",\n".join(f"  {name} = {value}" for name, value in pairs if name)
+
+
+def fields(match):
+    text = for_major((TABLES / "driver_types.h").read_text(), 12)
+    body = re.search(rf"^struct {match.group(1)} \{{\n(.*?)\n\}};", text, re.DOTALL | re.MULTILINE)
+    return body.group(1).replace("Cuda", "Hip")
 
 
 def family(match):
@@ -143,6 +153,7 @@ def family(match):
 def table(name):
     text = (TABLES / name).read_text()
     text = re.sub(r"^@(errors|attributes) (\w+)$", enumerators, text, flags=re.MULTILINE)
+    text = re.sub(r"^@fields (\w+)$", fields, text, flags=re.MULTILINE)
     return FAMILY.sub(family, text)
 
 
@@ -243,8 +254,9 @@ def per_thread(declared, exported):
 
 def refusal(library, row):
     name, kind, reason = row["symbol"], row["returns"], "NULL"
-    if library in DECLARED:
-        parts = ((r["reason"], rf"^(__)?cu(da)?(?=[A-Z])\w*?({r['names']})") for r in REASONS)
+    if library in DECLARED or library == "amdhip64":
+        prefix = r"^(__)?(cu(da)?|hip)(?=[A-Z])"
+        parts = ((r["reason"], rf"{prefix}\w*?({r['names']})") for r in REASONS)
         reason = next((f'"{why}"' for why, part in parts if re.search(part, name)), "NULL")
     macro = REFUSALS.get(kind, f"REFUSE_VALUE({kind}, {{name}}, {{reason}})")
     return macro.format(name=name, reason=reason) + "\n"
@@ -276,6 +288,11 @@ def attribute(row):
     return f"{{{row['kind'].upper()}, {row['attribute']}, {place}, sizeof({row['type']})}},\n"
 
 
+def hip_attribute(row):
+    answer = row["answer"] or f"ocu_shim_answer({row['cuda']}, device, &info)"
+    return f"case {row['value']}: *value = {answer}; break;\n"
+
+
 def error_entry(row):
     runtime, driver = (f'"{row[side]}"' if row[side] else "0" for side in ("runtime", "driver"))
     return f'{{{row["code"]}, {runtime}, {driver}, "{row["text"]}"}},\n'
@@ -295,7 +312,12 @@ def shape(out, row):
         nodes = {"": [n for n, ours in names.items() if ours]}
     elif name == "amdhip64":
         nodes, _, text = rocm_names.hip(rows("hip.csv"), functions)
-        names = {n: True for each in nodes.values() for n in each}
+        refused = rocm_names.hip_refused(rows("hip.csv"))
+        names = {n: n not in refused for each in nodes.values() for n in each}
+        kinds = ({"symbol": name, "returns": kind} for name, kind in refused.items())
+        write(own / "refusals.inc", (refusal(name, row) for row in kinds))
+        write(own / "hip_attributes.inc", map(hip_attribute, rows("hip_attributes.csv")))
+        write(own / "hip_r0000.inc", rocm_names.shared_fields(table("hip_types.h")))
     else:
         made, text = rocm_names.blas(name, functions)
         nodes = {"": [*made, *rocm_names.WRITTEN[name]]}

@@ -1,9 +1,10 @@
 """The C, the names and the headers of HIP, hipBLAS and rocBLAS: other names of CUDA's rows.
 
 tables/hip.csv lists what HIP's runtime has of CUDA's functions, "hip" for "cuda", by the version
-node that its programs ask for. Every row of cuBLAS that is no setting of cuBLAS's own is one of
-hipBLAS, cublasSgemm_v2 as hipblasSgemm, and of rocBLAS, as rocblas_sgemm; what differs in more
-than names and enumerators is written in shims/src/{hip,hipblas,rocblas}.c.
+node that its programs ask for, and what refuses there, with what it returns as in exports/*.csv;
+hip_attributes.csv the attributes of devices. Every row of cuBLAS that is no setting of cuBLAS's own
+is one of hipBLAS, cublasSgemm_v2 as hipblasSgemm, and of rocBLAS, as rocblas_sgemm; what differs in
+more than names and enumerators is written in shims/src/{hip,hipblas,rocblas}.c.
 """
 
 import re
@@ -17,7 +18,11 @@ NOT_IN_ROCM = re.compile(
     r"|AtomicsMode|Create|Destroy|Xt|^cublas[A-Z]gemvBatched_x|Xerbla"
 )
 WRITTEN = {
-    "hip": ("GetErrorName", "HostMalloc", "HostFree", "Init", "MemcpyWithStream"),
+    "hip": (
+        "GetErrorName HostMalloc HostFree Init MemcpyWithStream DeviceGetAttribute"
+        " GetDeviceProperties GetDevicePropertiesR0000 GetDevicePropertiesR0600"
+        " PointerGetAttributes"
+    ).split(),
     "hipblas": [
         "hipblasCreate",
         "hipblasDestroy",
@@ -91,19 +96,40 @@ def blas(kind, functions):
 
 def hip(rows, functions):
     """({version node: names}, {name: declaration}, C text) of HIP's runtime."""
-    nodes = {row["node"]: row["names"].split() for row in rows}
+    nodes = {row["node"]: [hip_name(n) for n in row["names"].split()] for row in rows}
     made = {
-        f"hip{n}": functions[f"cuda{n}"]
+        n: functions[n.replace("hip", "cuda", 1)]
         for names in nodes.values()
         for n in names
-        if n not in WRITTEN["hip"]
+        if n.removeprefix("hip") not in WRITTEN["hip"]
     }
+    for row in rows:
+        nodes[row["node"]] += hip_refused([row])
     text = ""
     for name, declared in made.items():
         head = re.sub(rf"\b{declared.name}\(", f"{name}(", GENERATOR.visit(declared))
         given = ", ".join(p.name for p in declared.type.args.params if p.name)
         text += f"{head} {{\n  return {declared.name}({given});\n}}\n"
-    return {node: [f"hip{n}" for n in names] for node, names in nodes.items()}, made, text
+    return nodes, made, text
+
+
+def hip_name(name):
+    return name if name.startswith("__") else f"hip{name}"
+
+
+def hip_refused(rows):
+    """{name: what it returns} of what HIP's runtime exports and refuses."""
+    words = (word.partition(":") for row in rows for word in row["refused"].split())
+    return {hip_name(name): kind for name, _, kind in words}
+
+
+def shared_fields(text):
+    """The assignments that make an older structure of a device's properties of the newer."""
+    new, old = (
+        set(re.findall(r"(\w+)(?:\[\d+\])?;", re.search(rf"{name} {{(.*?)}}", text, re.DOTALL)[1]))
+        for name in ("hipDeviceProp_tR0600", "hipDeviceProp_tR0000")
+    )
+    return "".join(f"memcpy(&prop->{f}, &new.{f}, sizeof prop->{f});\n" for f in sorted(new & old))
 
 
 def names_map(nodes):
@@ -129,10 +155,11 @@ def blas_header(kind, made):
 
 def hip_header(made, types):
     """Prototypes, and HIP's names of the runtime's types and enumerators."""
-    known = sorted(set(re.findall(r"\bcuda\w+", types)))
+    other = r"(?!DevAttr|DeviceAttr|DeviceProp|PointerAttributes)"  # hip_types.h has HIP's
+    known = sorted(set(re.findall(rf"\bcuda{other}\w+", types)))
     tags = {n: f"{word} {n}" for word, n in re.findall(r"^(enum|struct) (cuda\w+) \{", types, re.M)}
     text = "".join(f"#define {n.replace('cuda', 'hip', 1)} {tags.get(n, n)}\n" for n in known)
     for name, declared in made.items():
         head = re.sub(rf"\b{declared.name}\(", f"{name}(", GENERATOR.visit(declared))
-        text += f"{head};\n"
+        text += "" if name.startswith("__") else f"{head};\n"
     return text

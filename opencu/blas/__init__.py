@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # what a type checker sees of __all__
     from opencu.blas.level2 import (
         dgmm,
         gbmv,
+        gemv,
         ger,
         gerc,
         geru,
@@ -53,7 +54,19 @@ if TYPE_CHECKING:  # what a type checker sees of __all__
         trsv,
         trttp,
     )
-    from opencu.blas.level3 import hemm, her2k, herk, herkx, symm, syr2k, syrk, syrkx, trmm, trsm
+    from opencu.blas.level3 import (
+        geam,
+        hemm,
+        her2k,
+        herk,
+        herkx,
+        symm,
+        syr2k,
+        syrk,
+        syrkx,
+        trmm,
+        trsm,
+    )
 
 # Where the others are: gemm alone needs no compiler at hand.
 _MODULES = ("lapack", "level1", "level2", "level3")
@@ -80,8 +93,10 @@ __all__ = [
     "dotc",
     "dotu",
     "gbmv",
+    "geam",
     "gels",
     "gemm",
+    "gemv",
     "geqrf",
     "ger",
     "gerc",

@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 
 from opencu.blas.level2 import letter
-from opencu.blas.routine import COMPLEX, READ, REAL, UPDATE, WRITE, Call
+from opencu.blas.routine import ALL, READ, UPDATE, WRITE, Call
 from opencu.drivers.status import lib
 from opencu.runtime.array import Array
 from opencu.runtime.operands import part
 from opencu.runtime.stream import Stream
 
-ALL = (*REAL, *COMPLEX)
 INT = np.dtype("i4")
 
 
@@ -146,3 +145,22 @@ def gels(a: Any, b: Any, *, stream: Stream | None = None) -> tuple[Any, Any]:
     info = call.made(3, (), INT)
     call.run(lib.OCU_OP_GELS)
     return call.result(x, b), call.result(info)
+
+
+def solve_triangles(a, b, side, uplo, trans, diag, alpha, stream) -> Any:
+    """blas.trsm of stacks. x op(a) = alpha b is op(a)^T x^T = alpha b^T."""
+    call = Stack(a, READ, stream)
+    n, right, lower = call.square(), letter("side", side, "LR"), letter("uplo", uplo, "UL")
+    op, unit = letter("trans", trans, "NTC"), letter("diag", diag, "NU")
+    x = call.matrices("b", 2, b, (call.a.dtype,), UPDATE)
+    if x.shape[1 + right] != n:
+        raise ValueError(f"b has shape {x.shape}: expected {n} along axis {1 + right}")
+    call.apart(x, "a", call.a, name_out="b")
+    turned = (op > 0) != (right > 0)
+    if turned:
+        call.operand(0, call.a.transpose(0, 2, 1), READ)
+    if right:
+        call.operand(2, x.transpose(0, 2, 1), UPDATE)
+    call.factors((call.a.dtype,), alpha=alpha)
+    call.run(lib.OCU_OP_TRSM_BATCHED, bytes([(lower > 0) != turned, unit, op == 2]))
+    return call.result(x, b)

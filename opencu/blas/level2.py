@@ -16,14 +16,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from opencu.blas.routine import COMPLEX, READ, REAL, UPDATE, WRITE, Call
+from opencu.blas.routine import ALL, COMPLEX, READ, UPDATE, WRITE, Call, Product
 from opencu.drivers.status import lib
 from opencu.runtime.array import Array
+from opencu.runtime.operands import part
 from opencu.runtime.stream import Stream
 
 FULL, BAND, PACKED = 0, 1, 2
 GENERAL, SYMMETRIC, HERMITIAN, TRIANGULAR = range(4)
-ALL = (*REAL, *COMPLEX)
 
 
 def letter(name: str, value: Any, known: str) -> int:
@@ -95,6 +95,34 @@ def _output(call: Call, y: Any, beta: Any, n: int, of: Array, x: Array) -> tuple
     out = call.empty((n,), of.dtype)
     call.operand(2, out, UPDATE)
     return None, out
+
+
+def gemv(a, x, y=None, *, trans="N", alpha=1, beta=0, stream=None) -> Any:
+    """alpha op(a) x + beta y, a (m, n); alpha and beta are numbers."""
+    call = Product("a", a, stream)
+    m, op = call.matrix("a", a), letter("trans", trans, "NTC")
+    m = m if op else m.T  # y^T = x^T op(a)^T
+    v = _row(call, "x", x, m.shape[0])
+    if y is None:
+        out = call.into("y", None, (1, m.shape[1]), beta)
+    else:
+        out = _row(call, "y", y, m.shape[1])
+        call.apart(out, "a", m, name_out="y")
+        call.apart(out, "x", v, name_out="y")
+    if op == 2 and m.code >= lib.OCU_C64:
+        call.g.kind.conj = 2
+    call.numbers(alpha, beta)
+    call.multiply(m.shape[0], v, m, out)
+    return call.result(part(out, 0, out.shape[1:], out.steps[1:]), y)
+
+
+def _row(call: Product, name: str, x: Any, n: int) -> Array:
+    """A vector as a matrix of one row."""
+    v = call.vector(name, x, call.dtypes, name == "y")
+    if v.shape != (n,):
+        raise ValueError(f"{name} has shape {v.shape}: expected {(n,)}")
+    call.used.append(v)
+    return part(v, 0, (1, n), (0, *v.steps))
 
 
 def gbmv(

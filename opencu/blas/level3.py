@@ -15,68 +15,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from opencu.blas.gemm import _plan_and_call
+from opencu.blas.lapack import solve_triangles
 from opencu.blas.level2 import letter
-from opencu.blas.routine import COMPLEX, REAL, Call, number
-from opencu.drivers.status import ffi, lib
-from opencu.runtime.array import CODES, DEFAULT, Array
-from opencu.runtime.device import current
-from opencu.runtime.stream import Stream, captures, handle_on
-
-ALL = (*REAL, *COMPLEX)
-
-
-class Product(Call):
-    """One call of ocu_multiply, or of ocu_trsm."""
-
-    def __init__(self, name: str, a: Any, stream: Stream | None, dtypes=ALL):
-        super().__init__(name, a, stream)
-        self.g = ffi.new("ocu_product *", {"batch": 1})
-        self.dtypes = dtypes
-
-    def matrix(self, name: str, x: Any, written: bool = False) -> Array:
-        x = self.shaped(self.take(name, x, self.dtypes, written), name, 2, written)
-        self.dtypes = (x.dtype,)
-        self.used.append(x)
-        return x
-
-    def square(self, name: str, x: Any) -> Array:
-        x = self.matrix(name, x)
-        if x.shape[0] != x.shape[1]:
-            raise ValueError(f"{name} has shape {x.shape}: expected a square matrix")
-        return x
-
-    def into(self, name: str, c: Any, shape: tuple[int, ...], beta: Any = 0) -> Array:
-        """c, or a new array where beta is 0."""
-        if c is None and beta != 0:
-            raise ValueError(f"beta is {beta!r} and {name} is None: expected one to add to")
-        out = self.output(c, shape, self.dtypes[0], name)
-        self.used.append(out)
-        return out
-
-    def numbers(self, alpha: Any, beta: Any) -> None:
-        code = CODES[self.dtypes[0]]
-        self.g.kind.ab = self.g.kind.c = self.g.kind.scale = code
-        self.kept += [number(n, v, self.dtypes[0]) for n, v in (("alpha", alpha), ("beta", beta))]
-        self.g.alpha, self.g.beta = (ffi.cast("void *", x.ctypes.data) for x in self.kept[-2:])
-
-    def multiply(self, k: int, a: Array, b: Array, c: Array, function: Any = None) -> None:
-        g = self.g
-        g.m, g.n, g.k = *c.shape, k
-        g.a, g.b, g.c = ((ffi.cast("void *", x.ptr), 0, *x.steps) for x in (a, b, c))
-        g.d = g.c
-        flags = lib.OCU_CALL_NO_PLANNER | lib.OCU_CALL_TRUSTED
-        flags |= lib.OCU_CALL_SYNC if self.host else 0
-        key = self.stream or DEFAULT
-        for x in () if self.host else self.used:
-            if x.memory.last is not key or captures:
-                x.memory.use(key)
-        with current(self.device):
-            call = (handle_on(self.device, self.stream), g, flags)
-            function = function or lib.ocu_multiply
-            status = function(*call)
-            if status:
-                _plan_and_call(status, function, call)
+from opencu.blas.routine import ALL, COMPLEX, REAL, Product, number
+from opencu.drivers.status import lib
 
 
 def _symmetric(a, b, c, side, uplo, alpha, beta, stream, kind, dtypes=ALL) -> Any:
@@ -205,6 +147,30 @@ def trmm(a, b, c=None, *, side="L", uplo="L", trans="N", diag="N", alpha=1, stre
 
 
 def trsm(a, b, *, side="L", uplo="L", trans="N", diag="N", alpha=1, stream=None) -> Any:
-    """b = alpha op(a)^-1 b, or b op(a)^-1 where side is "R"; a triangular, b (m, n). A zero on the
-    diagonal gives Inf or NaN."""
+    """b = alpha op(a)^-1 b, or b op(a)^-1 where side is "R"; a triangular, b (m, n), or stacks of
+    as many of these (batch, ..), best of small ones. A zero on the diagonal gives Inf or NaN."""
+    if getattr(a, "ndim", 2) == 3:
+        return solve_triangles(a, b, side, uplo, trans, diag, alpha, stream)
     return _triangular(a, b, b, side, uplo, trans, diag, alpha, stream, lib.ocu_trsm, "b")
+
+
+def geam(a, b, c=None, *, trans_a="N", trans_b="N", alpha=1, beta=1, stream=None) -> Any:
+    """alpha op(a) + beta op(b), of shape (m, n). c may be a, or b, where that is not transposed. A
+    matrix whose factor is 0 is not read."""
+    call = Product("a", a, stream)
+    terms = []
+    for i, (name, x, trans) in enumerate((("a", a, trans_a), ("b", b, trans_b))):
+        op = letter(f"trans_{name}", trans, "NTC")
+        m = call.matrix(name, x, x is c)
+        call.g.kind.conj |= (op == 2 and m.code >= lib.OCU_C64) << i
+        terms.append(m.T if op else m)
+    if terms[0].shape != terms[1].shape:
+        shapes = f"op(a) has shape {terms[0].shape} and op(b) {terms[1].shape}"
+        raise ValueError(f"{shapes}: expected the same")
+    d = call.into("c", c, terms[0].shape)
+    for name, x in zip("ab", terms):
+        if c is not None:
+            call.apart(d, name, x, same=True, name_out="c")
+    call.numbers(alpha, beta)
+    call.multiply(0, terms[0], terms[1], d, lib.ocu_geam)
+    return call.result(d, c)

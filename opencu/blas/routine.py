@@ -19,6 +19,7 @@ from opencu.runtime.stream import Stream, captures, handle_on
 
 REAL = (np.dtype("f4"), np.dtype("f8"))
 COMPLEX = (np.dtype("c8"), np.dtype("c16"))
+ALL = (*REAL, *COMPLEX)
 READ, WRITE = lib.OCU_READS, lib.OCU_WRITES
 UPDATE = READ | WRITE
 
@@ -105,6 +106,59 @@ class Call(Operands):
             status = lib.ocu_run(handle, r, flags)
             if status:
                 _plan_and_call(status, lib.ocu_run, (handle, r, flags))
+
+
+class Product(Call):
+    """One call of ocu_multiply, or of ocu_trsm."""
+
+    def __init__(self, name: str, a: Any, stream: Stream | None, dtypes=ALL):
+        super().__init__(name, a, stream)
+        self.g = ffi.new("ocu_product *", {"batch": 1})
+        self.dtypes = dtypes
+
+    def matrix(self, name: str, x: Any, written: bool = False) -> Array:
+        x = self.shaped(self.take(name, x, self.dtypes, written), name, 2, written)
+        self.dtypes = (x.dtype,)
+        self.used.append(x)
+        return x
+
+    def square(self, name: str, x: Any) -> Array:
+        x = self.matrix(name, x)
+        if x.shape[0] != x.shape[1]:
+            raise ValueError(f"{name} has shape {x.shape}: expected a square matrix")
+        return x
+
+    def into(self, name: str, c: Any, shape: tuple[int, ...], beta: Any = 0) -> Array:
+        """c, or a new array where beta is 0."""
+        if c is None and beta != 0:
+            raise ValueError(f"beta is {beta!r} and {name} is None: expected one to add to")
+        out = self.output(c, shape, self.dtypes[0], name)
+        self.used.append(out)
+        return out
+
+    def numbers(self, alpha: Any, beta: Any) -> None:
+        code = CODES[self.dtypes[0]]
+        self.g.kind.ab = self.g.kind.c = self.g.kind.scale = code
+        self.kept += [number(n, v, self.dtypes[0]) for n, v in (("alpha", alpha), ("beta", beta))]
+        self.g.alpha, self.g.beta = (ffi.cast("void *", x.ctypes.data) for x in self.kept[-2:])
+
+    def multiply(self, k: int, a: Array, b: Array, c: Array, function: Any = None) -> None:
+        g = self.g
+        g.m, g.n, g.k = *c.shape, k
+        g.a, g.b, g.c = ((ffi.cast("void *", x.ptr), 0, *x.steps) for x in (a, b, c))
+        g.d = g.c
+        flags = lib.OCU_CALL_NO_PLANNER | lib.OCU_CALL_TRUSTED
+        flags |= lib.OCU_CALL_SYNC if self.host else 0
+        key = self.stream or DEFAULT
+        for x in () if self.host else self.used:
+            if x.memory.last is not key or captures:
+                x.memory.use(key)
+        with current(self.device):
+            call = (handle_on(self.device, self.stream), g, flags)
+            function = function or lib.ocu_multiply
+            status = function(*call)
+            if status:
+                _plan_and_call(status, function, call)
 
 
 def number(name: str, value: Any, dtype: np.dtype) -> np.ndarray:

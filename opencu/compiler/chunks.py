@@ -11,7 +11,7 @@ from typing import Any
 
 from opencu.compiler import llvm
 from opencu.compiler.expressions import places, root_view
-from opencu.compiler.llvm import type_of
+from opencu.compiler.llvm import known, type_of
 from opencu.compiler.memory import Access, Place, Point, moved, side_by_side
 from opencu.drivers.interface import Target
 from opencu.tile.dtypes import DType
@@ -118,6 +118,7 @@ class Chunks:
         lane = access.unit_axis(tile.shape)
         lane = self.lane_of(value) if lane is None else lane
         w = self.width(value)
+        unroll = min(UNROLL, max(tile.shape[lane] // w, 1))
         ends = [f.clamp(n, str(s)) for n, s in zip(access.limits, tile.shape)]
         safe, fetch = self.safe(value, ends), self.fetch(tile.shape, lane)
 
@@ -130,15 +131,15 @@ class Chunks:
                 self.points.put(access, value, points, {})
 
         def row(at: Place) -> None:
-            safe_end, step = self.fast(at, lane, safe), w * UNROLL
+            safe_end, step = self.fast(at, lane, safe), w * unroll
 
             def points(start: str, vectors: int, *, checked: bool) -> list[Point]:
                 return side_by_side(f, at, lane, start, w, vectors, checked)
 
             def chunks(lo: str, past: bool) -> list[str]:
                 end = f.add(lo, f.floor_to(f.sub(safe_end, lo), step))
-                each = lambda c: write(points(c, UNROLL, checked=False), past)  # noqa: E731
-                f.each(lo, end, str(step), each)
+                each = lambda c: write(points(c, unroll, checked=False), past)  # noqa: E731
+                self.vectors(lo, end, str(step), each)
                 return [end]
 
             def past_caches() -> list[str]:
@@ -147,6 +148,14 @@ class Chunks:
                 f.when(f.less("0", first), lambda: write(line, False))
                 return chunks(first, True)
 
+            def masked(c: str) -> None:
+                write(points(c, 1, checked=True), False)
+
+            if tile.shape[lane] == step and not streamed:  # one chunk, and no loop
+                whole = f.less(str(step - 1), safe_end)
+                each = lambda: self.vectors("0", str(step), str(w), masked)  # noqa: E731
+                f.branch(whole, lambda: write(points("0", unroll, checked=False), False), each)
+                return
             if streamed and access.strides[lane] == "1":
                 start = self.points.address(access, bytes, points("0", 1, checked=False)[0])
                 long = f.less(str(step - 1), safe_end)
@@ -154,7 +163,7 @@ class Chunks:
                 (end,) = f.branch(past, past_caches, lambda: chunks("0", False), ["i64"])
             else:
                 (end,) = chunks("0", False)
-            f.each(end, ends[lane], str(w), lambda c: write(points(c, 1, checked=True), False))
+            self.vectors(end, ends[lane], str(w), masked)
 
         self.every([d for d in range(len(ends)) if d != lane], ends, row)
         self.streams |= bool(streamed)
@@ -178,6 +187,14 @@ class Chunks:
             return
         d, rest = axes[0], axes[1:]
         self.f.each("0", ends[d], "1", lambda i: self.every(rest, ends, row, moved(at, d, i)))
+
+    def vectors(self, lo: str, hi: str, step: str, body: Callable[[str], object]) -> None:
+        """A loop along a row's vectors; one after the other, if they are known to be few."""
+        if known(lo) and known(hi) and int(hi) - int(lo) <= UNROLL * int(step):
+            for i in range(int(lo), int(hi), int(step)):
+                body(str(i))
+        else:
+            self.f.each(lo, hi, step, body)
 
     def resident(self, tile: Tile, w: int, members: int) -> list[Point] | None:
         """The points of a tile that stays in registers, in vectors of w lanes; None if so many

@@ -26,8 +26,16 @@ def lower(state, op: Op) -> None:
     memory = state.memory(op.result.type) if state.used & set(op.results) else None
     ragged = shape[lane] % w > 0
 
+    access = (state.points.access.get(v) for v in operands)
+    scratch = all(a and a.limits == tuple(map(str, shape)) for a in access) and not memory
+
     def chunk(at: Place, c: str) -> None:
         memo: dict = {}
+        if scratch and not ragged:  # numbers are read at once, without taking vectors apart
+            for i in range(w):
+                p = Point(moved(at, lane, state.f.add(c, str(i))), lane, 1)
+                touch(state, op, [state.points.at(v, [p], {})[0] for v in operands], 0, 1, "true")
+            return
         p = Point(moved(at, lane, c), lane, w, True)
         values = [state.points.at(v, [p], memo)[0] for v in operands]
         for i in range(w):
@@ -39,7 +47,7 @@ def lower(state, op: Op) -> None:
                 state.points.store(memory, op.result.type.dtype, old, there)
 
     def row(at: Place) -> None:
-        state.f.each("0", ends[lane], str(w), lambda c: chunk(at, c))
+        state.vectors("0", ends[lane], str(w), lambda c: chunk(at, c))
 
     state.every(list(range(lane)), ends, row)
     if memory:

@@ -4,6 +4,7 @@ import math
 import operator
 from collections.abc import Container
 
+from opencu.tile.dtypes import i64
 from opencu.tile.ir import Block, Op, Tile, Value
 
 PURE = {
@@ -102,6 +103,8 @@ def _weight(op: Op) -> int:
     if op.name in ("gather", "load"):
         return 8 if op.name == "gather" or op.operands[0].type.strides[-1] != 1 else 0
     heavy = {"div": 6, "sqrt": 6, "floordiv": 24, "mod": 24}
+    if op.attrs.get("fn") == "mul" and op.result.type.dtype == i64:
+        return 8  # few targets multiply vectors of these
     return heavy.get(op.attrs.get("fn"), int(op.name not in ("broadcast", "iota", "permute")))
 
 
@@ -177,21 +180,33 @@ def reads_elsewhere(store: Op, known: Container[Value] = ()) -> bool:
     """Does the stored value read the memory it overwrites, at another place?"""
     place, shape = store.operands[:-1], store.operands[-1].type.shape
 
-    def source(load: Op) -> list[Value]:
+    def elsewhere(load: Op) -> bool:
         view, *index = load.operands
-        return [view.op.operands[0] if view.made_by == "part" else view, *index]
+        view = view.op.operands[0] if view.made_by == "part" else view
+        return index != place[1:] or not _same_or_apart(view, place[0])
 
     return any(
         v not in known
         and v.made_by in ("load", "gather")
         and root_view(v.op.operands[0]) is root_view(place[0])
         and (
-            source(v.op) != place
+            elsewhere(v.op)
             or v.type.shape != shape
             or where != tuple((d, 0) for d in range(len(shape)))
         )
         for v, where in places(store.operands[-1], known)
     )
+
+
+def _same_or_apart(x: Value, y: Value) -> bool:
+    """Are two parts of a view the same one or, being picked by other indices, have no element in
+    common? Matrices that are pointed to may have."""
+    while x is not y:
+        both = x.made_by == y.made_by == "pick" and x.op.attrs == y.op.attrs
+        if not both or x.op.operands[0].type.pointers:
+            return False
+        x, y = x.op.operands[0], y.op.operands[0]
+    return True
 
 
 def parts(v: Value) -> list[Value]:

@@ -140,7 +140,7 @@ class Function:
     # ---- 64-bit integers, folded where both are known --------------------------------------------
 
     def _int(self, op: str, fold: Callable[[int, int], int], a: str, b: str) -> str:
-        if _known(a) and _known(b):
+        if known(a) and known(b):
             return str(fold(int(a), int(b)))
         if fold in (min, max):  # intrinsics
             return self.call("i64", op, ("i64", a), ("i64", b))
@@ -174,7 +174,7 @@ class Function:
         return self.min(self.max(x, "0"), hi)
 
     def less(self, a: str, b: str) -> str:
-        if _known(a) and _known(b):
+        if known(a) and known(b):
             return "true" if int(a) < int(b) else "false"
         return self.let(f"icmp slt i64 {a}, {b}")
 
@@ -204,6 +204,8 @@ class Function:
 
     def floor_to(self, x: str, step: int) -> str:
         """x >= 0 rounded down to a multiple of step."""
+        if known(x):
+            return str(int(x) // step * step)
         return self.sub(x, self.let(f"urem i64 {x}, {step}")) if step > 1 else x
 
     def offset(self, pointer: str, count: str, bytes: int) -> str:
@@ -260,6 +262,8 @@ class Function:
     def lanes_below(self, start: str, limit: str, width: int) -> str:
         """The mask of lanes l with start + l < limit."""
         left = self.sub(limit, start)
+        if known(left) and int(left) >= width > 1:
+            return "splat (i1 true)"
         if width == 1:
             return self.let(f"icmp sgt i64 {left}, 0")
         # 32-bit lanes compare faster, and a distance beyond the width says no more than the width.
@@ -320,6 +324,8 @@ class Function:
         self, condition: str, then: Side, other: Side, types: Sequence[str] = (), likely=False
     ) -> list[str]:
         """if condition; the values of `types` that the two sides give."""
+        if condition in ("true", "false"):
+            return list((then if condition == "true" else other)() or ())
         yes, no, done = (self.name("L")[1:] for _ in range(3))
         self.do(f"br i1 {condition}, label %{yes}, label %{no}{', !prof !2' * likely}")
         ends = []
@@ -413,7 +419,7 @@ class Lanes:
         return f"<{', '.join(f'{one} {i * step}' for i in range(self.width))}>"
 
 
-def _known(x: str) -> bool:
+def known(x: str) -> bool:
     return x.lstrip("-").isdigit()
 
 

@@ -1,8 +1,10 @@
 /* blas.c - libopencu_blas.so: BLAS's Fortran names and CBLAS, over cuBLAS's entry points, which are
- * part of this file. Host pointers; done on return. What cannot run here (the device is a GPU and
- * the call is none that is worth its copies; a forked child) is left to the program's next BLAS. */
+ * part of this file. Host pointers; done on return. Of a device that does not reach the host's memory
+ * only large calls of level 3 make use, which are worth their copies. What cannot run here (a forked
+ * child) is left to the program's next BLAS. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -85,22 +87,37 @@ static int report(const char *name, const char *from_c, int64_t wrong) {
 
 /* ---- calls ------------------------------------------------------------------------------------------ */
 
+enum { WORTH = 512 }; /* elements: each that is copied is then multiplied so often, or more */
+
 static cublasHandle_t shared;
+static int cpu = -1; /* the processor, where another device takes the large calls */
+static _Thread_local int before;
+
 static void make_shared(void) {
   cublasHandle_t made;
   if (cublasCreate_v2(&made) != CUBLAS_STATUS_SUCCESS) return;
   made->stream = (cudaStream_t)2; /* each thread's own */
+  made->device = ocu_device_get();
+  if (!ocu_reaches_host(made->device)) {
+    made->offload = offload;
+    made->least = ocu_env_number("OPENCU_BLAS_OFFLOAD", "rows and columns", INT_MAX, WORTH);
+    cpu = cpu_device();
+  }
   shared = made;
 }
 
 static cublasHandle_t handle(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, make_shared);
+  if (cpu >= 0) before = ocu_device_get(), ocu_device_set(cpu);
   return shared;
 }
 
 static int ended(cublasStatus_t status) {
-  return status == CUBLAS_STATUS_SUCCESS && ocu_stream_sync(ocu_shim_own_stream()) == OCU_OK;
+  const int done =
+      status == CUBLAS_STATUS_SUCCESS && ocu_stream_sync(ocu_shim_own_stream()) == OCU_OK;
+  if (cpu >= 0) ocu_device_set(before);
+  return done;
 }
 
 /* The program's own BLAS: behind us, or the file that OPENCU_BLAS_NEXT names. */

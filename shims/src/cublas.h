@@ -6,6 +6,9 @@
 
 #define HIDDEN __attribute__((visibility("hidden")))
 
+/* Runs a product. */
+typedef ocu_status gemm_function(ocu_stream *, const ocu_product *, int flags);
+
 enum { HANDLE_FREE, HANDLE_CUBLAS, HANDLE_LT, HANDLE_XT };
 
 /* libopencu_shim.so keeps the handles, since cuBLASLt takes cuBLAS's as its own; cuBLASXt's too. */
@@ -21,6 +24,9 @@ struct cublasContext {
   cudaEmulationMantissaControl mantissa_control;
   int mantissa_bits, mantissa_offset;
   int block_dim, pinning, device; /* cuBLASXt's; device -1: the current one */
+  /* NULL, or what runs products on `device` instead, of matrices that it does not reach. */
+  ocu_status (*offload)(struct cublasContext *, const ocu_product *, gemm_function *);
+  int least; /* 0, or the least m, n, k for which it does; the CPU has those that fail, too */
 } __attribute__((aligned(64)));
 
 enum { HANDLES = 16384 };

@@ -40,7 +40,6 @@ static ocu_matrix column_major(const struct operand *x, cublasOperation_t op) {
 static cublasStatus_t launch(const struct gemm *g, const struct plan *plan,
                              gemm_function *run) {
   if (!g->m || !g->n || !g->batch) return finish(ocu_alive(), g->name);
-  ocu_stream *stream = stream_of(g->handle->stream);
   const ocu_matrix c = column_major(&g->c, CUBLAS_OP_N);
   const ocu_product product = {.kind = plan->kind,
                                .batch = g->batch,
@@ -53,8 +52,7 @@ static cublasStatus_t launch(const struct gemm *g, const struct plan *plan,
                                .b = column_major(&g->b, g->transb),
                                .c = c,
                                .d = c};
-  ocu_status status = gemm_run(stream, g->handle->pointer_mode == CUBLAS_POINTER_MODE_DEVICE,
-                               plan->scalars, &product, run);
+  ocu_status status = handle_run(g->handle, plan->scalars, &product, run);
   return status == OCU_OK ? CUBLAS_STATUS_SUCCESS : finish(status, g->name);
 }
 
@@ -104,9 +102,7 @@ cublasStatus_t gemv(const struct gemm *g) {
                                .alpha = g->alpha, .beta = g->beta,
                                .a = row(&g->b, k, ocu_dtype_bytes(plan.kind.ab)), .b = a,
                                .c = y, .d = y};
-  ocu_status status = gemm_run(stream_of(g->handle->stream),
-                               g->handle->pointer_mode == CUBLAS_POINTER_MODE_DEVICE, plan.scalars,
-                               &product, ocu_multiply);
+  ocu_status status = handle_run(g->handle, plan.scalars, &product, ocu_multiply);
   return status == OCU_OK ? CUBLAS_STATUS_SUCCESS : finish(status, g->name);
 }
 

@@ -19,9 +19,19 @@ HIDDEN const char *gemm_kind(const struct gemm_types *types, ocu_gemm_kind *kind
 
 /* Runs a product whose alpha and beta, of the dtype `scalars`, may be in device memory (there NULL
  * is zero) or half. */
-typedef ocu_status gemm_function(ocu_stream *, const ocu_product *, int flags);
 HIDDEN ocu_status gemm_run(ocu_stream *stream, int on_device, ocu_dtype scalars,
                            const ocu_product *product, gemm_function *run);
+/* The same as the handle says. */
+static inline ocu_status handle_run(cublasHandle_t handle, ocu_dtype scalars,
+                                    const ocu_product *product, gemm_function *run) {
+  if (handle->offload) return handle->offload(handle, product, run);
+  return gemm_run(stream_of(handle->stream), handle->pointer_mode == CUBLAS_POINTER_MODE_DEVICE,
+                  scalars, product, run);
+}
+HIDDEN ocu_status offload(cublasHandle_t handle, const ocu_product *p, gemm_function *run);
+HIDDEN int cpu_device(void);
+/* 1, 0 or -1. */
+HIDDEN const void *number(ocu_dtype dtype, int n);
 /* Calls what reads device memory, waiting for the work queued before; of a graph, whenever it runs. */
 HIDDEN ocu_status read_and_run(ocu_stream *stream, ocu_status (*run)(ocu_stream *, void *),
                                void *data, size_t bytes);

@@ -23,6 +23,8 @@ struct cublasContext *ocu_shim_handle(int kind) {
     slot->block_dim = 4096;
     slot->pinning = 0;
     slot->device = -1;
+    slot->offload = NULL;
+    slot->least = 0;
     return slot;
   }
   return NULL;

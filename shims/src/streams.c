@@ -12,8 +12,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of what is kept for 
 /* ---- per-thread default streams, one for each device that the thread used -------------------- */
 
 struct own_streams {
-  int count;
-  ocu_stream *stream[];
+  ocu_stream *stream[SHIM_DEVICES];
 };
 
 static pthread_key_t own_key;
@@ -22,7 +21,7 @@ static int own_ready;
 
 static void destroy_own(void *data) {
   struct own_streams *own = data;
-  for (int i = 0; i < own->count; i++)
+  for (int i = 0; i < SHIM_DEVICES; i++)
     if (own->stream[i]) ocu_stream_destroy(own->stream[i]);
   free(own);
 }
@@ -35,17 +34,14 @@ ocu_stream *ocu_shim_own_stream(void) {
   if (!own_ready) return NULL;
   struct own_streams *own = pthread_getspecific(own_key);
   if (!own) {
-    int count = ocu_device_count();
-    own = calloc(1, sizeof *own + (size_t)count * sizeof *own->stream);
-    if (!own) return NULL;
-    own->count = count;
-    if (pthread_setspecific(own_key, own)) {
+    own = calloc(1, sizeof *own);
+    if (!own || pthread_setspecific(own_key, own)) {
       free(own);
       return NULL;
     }
   }
   int device = ocu_device_get();
-  if (device < 0 || device >= own->count) return NULL;
+  if (device >= SHIM_DEVICES) return NULL;
   if (!own->stream[device]) ocu_stream_create(device, 0, &own->stream[device]);
   return own->stream[device];
 }

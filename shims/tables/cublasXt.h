@@ -36,18 +36,15 @@ cublasStatus_t cublasXtSetCpuRatio(cublasXtHandle_t handle, cublasXtBlasOp_t bla
 cublasStatus_t cublasXt{T:SDCZ}gemm(cublasXtHandle_t handle, cublasOperation_t transa,
     cublasOperation_t transb, size_t m, size_t n, size_t k, const {t} *alpha, const {t} *A, size_t
     lda, const {t} *B, size_t ldb, const {t} *beta, {t} *C, size_t ldc)
-  => XT(GEMM({types}), OPERAND(A, lda, transa, m, k), OPERAND(B, ldb, transb, k, n),
-        RESULT_OF(C, ldc, m, n));
+  => XT(GEMM({types}));
 cublasStatus_t cublasXt{T:SDCZ}symm(cublasXtHandle_t handle, cublasSideMode_t side,
     cublasFillMode_t uplo, size_t m, size_t n, const {t} *alpha, const {t} *A, size_t lda, const {t}
     *B, size_t ldb, const {t} *beta, {t} *C, size_t ldc)
-  => XT(SIDED(OCU_SYMMETRIC, {types}), SQUARE_BESIDE(A, lda), OPERAND(B, ldb, 0, m, n),
-        RESULT_OF(C, ldc, m, n));
+  => XT(SIDED(OCU_SYMMETRIC, {types}));
 cublasStatus_t cublasXt{T:CZ}hemm(cublasXtHandle_t handle, cublasSideMode_t side,
     cublasFillMode_t uplo, size_t m, size_t n, const {t} *alpha, const {t} *A, size_t lda, const {t}
     *B, size_t ldb, const {t} *beta, {t} *C, size_t ldc)
-  => XT(SIDED(OCU_HERMITIAN, {types}), SQUARE_BESIDE(A, lda), OPERAND(B, ldb, 0, m, n),
-        RESULT_OF(C, ldc, m, n));
+  => XT(SIDED(OCU_HERMITIAN, {types}));
 cublasStatus_t cublasXt{T:SDCZ}spmm(cublasXtHandle_t handle, cublasSideMode_t side,
     cublasFillMode_t uplo, size_t m, size_t n, const {t} *alpha, const {t} *AP, const {t} *B, size_t
     ldb, const {t} *beta, {t} *C, size_t ldc)
@@ -55,40 +52,32 @@ cublasStatus_t cublasXt{T:SDCZ}spmm(cublasXtHandle_t handle, cublasSideMode_t si
 cublasStatus_t cublasXt{T:SDCZ}syrk(cublasXtHandle_t handle, cublasFillMode_t uplo,
     cublasOperation_t trans, size_t n, size_t k, const {t} *alpha, const {t} *A, size_t lda, const
     {t} *beta, {t} *C, size_t ldc)
-  => XT(UPDATE_SIDE(SYRK, A, lda, {types}), OPERAND(A, lda, trans, n, k), NONE,
-        RESULT_OF(C, ldc, n, n));
+  => XT(UPDATE_SIDE(SYRK, A, lda, {types}));
 cublasStatus_t cublasXt{T:CZ}herk(cublasXtHandle_t handle, cublasFillMode_t uplo,
     cublasOperation_t trans, size_t n, size_t k, const {r} *alpha, const {t} *A, size_t lda, const
     {r} *beta, {t} *C, size_t ldc)
-  => XT(UPDATE_SIDE(HERK, A, lda, {types}), OPERAND(A, lda, trans, n, k), NONE,
-        RESULT_OF(C, ldc, n, n));
+  => XT(UPDATE_SIDE(HERK, A, lda, {types}));
 cublasStatus_t cublasXt{T:SDCZ}syr2k(cublasXtHandle_t handle, cublasFillMode_t uplo,
     cublasOperation_t trans, size_t n, size_t k, const {t} *alpha, const {t} *A, size_t lda, const
     {t} *B, size_t ldb, const {t} *beta, {t} *C, size_t ldc)
-  => XT(UPDATE_SIDE(SYR2K, B, ldb, {types}), OPERAND(A, lda, trans, n, k),
-        OPERAND(B, ldb, trans, n, k), RESULT_OF(C, ldc, n, n));
+  => XT(UPDATE_SIDE(SYR2K, B, ldb, {types}));
 cublasStatus_t cublasXt{T:CZ}her2k(cublasXtHandle_t handle, cublasFillMode_t uplo,
     cublasOperation_t trans, size_t n, size_t k, const {t} *alpha, const {t} *A, size_t lda, const
     {t} *B, size_t ldb, const {r} *beta, {t} *C, size_t ldc)
-  => XT(UPDATE_SIDE(HER2K, B, ldb, {types}), OPERAND(A, lda, trans, n, k),
-        OPERAND(B, ldb, trans, n, k), RESULT_OF(C, ldc, n, n));
+  => XT(UPDATE_SIDE(HER2K, B, ldb, {types}));
 cublasStatus_t cublasXt{T:SDCZ}syrkx(cublasXtHandle_t handle, cublasFillMode_t uplo,
     cublasOperation_t trans, size_t n, size_t k, const {t} *alpha, const {t} *A, size_t lda, const
     {t} *B, size_t ldb, const {t} *beta, {t} *C, size_t ldc)
-  => XT(UPDATE_SIDE(SYRKX, B, ldb, {types}), OPERAND(A, lda, trans, n, k),
-        OPERAND(B, ldb, trans, n, k), RESULT_OF(C, ldc, n, n));
+  => XT(UPDATE_SIDE(SYRKX, B, ldb, {types}));
 cublasStatus_t cublasXt{T:CZ}herkx(cublasXtHandle_t handle, cublasFillMode_t uplo,
     cublasOperation_t trans, size_t n, size_t k, const {t} *alpha, const {t} *A, size_t lda, const
     {t} *B, size_t ldb, const {r} *beta, {t} *C, size_t ldc)
-  => XT(UPDATE_SIDE(HERKX, B, ldb, {types}), OPERAND(A, lda, trans, n, k),
-        OPERAND(B, ldb, trans, n, k), RESULT_OF(C, ldc, n, n));
+  => XT(UPDATE_SIDE(HERKX, B, ldb, {types}));
 cublasStatus_t cublasXt{T:SDCZ}trmm(cublasXtHandle_t handle, cublasSideMode_t side,
     cublasFillMode_t uplo, cublasOperation_t trans, cublasDiagType_t diag, size_t m, size_t n, const
     {t} *alpha, const {t} *A, size_t lda, const {t} *B, size_t ldb, {t} *C, size_t ldc)
-  => XT(TRIANGLE(ocu_trmm, B, ldb, C, ldc, {types}), SQUARE_BESIDE(A, lda),
-        OPERAND(B, ldb, 0, m, n), RESULT_OF(C, ldc, m, n));
+  => XT(TRIANGLE(ocu_trmm, B, ldb, C, ldc, {types}));
 cublasStatus_t cublasXt{T:SDCZ}trsm(cublasXtHandle_t handle, cublasSideMode_t side,
     cublasFillMode_t uplo, cublasOperation_t trans, cublasDiagType_t diag, size_t m, size_t n, const
     {t} *alpha, const {t} *A, size_t lda, {t} *B, size_t ldb)
-  => XT(TRIANGLE(ocu_trsm, B, ldb, B, ldb, {types}), SQUARE_BESIDE(A, lda),
-        RESULT_OF(B, ldb, m, n), NONE);
+  => XT(TRIANGLE(ocu_trsm, B, ldb, B, ldb, {types}));

@@ -37,8 +37,9 @@ def close(memory, want, letter):
 
 
 @letters
-def test_factors_solutions_and_inverses(cublas, letter):
-    d, batch, n, r = LETTERS[letter], 3, 17, 4
+@pytest.mark.parametrize("batch", [3, 21])
+def test_factors_solutions_and_inverses(cublas, letter, batch):
+    d, n, r = LETTERS[letter], 17, 4
     A = (random(d, batch, n, n) + n * np.roll(np.eye(n), 1, 0)).astype(d)
     B, p = random(d, batch, n, r, seed=1), np.zeros((batch, n), "i4")
     info, inverse = np.full(batch, 9, "i4"), np.linalg.inv(wide(A))

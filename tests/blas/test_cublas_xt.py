@@ -28,6 +28,20 @@ xt.check("S"), xt.check("Z"), print("ok")
     assert python(code, OPENCU_DEVICE="opencl") == "ok"
 
 
+@pytest.mark.skipif(not drivers()["opencl"].devices(), reason="no OpenCL device")
+def test_matrices_that_do_not_fit_go_in_pieces_or_are_refused(python):
+    code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import numpy as np, level3, xt
+level3.leave(3 << 20), xt.check("D", 250, 230, 340)
+level3.leave(1 << 14)
+one, c = np.ones(1), np.ones((50, 50))
+print(xt.Xt()("Dgemm", 0, 0, 50, 50, 50, one, c, 50, c, 50, one, c, 50), (c == 1).all())
+"""
+    assert python(code, OPENCU_DEVICE="opencl") == "3 True"  # CUBLAS_STATUS_ALLOC_FAILED
+
+
 def test_settings():
     xt, answer = Xt(), ctypes.c_int()
     at = np.frombuffer(answer, "i4")

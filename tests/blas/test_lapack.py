@@ -13,6 +13,10 @@ layouts = pytest.mark.parametrize(
     "dtype, columns", [("f4", False), ("f8", True), ("c8", True), ("c16", False)]
 )
 SIZES = [(0, 3, 2), (1, 0, 1), (1, 1, 1), (3, 5, 1), (4, 16, 3), (2, 37, 20), (1, 67, 1)]
+SIZES += [(8, 0, 1), (9, 1, 2), (41, 16, 1), (70, 31, 32), (8, 32, 0)]  # side by side on the CPU
+
+
+copies = pytest.mark.parametrize("copies", [1, 5])  # of few matrices; many lie side by side
 
 
 def few(device, dtype):
@@ -68,37 +72,41 @@ def test_factors_solutions_and_inverses(device, dtype, columns):
 
 
 @dtypes
-def test_largest_pivots_are_lapacks(device, dtype):
+@copies
+def test_largest_pivots_are_lapacks(device, dtype, copies):
     a = np.array([[1, 2], [4, 3], [-4, 1]], dtype)[None, :, :]
     a = np.concatenate([a, np.array([[[0], [1], [1]]], dtype)], 2)
-    lu, pivots, info = blas.getrf(opencu.asarray(a, device))
-    assert np.asarray(pivots).tolist() == [[2, 3, 3]]  # the first of the largest
+    lu, pivots, info = blas.getrf(opencu.asarray(np.repeat(a, 2 * copies, 0), device))
+    assert np.asarray(pivots).tolist() == [[2, 3, 3]] * 2 * copies  # the first of the largest
     assert np.abs(np.tril(np.asarray(lu), -1)).max() <= 1
 
 
-def test_without_pivots_rows_stay(device):
-    A = random("f8", 3, 9, 9) + 20 * np.eye(9)
+@copies
+def test_without_pivots_rows_stay(device, copies):
+    A = random("f8", 3 * copies, 9, 9) + 20 * np.eye(9)
     lu, pivots, info = blas.getrf(opencu.asarray(A.copy(), device), pivot=False)
     assert pivots is None and not np.asarray(info).any()
     found = np.asarray(lu)
     close((np.tril(found, -1) + np.eye(9)) @ np.triu(found), A, "f8")
-    b = opencu.asarray(np.ones((3, 9, 1)), device)
-    close(blas.getrs(lu, None, b), np.linalg.solve(A, np.ones((3, 9, 1))), "f8")
+    b = opencu.asarray(np.ones((3 * copies, 9, 1)), device)
+    close(blas.getrs(lu, None, b), np.linalg.solve(A, np.ones((3 * copies, 9, 1))), "f8")
     close(blas.getri(lu, None)[0], np.linalg.inv(A), "f8")
 
 
-def test_info_says_where_a_factor_is_zero(device):
-    A = np.stack([np.eye(4), np.ones((4, 4)), np.zeros((4, 4)), np.diag([1.0, 2, 3, 0])])
+@copies
+def test_info_says_where_a_factor_is_zero(device, copies):
+    A = np.stack([np.eye(4), np.ones((4, 4)), np.zeros((4, 4)), np.diag([1.0, 2, 3, 0])] * copies)
     lu, pivots, info = blas.getrf(opencu.asarray(A.copy(), device))
-    assert np.asarray(info).tolist() == [0, 2, 1, 4]
-    assert np.asarray(blas.getri(lu, pivots)[1]).tolist() == [0, 2, 1, 4]
+    assert np.asarray(info).tolist() == [0, 2, 1, 4] * copies
+    assert np.asarray(blas.getri(lu, pivots)[1]).tolist() == [0, 2, 1, 4] * copies
     inverse, info = blas.matinv(opencu.asarray(A.copy(), device))
-    assert np.asarray(info).tolist() == [0, 2, 1, 4]
+    assert np.asarray(info).tolist() == [0, 2, 1, 4] * copies
     assert (np.asarray(inverse)[0] == np.eye(4)).all()
 
 
-def test_nan_stays_in_its_own_matrix(device):
-    A = np.stack([np.eye(5), np.full((5, 5), np.nan), 2 * np.eye(5)])
+@copies
+def test_nan_stays_in_its_own_matrix(device, copies):
+    A = np.stack([np.eye(5), np.full((5, 5), np.nan), 2 * np.eye(5)] * copies)
     inverse = np.asarray(blas.matinv(opencu.asarray(A, device))[0])
     assert np.isnan(inverse[1]).all()
     assert (inverse[0] == np.eye(5)).all() and (inverse[2] == 0.5 * np.eye(5)).all()

@@ -51,6 +51,24 @@ def test_products_of_symmetric_matrices(device, dtype, kind):
 
 
 @dtypes
+@pytest.mark.parametrize("order", "FC")
+def test_general_matrices(device, dtype, order):
+    for (m, n), trans in itertools.product([(0, 3), (3, 0), (1, 1), (9, 5), (70, 133)], "NTC"):
+        dense = random(dtype, m, n)
+        size, columns = op(dense, trans).shape
+        a, v, w = on(
+            device, dense, random(dtype, 2 * columns), random(dtype, 3 * size), order=order
+        )
+        x, y, M = v[::-2], w[::3], op(wide(dense), trans)
+        old = np.array(np.asarray(w))
+        assert close(blas.gemv(a, x, trans=trans), M @ wide(np.asarray(x)), dtype, n).all()
+        want = 2 * M @ wide(np.asarray(x)) - 0.5 * wide(old[::3])
+        assert close(blas.gemv(a, x, y, trans=trans, alpha=2, beta=-0.5), want, dtype, n).all()
+        kept = np.arange(3 * size) % 3 > 0
+        assert (np.asarray(w)[kept] == old[kept]).all()
+
+
+@dtypes
 def test_general_bands(device, dtype):
     for (m, n), (kl, ku), trans in itertools.product(
         [(1, 1), (9, 5), (5, 9), (70, 33)], [(0, 0), (2, 1), (4, 3)], "NTC"
@@ -149,6 +167,10 @@ def test_factors_in_device_memory(device):
 @pytest.mark.parametrize(
     "call, text",
     [
+        (lambda a, x: blas.gemv(a[:2], x, trans="T"), "x has shape (3,): expected (2,)"),
+        (lambda a, x: blas.gemv(a, x, a[0]), "y shares memory with a"),
+        (lambda a, x: blas.gemv(a, x, x), "y shares memory with x"),
+        (lambda a, x: blas.gemv(a, x, beta=1), "beta is 1 and y is None"),
         (lambda a, x: blas.symv(a[:2], x), "a has shape (2, 3): expected a square matrix"),
         (lambda a, x: blas.symv(a, x, uplo="X"), "uplo is 'X': expected one of U, L"),
         (lambda a, x: blas.trmv(a, x, diag="T"), "diag is 'T': expected one of N, U"),

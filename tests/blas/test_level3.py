@@ -108,6 +108,16 @@ def test_triangular_products_and_solutions(device, dtype, trans, order):
         close(b, B, dtype, 8 * size)
 
 
+@pytest.mark.parametrize("where", "LR")
+def test_small_systems_are_solved_by_division(device, where):
+    """Not by an inverse, whose rounding shows in what programs expect of 2 x 2 systems."""
+    for n in range(1, 17):
+        t, b = np.tril(random("f8", n, n)) + 8 * np.eye(n), random("f8", n, 9)
+        a, x = on(device, t, b if where == "L" else b.T)
+        x = np.asarray(blas.trsm(a, x, side=where, trans="N" if where == "L" else "T"))
+        np.testing.assert_array_equal((x if where == "L" else x.T)[0], b[0] / t[0, 0])
+
+
 def test_alpha_of_zero_reads_no_triangle(device):
     a, b = np.full((3, 3), np.nan), np.full((3, 70), np.nan)
     for function in (blas.trmm, blas.trsm):
@@ -148,3 +158,51 @@ def test_what_does_not_fit_is_refused_by_name(call, error, text):
     with pytest.raises(error) as caught:
         call(np.eye(3))
     assert text in str(caught.value)
+
+
+@orders
+def test_sums_of_matrices_and_their_transposes(device, dtype, order):
+    for (m, n), x, y in itertools.product(SIZES, "NTC", "NTC"):
+        a, b = random(dtype, m, n), random(dtype, m, n, seed=1)
+        A, B = (opencu.asarray(op(v, t).copy(order), device) for v, t in ((a, x), (b, y)))
+        want = 0.5 * wide(op(op(a, x), x)) - 2 * wide(op(op(b, y), y))
+        how = dict(trans_a=x, trans_b=y, alpha=0.5, beta=-2)
+        close(blas.geam(A, B, **how), want, dtype, 1)
+        if x == "N":
+            close(blas.geam(A, B, A, **how), want, dtype, 1)
+            assert blas.geam(A, B, A, **how) is A
+
+
+def test_a_matrix_whose_factor_is_0_is_not_read(device):
+    a, b = on(device, np.full((3, 4), np.nan), np.ones((3, 4)))
+    assert (np.asarray(blas.geam(a, b, alpha=0, beta=3)) == 3).all()
+    assert (np.asarray(blas.geam(b, a, alpha=2, beta=0)) == 2).all()
+
+
+@pytest.mark.parametrize("dtype", ["f4", "c16"])
+def test_stacks_of_triangles(device, dtype):
+    for (uplo, lower), where, trans, diag in itertools.product(SIDES, "LR", "NTC", "NU"):
+        a = random(dtype, 9, 5, 5) / 5 + np.eye(5, dtype=dtype)
+        b = random(dtype, 9, 5, 3, seed=1) if where == "L" else random(dtype, 9, 3, 5, seed=1)
+        x = opencu.asarray(b.copy(), device)
+        how = dict(side=where, uplo=uplo, trans=trans, diag=diag, alpha=0.5)
+        assert blas.trsm(opencu.asarray(a, device), x, **how) is x
+        for z in range(9):
+            M = op(wide(triangular(a[z], lower, diag == "U")), trans)
+            found = wide(np.asarray(x)[z])
+            close(M @ found if where == "L" else found @ M, 0.5 * wide(b[z]), dtype, 64)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda a: blas.geam(a, a[:2]), r"op\(a\) has shape \(3, 4\) and op\(b\) \(2, 4\)"),
+        (lambda a: blas.geam(a, a.T, a, trans_b="T", trans_a=2), "trans_a is 2: expected one of"),
+        (lambda a: blas.geam(a.T, a.T, a.T[::-1]), "c shares memory with a"),
+        (lambda a: blas.trsm(np.ones((2, 3, 3)), np.ones((2, 4, 3))), "expected 3 along axis 1"),
+        (lambda a: blas.trsm(np.ones((2, 3, 3)), np.ones((3, 3, 3))), "as many matrices as a has"),
+    ],
+)
+def test_sums_and_stacks_that_do_not_fit(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(np.ones((3, 4)))

@@ -45,8 +45,8 @@ def close(memory, want, letter, there=None):
     np.testing.assert_allclose(memory[:, :rows].T[there], want[there], rtol=eps, atol=eps)
 
 
-def check(letter):
-    xt, d, m, n, k = Xt(), LETTERS[letter], 33, 20, 17
+def check(letter, m=33, n=20, k=17):
+    xt, d = Xt(), LETTERS[letter]
     complex_ = letter in "CZ"
     A, B = random(d, m, k, seed=1), random(d, k, n, seed=2)
     first = random(d, m, n, seed=3)

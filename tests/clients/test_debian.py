@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from opencu import shims
+from opencu.drivers import drivers
 
 pytestmark = pytest.mark.clients
 ROOT = Path(__file__).parents[2] / ".venv-clients/debian"  # `make test-clients` unpacks it
@@ -61,13 +62,19 @@ PASSES = {
 
 
 @pytest.mark.parametrize("letter", "sdcz")
-@pytest.mark.parametrize("tester", PASSES)
-def test_the_reference_tester_passes(run, tmp_path, tester, letter):
+@pytest.mark.parametrize(
+    "tester, driver_name",
+    [*((t, "cpu") for t in PASSES), ("blat3", "opencl"), ("cblat3", "opencl")],
+)
+def test_the_reference_tester_passes(run, tmp_path, tester, driver_name, letter):
+    if not drivers()[driver_name].devices():
+        pytest.skip(f"no {driver_name} device")
     kind, level = tester[:-1], tester[-1]
     name = f"x{letter}{tester}" if kind == "cblat" else f"x{tester}{letter}"
     data = f"{letter}in{level}" if kind == "cblat" else f"{letter}{tester}.in"
     data = os.devnull if level == "1" else LIBRARIES / "blas" / data
-    told = run(LIBRARIES / "blas" / name, input=data).stdout
+    where = {"OPENCU_DEVICE": driver_name, "OPENCU_BLAS_OFFLOAD": "1"}
+    told = run(LIBRARIES / "blas" / name, input=data, **where).stdout
     told += "".join(file.read_text() for file in tmp_path.glob("*.out"))
     assert not re.search(r"fail|suspect|\*\*\*", told, re.I), told
     assert told.count("PASS") == PASSES[tester]["sdcz".index(letter)]

@@ -23,6 +23,18 @@ def test_a_hip_program_with_both_blas_libraries(versions, lib, run, tmp_path):
     assert run(tmp_path / "rocm", OPENCU_DEVICE="cpu").stdout == "ok\n"
 
 
+@pytest.mark.parametrize("version", [6, 7])
+def test_hip_describes_devices_and_pointers_as_its_own_headers_do(version, lib, run, tmp_path):
+    run(
+        f"cc -Wall -Wextra -Werror -I{shims.include_dir()} {PROGRAMS}/hip_device.c"
+        f" -o {tmp_path}/hip_device -L{lib} -Wl,-rpath,{lib} -l:libamdhip64.so.{version}"
+    )
+    done = run(tmp_path / "hip_device", OPENCU_DEVICE="cpu")
+    assert done.stdout == "ok\n"
+    assert "hipModuleLoad: device code cannot run here" in done.stderr
+    assert "hipLaunchKernel: the program's own kernel, _Z4mineii, is device code" in done.stderr
+
+
 @pytest.mark.parametrize("integer, name", [("int32", "dgemm_"), ("int64", "dgemm_64_")])
 def test_fortran_names_take_integers_of_both_widths(lib, integer, name):
     blas = ctypes.CDLL(str(lib / "libopencu_blas.so"))

@@ -12,17 +12,14 @@ Sources: Golub and Van Loan, "Matrix Computations", 3.4 and 5.2; LAPACK's getf2,
 """
 
 from opencu import tile
+from opencu.blas.kernels import interleaved
 from opencu.blas.kernels.matvec import conj, over
 from opencu.blas.kernels.rotations import fetched, given
-from opencu.blas.kernels.routine import Routine
+from opencu.blas.kernels.routine import LANES, Routine, turned
+from opencu.blas.kernels.vector import size
 from opencu.drivers.interface import Target
 from opencu.runtime.plan import Plan, Slot
 from opencu.tile import cdiv
-
-
-def size(v):
-    """How large a number is, as LAPACK compares them."""
-    return tile.abs(tile.real(v)) + tile.abs(tile.imag(v)) if v.dtype.kind == "c" else tile.abs(v)
 
 
 def number(a, i, j):
@@ -269,6 +266,8 @@ ROWS = 4
 def plan(spec: bytes, target: Target) -> Plan:
     r = Routine(spec, target)
     T = r.dtypes[0]
+    if r.flags & LANES:
+        return interleaved.plan(r)
     if r.op == MATINV:
         return _inverse(r)
     a, b, info = r.matrix(0), r.matrix(2), r.vectors(3)
@@ -285,7 +284,7 @@ def plan(spec: bytes, target: Target) -> Plan:
     if r.dtypes[1]:
         arguments["tau" if r.op == GEQRF else "pivots"] = r.vectors(1)
     if r.op == GETRS:
-        arguments["a"] = _turned(a) if r.form[0] else a
+        arguments["a"] = turned(a) if r.form[0] else a
         consts |= dict(swapped=bool(r.form[0]), conjugate=r.form[0] == 2 and T.kind == "c")
     if r.op == TRSM:
         arguments |= r.factors(T)
@@ -302,14 +301,6 @@ def plan(spec: bytes, target: Target) -> Plan:
 
 def _launch(r: Routine, kernel: tile.Kernel, work: Slot, arguments: dict, consts: dict):
     return r.launch(kernel, (r.batch,), r.batch * (work // 2 + 200), arguments, **consts)
-
-
-def _turned(a: tuple) -> tuple:
-    view, (p, batch, rows, columns, bs, rs, cs) = a
-    at, *steps = view.strides
-    return tile.View(view.dtype, (at, *steps[::-1]), view.pointers), [
-        *(p, batch, columns, rows, bs, cs, rs)
-    ]
 
 
 def _tiles(r: Routine, written: int, layout: int | None = None) -> dict:

@@ -354,6 +354,8 @@ def plan(
         shrink = (slots.const(2) // threads).max(1)  # 2 for one thread, else 1
         rows = m.cdiv(shrink * (tiles.bm // 2)).align(threads.min(m.cdiv(blocks.mr)))
         columns = n.cdiv(shrink * (tiles.bn // 2))
+        if tiles.bm <= 16:  # one band of rows
+            columns = columns.align(threads.min(n.cdiv(blocks.nr)))
         each = m * n * k // tiles.speed + 50
         grid = (rows, columns, batch.cdiv((slots.const(LAUNCH_NS) // each).max(1)))
         if target.kind == "simt":

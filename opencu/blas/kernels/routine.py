@@ -12,7 +12,7 @@ from opencu.compiler import Blocks, compile
 from opencu.drivers.interface import Target
 from opencu.runtime.plan import Launch, Slot, Slots
 
-FETCHED, SEVERAL, POINTERS, ONE_BY_ONE, MIXED = 1, 2, 4, 8, 16  # flags
+FETCHED, SEVERAL, POINTERS, ONE_BY_ONE, MIXED, LANES = 1, 2, 4, 8, 16, 32  # flags
 N_ARGS = 37
 
 
@@ -87,3 +87,12 @@ class Routine:
         grid = (*grid, self.one, self.one, self.one)[:3]
         code = compile(kernel.trace(types, consts), self.target, blocks)
         return Launch(code, grid[0] * grid[1] * grid[2], cost, [*grid, *words])
+
+
+def turned(a: tuple) -> tuple:
+    """The transposes of a batch of matrices."""
+    view, (p, batch, rows, columns, bs, rs, cs) = a
+    at, *steps = view.strides
+    return tile.View(view.dtype, (at, *steps[::-1]), view.pointers), [
+        *(p, batch, columns, rows, bs, cs, rs)
+    ]

@@ -20,6 +20,7 @@ from opencu.drivers.interface import Target
 from opencu.runtime.plan import Plan
 
 MOST_GROWTH = 2.0**20  # of a block of 64 rows; that of 64 ones is 2**12
+FEW = 16  # rows, of which an inverse saves no time
 
 
 def number(a, i, j, conjugate):
@@ -63,7 +64,7 @@ def invert(a, inverses, unit, N: int, lower: bool, conjugate: bool):
 
 @tile.kernel
 def write_out(a, blocks, unit, N: int, lower: bool, conjugate: bool):
-    """The blocks themselves, in the place of inverses."""
+    """The blocks themselves, in the place of inverses; of no growth."""
     p = tile.pid(0)
     row, column = tile.iota((N, 1), 0), tile.iota((1, N), 1)
     v = tile.load(a, (p, p), (N, N))
@@ -79,7 +80,8 @@ def solve(
 ):  # fmt: skip
     """turned: the transposes, for a b that is stored by columns. held: room for a b in rows."""
     q, alpha, growth = tile.pid(0), s0, number(inverse, N, 0, False)
-    if real(growth) <= MOST_GROWTH:
+    growth = real(growth)
+    if (growth <= MOST_GROWTH) & ((a.shape[0] > FEW) | (growth <= 0)):
         if by_columns:
             x, y = tile.load(turned, (q, 0), (C, N)), tile.load(inverse_turned, (0, 0), (N, N))
             acc = tile.dot(x, y, tile.full((C, N), 0, b.dtype), "k<=j" if lower else "k>=j")

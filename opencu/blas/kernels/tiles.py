@@ -60,7 +60,7 @@ def _real(table: dict, dtype: str, lanes: int, bucket: str, b_layout: int) -> Ti
     """b can be read where it lies by rows only if its columns are side by side."""
     if bucket == "vector" and b_layout == 2:
         rows = table[dtype, "rows"]
-        return replace(rows, bm=2, blocks=replace(rows.blocks, mr=1))
+        return replace(rows, bm=2, bn=2 * rows.bn, blocks=replace(rows.blocks, mr=1))
     if bucket == "vector":  # one row, or two: sums enough to hide the latency of an addition
         dots = table[dtype, "dots"]
         return replace(dots, bm=2, blocks=replace(dots.blocks, mr=2, nr=4))

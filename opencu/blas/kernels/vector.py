@@ -357,6 +357,8 @@ def _sums(r: Routine, N: int, cost: Slot, x: dict, y: dict) -> list[Launch]:
     terms = {DOT: (T.compute, dotc if r.form[0] else dot), ASUM: (T.compute.part, asum)}
     A, term = terms.get(r.op, (tile.f64, squares))
     end = root if r.op == NRM2 else same
+    if N > 1:  # as many sums as stay in registers
+        N = max(8 * r.target.vector_bytes // A.bytes, r.target.threads)
     found = partial(A, r.workspace)
     to = {"out": found} if several else out
     first = r.launch(

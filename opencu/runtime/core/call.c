@@ -59,9 +59,10 @@ static void report(const ocu_plan *p, const ocu_work *w, const ocu_turn *turn, i
   char spec[33], took[32] = "";
   ocu_spec_hex(&p->spec, spec);
   if (ocu_debug_times) snprintf(took, sizeof took, " %.2f us", (double)ns * 1e-3);
-  fprintf(stderr, "opencu: launch %s entry=%u programs=%lld scratch=%lld cost=%lld ns %s%s\n", spec,
-          w->entry, (long long)w->programs, (long long)w->scratch, (long long)w->cost,
-          turn->queued ? "queued" : "inline", took);
+  const ocu_device *d = ocu_device_of(turn->stream);
+  fprintf(stderr, "opencu: launch %s on %s entry=%u programs=%lld scratch=%lld cost=%lld ns %s%s\n",
+          spec, d->driver ? d->driver->name : "cpu", w->entry, (long long)w->programs,
+          (long long)w->scratch, (long long)w->cost, turn->queued ? "queued" : "inline", took);
 }
 
 static ocu_status run_reported(const ocu_plan *p, const ocu_work *w, const ocu_turn *turn) {

@@ -30,7 +30,6 @@ const char *ocu_env(const char *name);
 /* Says "<name>=<value> is not <expected>"; the text goes on with what is used instead. */
 void ocu_env_refuse(const char *name, const char *expected, ...)
     __attribute__((format(printf, 2, 3)));
-int ocu_env_number(const char *name, const char *what, int most, int otherwise);
 
 /* ---- per thread; initial-exec keeps an access at one instruction ---- */
 typedef struct {

@@ -75,6 +75,9 @@ OCU_API int ocu_device_get(void);
 OCU_API ocu_status ocu_device_sync(int device);
 OCU_API ocu_status ocu_alive(void);                       /* OCU_OK, or OCU_FORKED */
 
+/* A setting: a number of `what` from 1 to `most`; another text is told on stderr. */
+OCU_API int ocu_env_number(const char *name, const char *what, int most, int otherwise);
+
 /* ---- memory -------------------------------------------------------------------------------- */
 
 typedef enum { OCU_MEM_UNKNOWN = 0, OCU_MEM_DEVICE, OCU_MEM_HOST, OCU_MEM_MANAGED } ocu_mem_kind;

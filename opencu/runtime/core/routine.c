@@ -3,8 +3,9 @@
 #include "core.h"
 
 enum { OPERANDS = 4, FACTORS = 2, FACTOR_WORDS = 6 };
-enum { FETCHED = 1, SEVERAL = 2, POINTERS = 4, ONE_BY_ONE = 8, MIXED = 16 };
-/* flags of a class; MIXED: the second factor is complex, the first one is not */
+enum { FETCHED = 1, SEVERAL = 2, POINTERS = 4, ONE_BY_ONE = 8, MIXED = 16, LANES = 32 };
+/* flags of a class; MIXED: the second factor is complex, the first one is not; LANES: a batch of
+   systems that are solved side by side (interleaved.py) */
 enum { DTYPES = 1, FACTOR_TYPE = 5, LAYOUTS = 6, FLAGS = 8, FORM };   /* in a spec */
 enum { SIZE, BATCH = 4, X, WORDS = 6, FACTOR = X + WORDS * OPERANDS, /* in args */
        WORKSPACE = FACTOR + FACTOR_WORDS, PARTS, ARGS };
@@ -18,6 +19,16 @@ static int64_t parts_of(const ocu_routine *r) {
   if (r->op < OCU_OP_DOT || r->op > OCU_OP_AMIN) return 1;
   int64_t parts = (r->x[0].columns + strip - 1) / strip;
   return parts < 1 ? 1 : parts < most_parts ? parts : most_parts;
+}
+
+/* Bytes of the rooms for systems side by side, of PROGRAMS programs and lanes of up to 4 vectors; 0
+ * where there are too few systems, too large ones, or a device with threads of its own. */
+static size_t rooms(const ocu_stream *s, const ocu_routine *r) {
+  enum { PROGRAMS = 64, LANE_BYTES = 4 * 64, ROWS = 32, SYSTEMS = 8 };
+  const int64_t n = r->x[0].rows, columns = r->x[2].how ? r->x[2].columns : 0;
+  const bool systems = r->op >= OCU_OP_GETRF && r->op <= OCU_OP_MATINV;
+  if (!systems || n > ROWS || columns > ROWS || r->batch < SYSTEMS || ocu_is_native(s)) return 0;
+  return PROGRAMS * LANE_BYTES * (size_t)(n * (n + columns)) + 64;
 }
 
 static bool empty(const ocu_routine *r, const ocu_operand *x) {
@@ -65,7 +76,8 @@ static void put_operand(const ocu_operand *x, int i, bool contiguous, ocu_spec *
   const int64_t words[WORDS] = {(int64_t)x->x.p, x->x.bs, x->x.rs, x->x.cs, x->rows, x->columns};
   memcpy(args + X + WORDS * i, words, sizeof words);
   spec->f[DTYPES + i] = x->dtype;
-  const uint8_t layout = x->rows == 1 && !contiguous ? 0 : ocu_layout(&x->x);
+  const bool column = spec->f[0] >= OCU_OP_GETRF && x->columns == 1 && x->x.rs == 1;
+  const uint8_t layout = x->rows == 1 && !contiguous ? 0 : column ? 1 : ocu_layout(&x->x);
   spec->f[LAYOUTS + i / 2] |= (uint8_t)((layout | (x->how & 3) << 2) << 4 * (i % 2));
   if (x->how & OCU_WRITES && !x->x.cs && x->columns > 1) spec->f[FLAGS] |= ONE_BY_ONE;
 }
@@ -163,8 +175,9 @@ ocu_status ocu_run(ocu_stream *s, const ocu_routine *r, int flags) {
                              (args[PARTS] > 1 ? SEVERAL : 0) |
                              (r->factor[1].dtype > r->factor[0].dtype ? MIXED : 0));
   memcpy(spec.f + FORM, r->form, sizeof r->form);
-  const size_t sums = args[PARTS] > 1 ? (size_t)args[PARTS] * 32 : 0;
-  if (sums || r->workspace || ocu_is_native(s))
-    return call_with(s, r, &spec, args, sums + r->workspace, flags);
+  const size_t room = rooms(s, r), sums = args[PARTS] > 1 ? (size_t)args[PARTS] * 32 : 0;
+  if (room) spec.f[FLAGS] |= LANES;
+  if (room + sums + r->workspace || ocu_is_native(s))
+    return call_with(s, r, &spec, args, room + sums + r->workspace, flags);
   return ocu_call(s, &spec, args, ARGS, flags);
 }

@@ -1,10 +1,11 @@
-/* hip_runtime_api.h - the HIP runtime API. Its errors, flags and structures are CUDA 12's. */
+/* hip_runtime_api.h - the HIP runtime API. Its errors and flags are CUDA 12's, and all structures but
+ * those of hip_types.h. */
 #ifndef OPENCU_HIP_RUNTIME_API_H
 #define OPENCU_HIP_RUNTIME_API_H
 #ifndef OPENCU_CUDA_MAJOR
 #define OPENCU_CUDA_MAJOR 12
 #endif
-#include "driver_types.h"
+#include "hip_types.h"
 #include "library_types.h"
 #ifdef __cplusplus
 extern "C" {
@@ -33,6 +34,12 @@ const char *hipGetErrorName(hipError_t error);
 hipError_t hipHostMalloc(void **p, size_t size, unsigned int flags);
 hipError_t hipHostFree(void *p);
 hipError_t hipInit(unsigned int flags);
+typedef hipDeviceProp_tR0600 hipDeviceProp_t;
+#define hipGetDeviceProperties hipGetDevicePropertiesR0600
+hipError_t hipGetDevicePropertiesR0600(hipDeviceProp_tR0600 *prop, int device);
+hipError_t hipGetDevicePropertiesR0000(hipDeviceProp_tR0000 *prop, int device);
+hipError_t hipDeviceGetAttribute(int *value, hipDeviceAttribute_t attribute, int device);
+hipError_t hipPointerGetAttributes(hipPointerAttribute_t *attributes, const void *ptr);
 hipError_t hipMemcpyWithStream(void *dst, const void *src, size_t bytes, hipMemcpyKind kind,
                                hipStream_t stream);
 #ifdef __cplusplus

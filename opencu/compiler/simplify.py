@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from opencu.compiler.expressions import has_effects, uses
+from opencu.tile.interp import FUNCTIONS
 from opencu.tile.ir import Block, Function, Op, Scalar, Value
 from opencu.tile.ops import verify
-from opencu.tile.values import STATIC
 
 
 def simplify(function: Function) -> Function:
@@ -48,13 +48,11 @@ def _fold(op: Op) -> None:
     sources = [v.op for v in op.operands if v.made_by == "const"]
     if len(sources) == 2 and all(s.result.type.dtype.kind in "iu" for s in sources):
         x, y = (s.attrs["value"] for s in sources)
-        fn, number = op.attrs["fn"], sources[0].result.type.dtype.numpy.type
-        if fn in ("floordiv", "mod") and y == 0:
+        if op.attrs["fn"] in ("floordiv", "mod") and y == 0:
             return
-        if fn in ("shl", "shr"):
-            y %= sources[0].result.type.dtype.bits
+        number = sources[0].result.type.dtype.numpy.type
         with np.errstate(over="ignore"):  # integers wrap
-            value = STATIC[fn](number(x), number(y))
+            value = FUNCTIONS[op.attrs["fn"]](number(x), number(y))
         op.name, op.operands, op.attrs = "const", [], {"value": value.item()}
 
 

@@ -16,7 +16,7 @@ NAMES |= {"RShift": "shr", "NotEq": "ne", "LtE": "le", "GtE": "ge"}
 NAMES |= {name: name.lower() for name in "Add Sub Div FloorDiv Mod Eq Lt Gt".split()}
 _ODD = {"div": "truediv", "and": "and_", "or": "or_", "shl": "lshift", "shr": "rshift"}
 OPERATORS = {name: getattr(operator, _ODD.get(name, name)) for name in NAMES.values()}
-STATIC = OPERATORS | {"min": min, "max": max}
+_STATIC = OPERATORS | {"min": min, "max": max}
 
 
 def is_static(x: Any) -> bool:
@@ -101,12 +101,12 @@ class Values:
 
     def binary(self, fn: str, x: Any, y: Any) -> Any:
         if is_static(x) and is_static(y):
-            return self.known(STATIC[fn], x, y)
+            return self.known(_STATIC[fn], x, y)
         return self.compute("binary", self.align(x, y), fn=fn)
 
     def compare(self, fn: str, x: Any, y: Any) -> Any:
         if is_static(x) and is_static(y):
-            return self.known(STATIC[fn], x, y)
+            return self.known(_STATIC[fn], x, y)
         a, b = self.widen(self.align(x, y))
         return self.b.one("compare", [a, b], retype(a.type, bool_), fn=fn)
 

@@ -1,6 +1,5 @@
 """ocu_geam, D = alpha op(A) + beta op(B), against numpy; cuBLAS's name for it: tests/shims."""
 
-import interp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +8,7 @@ from hypothesis import strategies as st
 from opencu.blas.kernels.geam import geam, reference
 from opencu.drivers.status import check, ffi, lib
 from opencu.runtime.plan import ensure
-from opencu.tile import Scalar, View, f32
+from opencu.tile import Scalar, View, f32, interp
 
 CODES = {"f4": lib.OCU_F32, "f8": lib.OCU_F64, "c8": lib.OCU_C64, "c16": lib.OCU_C128}
 

@@ -4,7 +4,6 @@ import ctypes
 import functools
 import mmap
 
-import interp
 import numpy as np
 import opencl
 import pytest
@@ -13,7 +12,7 @@ from opencu.compiler import Blocks, compile
 from opencu.drivers import target as named
 from opencu.drivers.cpu import TARGETS
 from opencu.drivers.interface import Target
-from opencu.tile import Kernel, Scalar, View, dtypes
+from opencu.tile import Kernel, Scalar, View, dtypes, interp
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]

@@ -1,13 +1,12 @@
 """Every kernel of dnn and sparse against the interpreter, on every device."""
 
-import interp
 import numpy as np
 import pytest
 
 import opencu
 from opencu.runtime import launch as launches
 from opencu.runtime import operands
-from opencu.tile import dtypes
+from opencu.tile import dtypes, interp
 
 RNG = np.random.default_rng(0)
 

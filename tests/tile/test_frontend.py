@@ -2,12 +2,11 @@
 
 import re
 
-import interp
 import numpy as np
 import pytest
 
 from opencu import tile
-from opencu.tile import KernelError, Scalar, View
+from opencu.tile import KernelError, Scalar, View, interp
 from opencu.tile.ops import verify
 
 ROW = View(tile.f32, (1,))

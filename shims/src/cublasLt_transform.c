@@ -21,10 +21,12 @@ ocu_status transform(ocu_stream *stream, const ocu_product *g, int flags) {
   const ocu_gemm_kind *kind = &g->kind;
   const size_t size = ocu_dtype_bytes(kind->scale);
   if (g->m < 1 || g->n < 1) return ocu_alive();
-  if (!g->c.p) { /* beta must be 0 */
-    ocu_status status = ocu_check(g->beta, size, 0);
+  const void *const factors[] = {g->alpha, g->beta}, *const matrices[] = {g->a.p, g->c.p};
+  for (int i = 0; i < 2; i++) { /* the factor of none must be 0 */
+    ocu_status status = matrices[i] ? OCU_OK : ocu_check(factors[i], size, 0);
     if (status != OCU_OK) return status;
-    if (!is_zero(g->beta, size >> is_complex(kind->scale), size)) return OCU_INVALID_VALUE;
+    if (!matrices[i] && !is_zero(factors[i], size >> is_complex(kind->scale), size))
+      return OCU_INVALID_VALUE;
   }
   return ocu_run(stream, &(ocu_routine){
       .op = OCU_OP_TRANSFORM, .form = {kind->form, kind->vectors, kind->d_form, kind->conj},

@@ -32,7 +32,7 @@ def pointers(matrices):
 def test_all_of_this_on_an_opencl_device(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", __file__],
-        env=os.environ | {"OPENCU_DEVICE": "opencl", "OPENCU_CACHE_DIR": str(tmp_path)},
+        env=os.environ | {"OPENCU_DEVICE": "opencl"},
         capture_output=True,
         text=True,
     )
@@ -389,12 +389,16 @@ def test_transforms_go_from_any_order_to_any(lt, d):
         (A, la) = in_order(lt, a.T if trans else a, of_a)
         (B, lb) = in_order(lt, b.T if turned else b, of_b)
         C, lc = in_order(lt, np.full_like(a, 7), of_c)
-        for with_b in (1, 0):
-            end = (B, lb) if with_b else (None, None)
-            call = (desc, scalars[0], A, la, scalars[1] * with_b, *end, C, lc, None)
+        for with_a, with_b in ((1, 1), (1, 0), (0, 1), (0, 0)):
+            start, end = A if with_a else None, (B, lb) if with_b else (None, None)
+            factors = scalars[0] * with_a, scalars[1] * with_b
+            call = (desc, factors[0], start, la, factors[1], *end, C, lc, None)
             assert lt("MatrixTransform", lt.handle, *call) == SUCCESS
-            want = 2 * wide(a) - with_b * wide(b)
+            want = 2 * with_a * wide(a) - with_b * wide(b)
             near(read(C, a, of_c), want, EPS.get(d, 2e-6))
+            call = (desc, scalars[0], start, la, scalars[1], *end, C, lc, None)
+            wanted = SUCCESS if with_a and with_b else INVALID
+            assert lt("MatrixTransform", lt.handle, *call) == wanted
 
 
 @pytest.mark.parametrize("order", ["COL4_4R2_8C", "COL32_2R_4R4"])

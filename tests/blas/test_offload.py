@@ -31,7 +31,6 @@ def preloaded(tmp_path):
             "LD_PRELOAD": f"{shims.lib_dir()}/libopencu_blas.so",
             "OPENCU_DEVICE": "opencl",
             "OPENCU_DEBUG": "launches",
-            "OPENCU_CACHE_DIR": str(tmp_path / "plans"),
         }
         command = [sys.executable, program]
         done = subprocess.run(

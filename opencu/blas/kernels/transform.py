@@ -38,6 +38,13 @@ def part(x, form: int, ld, place, index, m, n):
     return found
 
 
+def scaled(out, alpha, x, form: int, ld, place, index, m, n, conjugate: bool):
+    if alpha != 0:
+        found = tile.cast(part(x, form, ld, place, index, m, n), alpha.dtype)
+        out = alpha * (tile.conj(found) if conjugate else found)
+    return out
+
+
 def add(out, beta, x, form: int, ld, place, index, m, n):
     if beta != 0:
         found = part(x, form, ld, place, index, m, n)
@@ -52,11 +59,11 @@ def transform(
 ):  # fmt: skip
     p, q, z = tile.pid(0), tile.pid(1), tile.pid(2)
     index = p * R + tile.iota((R, C), 0), q * C + tile.iota((R, C), 1)
-    out = tile.full((R, C), 0, alpha.dtype)
-    if alpha != 0:
-        x = tile.cast(part(a[z], form_a, lda, (p, q), index, m, n), alpha.dtype)
-        out = alpha * (tile.conj(x) if conjugate else x)
-    out = out if b is None else add(out, beta, b[z], form_b, ldb, (p, q), index, m, n)
+    where, out = (p, q), tile.full((R, C), 0, alpha.dtype)
+    if a is not None:
+        out = scaled(out, alpha, a[z], form_a, lda, where, index, m, n, conjugate)
+    if b is not None:
+        out = add(out, beta, b[z], form_b, ldb, where, index, m, n)
     out = stored(out, c.dtype)
     if form_c == PLAIN:
         tile.store(c[z], (p, q), out)
@@ -64,17 +71,17 @@ def transform(
         tile.scatter(c[z], places(form_c, ldc, index[0], index[1], m, n), out)
 
 
-# operands: a, b or none, c; sizes: m, n; form: of each its order, 0 for plain ones, 16 more where
-# it is transposed; 1 for the conjugate of a
+# operands: a or none, b or none, c; sizes: m, n; form: of each its order, 0 for plain ones, 16 more
+# where it is transposed; 1 for the conjugate of a
 
 
 def plan(spec: bytes, target: Target) -> Plan:
     r = Routine(spec, target)
-    form, arguments = r.form[:3], {}
-    lds = {}
+    form, arguments, lds = r.form[:3], {}, {}
+    consts: dict = dict(form_a=form[0], form_b=form[1], form_c=form[2], conjugate=bool(r.form[3]))
     for i, name in enumerate("abc"):
         if r.dtypes[i] is None:
-            arguments[name] = None
+            consts |= {name: None, f"ld{name}": None}
             continue
         view, (p, batch, rows, columns, bs, rs, cs) = r.matrix(i)
         lds[f"ld{name}"] = tile.Scalar(tile.i64), [rs]
@@ -86,10 +93,6 @@ def plan(spec: bytes, target: Target) -> Plan:
     sizes = {"m": (tile.Scalar(tile.i64), [m]), "n": (tile.Scalar(tile.i64), [n])}
     factors = r.factors(r.factor_type, r.factor_type)
     scalars = {"alpha": factors["s0"], "beta": factors["s1"]}
-    consts: dict = dict(form_a=form[0], form_b=form[1], form_c=form[2], conjugate=bool(r.form[3]))
-    if arguments["b"] is None:
-        del arguments["b"]
-        consts |= {"b": None, "ldb": None}
     # Lines of memory along the lanes.
     along = arguments["c"][0].strides[-1] == 1
     R, C = (16, target.threads // 16) if target.kind == "simt" else (8, 32) if along else (32, 8)

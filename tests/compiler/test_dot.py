@@ -167,7 +167,8 @@ def test_what_need_not_be_computed_may_be_left_out(target, where):
         kept = x <= y + offset if "<" in where else x >= y + offset
         a0, b0 = a * kept if first + second == "ki" else a, b * kept if second == "j" else b
         want = a0 @ b0
-        for packed in PACKED if target is not SPIRV else PACKED[:1]:
+        # Where all or nothing is left out, packing makes no difference.
+        for packed in PACKED if target is not SPIRV and abs(offset) < 70 else PACKED[:1]:
             blocks = Blocks(*SHAPES[target]["f8"], pack_a=packed[0], pack_b=packed[1])
             c[...] = np.nan
             args = [fenced(a0), fenced(b0), c]

@@ -180,5 +180,5 @@ def test_the_programs_run_clean_under_the_sanitizers(build, lib, sanitized, run)
 @pytest.mark.slow
 def test_no_argument_crashes_an_entry_point(lib, sanitized, tmp_path):
     program = FUZZ["build_program"](sanitized, shims.include_dir(), tmp_path)
-    done = FUZZ["run"](program, lib, seed=time.time_ns() % 10**9, seconds=5)
+    done = FUZZ["run"](program, lib, seed=time.time_ns() % 10**9, seconds=5, calls=400)
     assert done.stdout.endswith("ok\n"), done.stdout + done.stderr[-8000:]

@@ -150,7 +150,7 @@ int main(int argc, char **argv) {
   memset(memory, 1, BYTES + 2 * GUARD);
   for (int i = 0; i < 64; i++) renew();
   long calls = 0;
-  for (; calls % 64 || time(NULL) < end; calls++) {
+  for (; calls % 8 || time(NULL) < end; calls++) {
     const unsigned what = draw(10);
     what < 3 ? products() : what < 5 ? attributes() : what < 7 ? renew() : lt_products();
     if (!draw(64)) cublasSetPointerMode(handle, (cublasPointerMode_t)draw(2));

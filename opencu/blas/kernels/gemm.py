@@ -55,8 +55,9 @@ def conjugate_column_chunk(b, left, right, k, BK: int, BN: int):
     return load_conjugate(b[:, left:right], k, 0, BK, BN)
 
 
-def tile_order(d, MR: int, NR: int):
-    """This program's rows and columns of d: grid axis 0 runs down the rows."""
+def tile_order(d, z, count, MR: int, NR: int):
+    """This program's rows and columns of d, which is matrix z of `count`: grid axis 0 runs down the
+    rows."""
     m, n = d.shape
     return (band(m, tile.npid(0), tile.pid(0), MR), band(n, tile.npid(1), tile.pid(1), NR))
 
@@ -213,7 +214,7 @@ def gemm(
     first, last = band(a.shape[0], tile.npid(2), tile.pid(2), 1)
     for z in range(first, min(last, a.shape[0])):
         az, bz, cz, dz = a[z], b[z], c[z], d[z]
-        (top, bottom), (left, right) = tile_order(dz, MR, NR)
+        (top, bottom), (left, right) = tile_order(dz, z, a.shape[0], MR, NR)
         c_band, d_band = cz[top:bottom, left:right], dz[top:bottom, left:right]
         bias_band = bias[z][top:bottom, left:right]
         acc = tile.full((BM, BN), 0, d.dtype if sums is None else sums)
@@ -246,7 +247,7 @@ def gemm(
 @tile.kernel
 def combine(a, b, c, d, alpha, beta, bias, BM: int, BN: int, sums, add_bias, activation, steps):
     """What is left of a product whose k was split: a[i] are the sums over its parts."""
-    (top, bottom), (left, right) = tile_order(d[0], 1, 1)
+    (top, bottom), (left, right) = tile_order(d[0], 0, 1, 1, 1)
     acc = tile.full((BM, BN), 0, sums)
     for i in range(a.shape[0]):
         acc = acc + tile.load(a[i][top:bottom, left:right], (0, 0), (BM, BN))
@@ -358,9 +359,13 @@ def plan(
             columns = columns.align(threads.min(n.cdiv(blocks.nr)))
         each = m * n * k // tiles.speed + 50
         grid = (rows, columns, batch.cdiv((slots.const(LAUNCH_NS) // each).max(1)))
+        whole = (m.cdiv(tiles.bm), n.cdiv(tiles.bn), batch)
         if target.kind == "simt":
-            grid = (m.cdiv(tiles.bm), n.cdiv(tiles.bn), batch)
+            grid = whole
         cost = batch * each
+        if form or d_form:
+            grid, batch = triangle.grid(form, grid, whole, threads)
+            shapes = {at: (batch, *shape[1:]) for at, shape in shapes.items()}
     params = [*grid]
     for at, shape in shapes.items():
         step = slots.const(1) if pointers else arg(at + 1)

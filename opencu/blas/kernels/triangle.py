@@ -8,13 +8,13 @@ i | L | D | 0 |    of which one side is written, tiles beyond are left out, thos
 """
 
 from opencu import tile
-from opencu.blas.kernels.gemm import tile_order
+from opencu.blas.kernels.gemm import band, tile_order
 from opencu.blas.kernels.routine import Routine
 from opencu.drivers.interface import Target
 from opencu.runtime.plan import Plan
 from opencu.tile import cdiv
 
-OF_A, OF_B, LOWER, UNIT = 1, 2, 16, 32  # bits of a triangular factor's form
+OF_A, OF_B, LOWER, UNIT, IN_PLACE = 1, 2, 16, 32, 64  # bits of a triangular factor's form
 D_LOWER, D_UPPER, D_HERMITIAN = 1, 2, 4  # of d's
 
 # ---- symmetric and Hermitian factors -------------------------------------------------------------
@@ -71,10 +71,18 @@ def packed_specs() -> list[bytes]:
 # ---- triangular factors --------------------------------------------------------------------------
 
 
+def diagonal(shape, by):
+    """The column of the diagonal, `by` beyond the first, in each row, and each column: comparing
+    them costs half of what it does in 64 bits."""
+    m, n = shape
+    by = tile.cast(tile.full((1, 1), max(min(by, n), -m), tile.i64), tile.i32)
+    return by + tile.iota((m, 1), 0, tile.i32), tile.iota((1, n), 1, tile.i32)
+
+
 def one_side(v, by, lower, unit):
     """v[i, j] where j <= i + by (lower), or j >= i + by; beyond the side zero, and with ones on it
     where it is `unit`."""
-    row, column = by + tile.iota((v.shape[0], 1), 0), tile.iota((1, v.shape[1]), 1)
+    row, column = diagonal(v.shape, by)
     v = tile.select(column <= row if lower else column >= row, v, 0)
     return tile.select(column == row, 1, v) if unit else v
 
@@ -105,17 +113,56 @@ def sweep_b(a, b, acc, ends, blocks, chunks, load_a, load_b, places, form):
     return acc
 
 
+# A product in the place of its other factor: a program makes whole columns of d, or rows, band z of
+# `count` after another, in the order in which none is read that was written.
+
+
+def columns_down(d, z, count, MR: int, NR: int):
+    m, n = d.shape
+    return (band(m, count, z, MR), band(n, tile.npid(1), tile.pid(1), NR))
+
+
+def columns_up(d, z, count, MR: int, NR: int):
+    return columns_down(d, count - 1 - z, count, MR, NR)
+
+
+def rows_on(d, z, count, MR: int, NR: int):
+    m, n = d.shape
+    return (band(m, tile.npid(0), tile.pid(0), MR), band(n, count, z, NR))
+
+
+def rows_back(d, z, count, MR: int, NR: int):
+    return rows_on(d, count - 1 - z, count, MR, NR)
+
+
+def grid(form, shared, whole, threads):
+    """The template's grid, of bands for the threads or of whole ones, and how many matrices it
+    meets: in place, bands of the factor."""
+    rows, columns, batch = whole
+    if form & IN_PLACE and form & OF_A:
+        return (batch, columns.align(threads), batch), rows
+    return ((rows.align(threads), batch, batch), columns) if form & IN_PLACE else (shared, batch)
+
+
+IN_ORDER = {
+    OF_A: columns_down,
+    OF_A | LOWER: columns_up,
+    OF_B: rows_back,
+    OF_B | LOWER: rows_on,
+}
+
+
 # ---- one side of a result ------------------------------------------------------------------------
 
 
-def lower_tiles(d, MR: int, NR: int):
+def lower_tiles(d, z, count, MR: int, NR: int):
     """What of this program's rows and columns meets the side."""
-    (top, bottom), (left, right) = tile_order(d, MR, NR)
+    (top, bottom), (left, right) = tile_order(d, z, count, MR, NR)
     return (min(max(top, left), bottom), bottom), (left, max(min(right, bottom), left))
 
 
-def upper_tiles(d, MR: int, NR: int):
-    (top, bottom), (left, right) = tile_order(d, MR, NR)
+def upper_tiles(d, z, count, MR: int, NR: int):
+    (top, bottom), (left, right) = tile_order(d, z, count, MR, NR)
     return (top, max(min(bottom, right), top)), (min(max(left, top), right), right)
 
 
@@ -139,15 +186,13 @@ def put_upper(d, out, offset):
 
 
 def put_side(d, out, offset, lower):
-    row = offset + tile.iota((out.shape[0], 1), 0)
-    column = tile.iota((1, out.shape[1]), 1)
+    row, column = diagonal(out.shape, offset)
     side = row >= column if lower else row <= column
     tile.store(d, (0, 0), tile.select(side, out, tile.load(d, (0, 0), out.shape)))
 
 
 def real_diagonal(out, offset):
-    row = offset + tile.iota((out.shape[0], 1), 0)
-    column = tile.iota((1, out.shape[1]), 1)
+    row, column = diagonal(out.shape, offset)
     return tile.complex(tile.real(out), tile.select(row == column, 0, tile.imag(out)))
 
 
@@ -171,7 +216,8 @@ def hooks(form: int, d_form: int) -> dict:
     """The template's constants for the forms."""
     if form:
         sweep = sweep_a if form & OF_A else sweep_b
-        return dict(sweep=sweep, form=form)
+        order = IN_ORDER[form & (OF_A | OF_B | LOWER)] if form & IN_PLACE else tile_order
+        return dict(tile_order=order, sweep=sweep, form=form)
     lower = bool(d_form & D_LOWER)
     order = lower_tiles if lower else upper_tiles
     return dict(tile_order=order, sweep=sweep_side, put=PUT[d_form], form=lower)

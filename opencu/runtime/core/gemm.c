@@ -272,7 +272,7 @@ ocu_status ocu_multiply(ocu_stream *s, const ocu_product *g, int flags) {
                     ocu_layout(&out), form || d_form ? BUCKET_PACKED : bucket(&x, &y, m, n, k),
                     conj, (uint8_t)(kind->activation | (has_aux(kind) ? ocu_layout(extra) << 4 : 0)),
                     (uint8_t)(bias | vectors << 2 | along << 4), kind->pointers,
-                    form & (3 | OCU_LOWER | OCU_UNIT), d_form}};
+                    form & (3 | OCU_LOWER | OCU_UNIT | OCU_IN_PLACE), d_form}};
   int64_t args[OCU_GEMM_ARGS + 16] = {batch, m, n, k,
                           (int64_t)x.p, x.bs, x.rs, x.cs, (int64_t)y.p, y.bs, y.rs, y.cs,
                           (int64_t)z.p, z.bs, z.rs, z.cs, (int64_t)out.p, out.bs, out.rs, out.cs,

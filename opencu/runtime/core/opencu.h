@@ -271,9 +271,10 @@ typedef struct {
 
 /* An operand of which one side is stored, or is not zero; a D of which one side is written. Without a
  * batch. An operand is square, and its other side is not read; the diagonal of a triangular one with
- * ones is not read either, and that of a Hermitian one, or D, is taken to be real. */
+ * ones is not read either, and that of a Hermitian one, or D, is taken to be real. IN_PLACE: D is
+ * the other operand of a triangular one. */
 enum { OCU_FORM_A = 1, OCU_FORM_B = 2, OCU_SYMMETRIC = 0, OCU_HERMITIAN = 4, OCU_TRIANGULAR = 8,
-       OCU_LOWER = 16, OCU_UNIT = 32 };
+       OCU_LOWER = 16, OCU_UNIT = 32, OCU_IN_PLACE = 64 };
 enum { OCU_D_LOWER = 1, OCU_D_UPPER = 2, OCU_D_HERMITIAN = 4 };
 
 typedef struct {

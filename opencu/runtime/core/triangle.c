@@ -152,6 +152,12 @@ static ocu_status in_place(ocu_stream *s, const ocu_product *g, const char *name
   return status ? status : freed;
 }
 
+/* Has B enough for every thread, which makes some of its columns, or rows, on its own? */
+static bool shared_out(const ocu_stream *s, const ocu_product *g) {
+  enum { EACH = 64 };
+  return !ocu_is_native(s) && (g->kind.form & OCU_FORM_A ? g->n : g->m) >= EACH * ocu_cpu.threads;
+}
+
 ocu_status ocu_trmm(ocu_stream *s, const ocu_product *g, int flags) {
   OCU_ENTER_STREAM(s);
   OCU_TRY(check_form(g, "trmm"));
@@ -159,7 +165,10 @@ ocu_status ocu_trmm(ocu_stream *s, const ocu_product *g, int flags) {
   if (x->p != g->d.p) return ocu_multiply(s, g, flags);
   if ((g->m > 1 && x->rs != g->d.rs) || (g->n > 1 && x->cs != g->d.cs))
     return ocu_fail(OCU_INVALID_VALUE, "trmm: B and D are in one place with other strides");
-  return in_place(s, g, "trmm", false, flags);
+  if (!shared_out(s, g)) return in_place(s, g, "trmm", false, flags);
+  ocu_product product = *g;
+  product.kind.form |= OCU_IN_PLACE;
+  return ocu_multiply(s, &product, flags);
 }
 
 ocu_status ocu_trsm(ocu_stream *s, const ocu_product *g, int flags) {

@@ -2,6 +2,7 @@
 must not be read is NaN."""
 
 import itertools
+import os
 
 import numpy as np
 import pytest
@@ -106,6 +107,20 @@ def test_triangular_products_and_solutions(device, dtype, trans, order):
         close(b, want, dtype, size)
         blas.trsm(a, b, alpha=2, **how)
         close(b, B, dtype, 8 * size)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c8"])
+@pytest.mark.parametrize("order", "CF")
+def test_products_in_place_read_nothing_that_was_written(dtype, order):
+    """Each thread makes columns of its own of b, or rows, in several bands of the triangle."""
+    n, others = 1100, 64 * os.cpu_count() + 3
+    t = random(dtype, n, n)
+    for where, uplo, trans in itertools.product("LR", "LU", "NT"):
+        shape = (n, others) if where == "L" else (others, n)
+        a, b = t.copy(order), random(dtype, *shape, seed=1).copy(order)
+        M, B = op(triangular(wide(t), uplo == "L", False), trans), wide(b)
+        blas.trmm(a, b, b, side=where, uplo=uplo, trans=trans)
+        close(b, M @ B if where == "L" else B @ M, dtype, n)
 
 
 @pytest.mark.parametrize("where", "LR")

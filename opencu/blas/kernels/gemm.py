@@ -350,11 +350,12 @@ def plan(
 
             consts |= triangle.hooks(form, d_form)
         code = compile(gemm.trace(types, consts), target, blocks)
-        # One thread takes the largest bands; several take smaller ones, a multiple of their number.
+        # The largest bands, a multiple of the threads' number; of a part of d, of which programs
+        # have unequal shares, several threads take smaller ones.
         threads = slots.threads()
-        shrink = (slots.const(2) // threads).max(1)  # 2 for one thread, else 1
-        rows = m.cdiv(shrink * (tiles.bm // 2)).align(threads.min(m.cdiv(blocks.mr)))
-        columns = n.cdiv(shrink * (tiles.bn // 2))
+        halves = (slots.const(2) // threads).max(1) if form or d_form else slots.const(2)
+        rows = m.cdiv(halves * (tiles.bm // 2)).align(threads.min(m.cdiv(blocks.mr)))
+        columns = n.cdiv(halves * (tiles.bn // 2))
         if tiles.bm <= 16:  # one band of rows
             columns = columns.align(threads.min(n.cdiv(blocks.nr)))
         each = m * n * k // tiles.speed + 50
